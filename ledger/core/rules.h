@@ -1,0 +1,24 @@
+/* rules.h: the rules of design §4: pure function of (record, event, issuer's rights, block time).
+ *
+ * The order of the checks is the order of SLK_RULES in ledger/verify/record.h; the first broken rule wins.
+ * To change a rule: record.c (state machine) or rules.c (rights), its row in tests/unit/test_rules.c, the
+ * naive model in tests/unit/naive.c, and the table in ledger/core/README.md.
+ */
+#ifndef SLK_CORE_RULES_H
+#define SLK_CORE_RULES_H
+
+#include "ledger/core/charter.h"
+#include "ledger/core/index_set.h"
+#include "ledger/verify/record.h"
+
+struct slk_rules_context {
+    const struct slk_charter *charter;
+    const struct slk_issuer *issuer;
+    const struct slk_index_set *indexes; /* status indexes used so far, this block's included */
+    uint64_t time_ms;                    /* of the block */
+};
+
+/* SLK_RULE_OK, or the first rule that the event breaks. `record` is NULL when the credential is absent. */
+enum slk_rule slk_rules_check(const struct slk_rules_context *context, const struct slk_record *record, const struct slk_event *event);
+
+#endif

@@ -1,0 +1,91 @@
+/* ledger.h: the embedded ledger: one agency, one process, no daemon, no network.
+ *
+ * The one place where the pure core, the store and the keys meet. Order is contract: a block is built, then saved
+ * (fsync), then answered; a checkpoint is signed only after its block is on disk.
+ */
+#ifndef SLK_EMBED_LEDGER_H
+#define SLK_EMBED_LEDGER_H
+
+#include "ledger/embed/keys.h"
+#include "ledger/store/store.h"
+#include "ledger/verify/proof.h"
+
+struct slk_ledger;
+
+struct slk_ledger_options {
+    bool read_only;
+    const struct slk_key *log_key;    /* both NULL: blocks are not signed (SLK_E_UNSIGNED when proving) */
+    const struct slk_key *cosign_key;
+    uint64_t (*clock_ms)(void *ctx);  /* NULL: the machine's clock */
+    void *clock_ctx;
+    unsigned threads;                 /* 0: as many as there are cores, at most 8 */
+    uint32_t block_events;            /* most events in a block; 0: the charter's limit */
+    uint64_t snapshot_events;         /* a snapshot of the map after this many events; 0: the default */
+    slk_progress_fn *progress;
+    void *progress_ctx;
+};
+
+/* Makes a ledger in `dir` and its genesis block; signs the first checkpoint when keys are given. */
+SLK_MUST_CHECK enum slk_err slk_ledger_init(const char *dir, struct slk_span charter, const struct slk_ledger_options *options,
+    struct slk_fault *fault);
+SLK_MUST_CHECK enum slk_err slk_ledger_open(struct slk_ledger **out, const char *dir, const struct slk_ledger_options *options,
+    struct slk_fault *fault);
+/* Writes what is pending (a snapshot when the tail is long) and closes. NULL is fine. */
+void slk_ledger_close(struct slk_ledger *ledger);
+
+const struct slk_charter *slk_ledger_charter(const struct slk_ledger *ledger);
+const struct slk_hash *slk_ledger_chain_id(const struct slk_ledger *ledger);
+const struct slk_tip *slk_ledger_tip(const struct slk_ledger *ledger);
+struct slk_store *slk_ledger_store(struct slk_ledger *ledger);
+uint64_t slk_ledger_credentials_n(const struct slk_ledger *ledger);
+uint64_t slk_ledger_memory(const struct slk_ledger *ledger);
+
+enum slk_outcome { SLK_ACCEPTED = 1, SLK_DUPLICATE, SLK_REFUSED };
+struct slk_result {
+    enum slk_outcome outcome;
+    enum slk_err err;        /* REFUSED because the bytes do not parse: why; else SLK_OK */
+    struct slk_verdict verdict;
+    uint64_t height;         /* ACCEPTED, DUPLICATE: its block and the log index of its first event */
+    uint64_t first_index;
+    struct slk_hash id;
+};
+
+/* Submits `n` Submission byte strings; returns when every one of them has its result and every accepted one is on
+ * disk. Blocks are cut as the limits ask. `event_rules` (may be NULL): for submission i an array of 4,096 rules, filled when refused.
+ * Results: a submission submitted before is DUPLICATE with its positions.
+ * Returns SLK_OK (read the results), or why the ledger had to stop: then results with outcome 0 are unknown: reopen, submit again. */
+SLK_MUST_CHECK enum slk_err slk_ledger_submit(struct slk_ledger *ledger, const struct slk_span *submissions, struct slk_result *results,
+    size_t n, struct slk_fault *fault);
+
+/* The same, pipelined: hand in the next batch while the last one is being committed. slk_ledger_flush waits for everything.
+ * Each result is delivered through `done` in order of submission, from the calling thread, only once on disk. */
+typedef void slk_result_fn(void *ctx, void *tag, const struct slk_result *result);
+SLK_MUST_CHECK enum slk_err slk_ledger_push(struct slk_ledger *ledger, struct slk_span submission, void *tag, slk_result_fn *done, void *ctx,
+    struct slk_fault *fault);
+SLK_MUST_CHECK enum slk_err slk_ledger_flush(struct slk_ledger *ledger, struct slk_fault *fault);
+
+/* Signs (log key and cosigning key) the tip with the time of the clock and stores the checkpoint. */
+SLK_MUST_CHECK enum slk_err slk_ledger_sign(struct slk_ledger *ledger, struct slk_fault *fault);
+
+/* The current record; SLK_E_NOT_FOUND when the handle was never issued. */
+SLK_MUST_CHECK enum slk_err slk_ledger_lookup(struct slk_ledger *ledger, const uint8_t handle[SLK_HANDLE_SIZE], struct slk_record *record,
+    struct slk_fault *fault);
+/* Calls `item` for each event, oldest first, with its Entry bytes and log index. */
+typedef void slk_history_fn(void *ctx, uint64_t log_index, struct slk_span entry);
+SLK_MUST_CHECK enum slk_err slk_ledger_history(struct slk_ledger *ledger, const uint8_t handle[SLK_HANDLE_SIZE], slk_history_fn *item,
+    void *ctx, struct slk_fault *fault);
+
+enum slk_encoding { SLK_TEXT, SLK_BINARY };
+/* A status proof: present or absent. *out is malloc'ed, the caller frees it. */
+SLK_MUST_CHECK enum slk_err slk_ledger_prove(struct slk_ledger *ledger, const uint8_t handle[SLK_HANDLE_SIZE], bool with_history,
+    enum slk_encoding encoding, uint8_t **out, size_t *out_size, struct slk_fault *fault);
+/* Crowd answer for a prefix (slk_map_crowd_check); malloc'ed. */
+SLK_MUST_CHECK enum slk_err slk_ledger_crowd(struct slk_ledger *ledger, const uint8_t *prefix, unsigned bits, uint8_t **out, size_t *out_size,
+    struct slk_fault *fault);
+
+/* Replays the whole ledger in `dir` from the genesis charter: every signature, rule, root. SLK_OK: sound, *tip is where it ends.
+ * Otherwise the fault says at which block, entry and why. `expected_chain` may be NULL. */
+SLK_MUST_CHECK enum slk_err slk_ledger_audit(const char *dir, const struct slk_hash *expected_chain, unsigned threads, struct slk_tip *tip,
+    uint64_t *events_n, slk_progress_fn *progress, void *progress_ctx, struct slk_fault *fault);
+
+#endif

@@ -1,0 +1,109 @@
+/* store.h: one ledger directory: an LMDB environment, one writer, full sync; the map's snapshots beside it.
+ *
+ * Decides nothing. Who can write to the directory can destroy it, but cannot alter it unseen: every entry is under
+ * the log root, every record under the map root, every header in the chain of block hashes.
+ *
+ *   data.mdb, lock.mdb      LMDB
+ *   writer.lock             flock()ed by the one writer
+ *   snapshot.0, snapshot.1  leaves of the map and used status indexes, overwritten in turn
+ */
+#ifndef SLK_STORE_STORE_H
+#define SLK_STORE_STORE_H
+
+#include "ledger/core/block.h"
+
+#define SLK_STORE_FORMAT 1
+
+struct slk_store;
+
+struct slk_store_options {
+    bool read_only;
+    size_t map_size;      /* LMDB's, at start; 0: the default. It grows by itself */
+    size_t map_headroom;  /* grow when less than this is free; 0: the default */
+};
+
+/* Makes an empty ledger directory (mode 0700, created if missing; refused with SLK_E_EXISTS when it is a ledger already,
+ * and when it is not empty). */
+SLK_MUST_CHECK enum slk_err slk_store_create(struct slk_store **out, const char *dir, struct slk_span genesis_charter,
+    const struct slk_store_options *options, struct slk_fault *fault);
+/* Opens one. SLK_E_NOT_FOUND, SLK_E_IN_USE, SLK_E_FORMAT (newer), SLK_E_CORRUPT (truncated, damaged meta), SLK_E_IO. */
+SLK_MUST_CHECK enum slk_err slk_store_open(struct slk_store **out, const char *dir, const struct slk_store_options *options,
+    struct slk_fault *fault);
+void slk_store_close(struct slk_store *store);
+const char *slk_store_dir(const struct slk_store *store);
+
+/* Meta, read at open and kept up by commits. */
+struct slk_span slk_store_charter(const struct slk_store *store); /* genesis charter bytes; until close */
+const struct slk_hash *slk_store_chain_id(const struct slk_store *store);
+bool slk_store_has_tip(const struct slk_store *store); /* false before the genesis block */
+const struct slk_tip *slk_store_tip(const struct slk_store *store);
+
+/* One transaction: entries, rows, tiles, header, tip. When it returns SLK_OK the block is on disk (fdatasync done).
+ * Any other answer: the store is dead (every later commit fails): stop the process, reopen, look.
+ * SLK_E_NO_SPACE and SLK_E_IO are told apart. Asserts that the block follows the tip. */
+SLK_MUST_CHECK enum slk_err slk_store_commit(struct slk_store *store, const struct slk_block *block, struct slk_fault *fault);
+
+/* Signed checkpoint of the newest signed size: one transaction, synced. Refused (SLK_E_CHAIN) when smaller than the last
+ * one, or of the same size with another root: this is the guard against cosigning two histories. */
+SLK_MUST_CHECK enum slk_err slk_store_put_checkpoint(struct slk_store *store, const struct slk_tree_head *head, struct slk_span note);
+
+/* ---- reading: a view is a consistent picture; make one per thread, end it soon (LMDB keeps old pages for it) ---- */
+
+struct slk_view;
+SLK_MUST_CHECK enum slk_err slk_view_begin(struct slk_view **out, struct slk_store *store);
+void slk_view_end(struct slk_view *view); /* NULL is fine */
+SLK_MUST_CHECK enum slk_err slk_view_renew(struct slk_view *view); /* the newest picture; cheaper than end and begin */
+const struct slk_tip *slk_view_tip(const struct slk_view *view);
+/* All borrowed until the view ends or renews. SLK_E_NOT_FOUND; SLK_E_CORRUPT when what is there cannot be right. */
+SLK_MUST_CHECK enum slk_err slk_view_entry(struct slk_view *view, uint64_t log_index, struct slk_span *out);
+SLK_MUST_CHECK enum slk_err slk_view_row(struct slk_view *view, uint64_t row, struct slk_row *out);
+struct slk_view_block {
+    const uint8_t *header; /* SLK_BLOCK_HEADER_SIZE */
+    uint64_t first_index, first_row;
+    struct slk_span entries; /* bundle form, seal last */
+    size_t entries_n, rows_n;
+    struct slk_span rows;    /* rows_n * SLK_ROW_SIZE */
+};
+SLK_MUST_CHECK enum slk_err slk_view_block(struct slk_view *view, uint64_t height, struct slk_view_block *out);
+/* The block that holds a log index. */
+SLK_MUST_CHECK enum slk_err slk_view_height_of(struct slk_view *view, uint64_t log_index, uint64_t *height);
+/* Hashes of a tile in the log at the view's size, full or partial; right edge included. An slk_log_read_fn with ctx = view. */
+bool slk_view_tile(void *view, uint32_t level, uint64_t index, uint32_t width, struct slk_hash *out);
+/* SLK_E_NOT_FOUND when nothing was signed yet. */
+SLK_MUST_CHECK enum slk_err slk_view_checkpoint(struct slk_view *view, struct slk_tree_head *head, struct slk_span *note);
+/* Rebuilds the log's right edge at the view's tip. */
+SLK_MUST_CHECK enum slk_err slk_view_load_log(struct slk_view *view, struct slk_log *out);
+
+/* ---- snapshot of the map ---- */
+
+/* Written partition by partition into the older of the two files, header last, fsynced: a crash leaves the other one.
+ * Between slk_snapshot_begin and the end, the writer thread calls slk_snapshot_step between two blocks: it copies a few
+ * partitions (with the height they are of) and hands them to a thread that writes. */
+struct slk_snapshot;
+SLK_MUST_CHECK enum slk_err slk_snapshot_begin(struct slk_snapshot **out, struct slk_store *store, const struct slk_machine *state);
+/* Copies about `budget` bytes of partitions. *done when all are on their way. */
+SLK_MUST_CHECK enum slk_err slk_snapshot_step(struct slk_snapshot *snapshot, const struct slk_machine *state, size_t budget, bool *done);
+/* Waits for the writing thread, then makes it valid (header, fsync). Frees. Anything but SLK_OK: the older one stays. */
+SLK_MUST_CHECK enum slk_err slk_snapshot_finish(struct slk_snapshot *snapshot, const struct slk_machine *state);
+void slk_snapshot_abort(struct slk_snapshot *snapshot); /* NULL is fine */
+
+/* Fills a fresh state (map, indexes, log, tip) from the newest sound snapshot and the blocks after it; without a
+ * snapshot from the first block. Compares the map root and log root with the tip's seal. progress may be NULL.
+ * Returns SLK_OK; SLK_E_CORRUPT: what was loaded does not lead to the last seal (fault names it); SLK_E_NOMEM; SLK_E_IO. */
+typedef void slk_progress_fn(void *ctx, const char *what, uint64_t done, uint64_t total);
+SLK_MUST_CHECK enum slk_err slk_store_load_state(struct slk_store *store, struct slk_machine *state, const struct slk_par *par,
+    slk_progress_fn *progress, void *progress_ctx, struct slk_fault *fault);
+
+/* ---- keeping it healthy ---- */
+
+/* Checks the file's structure page by page (without LMDB), then every entry against the log root, rows against entries, headers
+ * against the chain, tiles, snapshots. Each finding is told as one sentence; what is sound is still checked after one.
+ * Returns SLK_OK (sound) or SLK_E_CORRUPT. Works on a directory that slk_store_open refuses. */
+typedef void slk_finding_fn(void *ctx, const char *where, const char *what);
+SLK_MUST_CHECK enum slk_err slk_store_fsck(const char *dir, slk_finding_fn *finding, void *finding_ctx, slk_progress_fn *progress,
+    void *progress_ctx, struct slk_fault *fault);
+/* A consistent copy while a writer goes on (LMDB's hot copy), made under a temporary name, fsynced, then renamed; `to` must not exist. */
+SLK_MUST_CHECK enum slk_err slk_store_backup(const char *dir, const char *to, slk_progress_fn *progress, void *progress_ctx,
+    struct slk_fault *fault);
+
+#endif

@@ -1,0 +1,25 @@
+/* policy.h: C2SP tlog-policy: whose signatures and cosignatures make a checkpoint believable. */
+#ifndef SLK_VERIFY_POLICY_H
+#define SLK_VERIFY_POLICY_H
+
+#include "ledger/verify/checkpoint.h"
+
+#define SLK_POLICY_TEXT_MAX      (1u << 20)
+#define SLK_POLICY_LOGS_MAX      64 /* the specification asks for at least 32 of each */
+#define SLK_POLICY_WITNESSES_MAX 64
+#define SLK_POLICY_GROUPS_MAX    64
+
+struct slk_policy_verdict {
+    uint64_t quorum_time_s; /* newest t such that the cosignatures with time >= t make the quorum; 0: no quorum asked */
+    uint32_t cosignatures_n;
+};
+
+/* Checks a checkpoint note against the policy.
+ *
+ * A known key with a wrong signature refuses the whole note (C2SP signed-note). A witness counts once.
+ * Cosignatures later than now_s + max_ahead_s refuse it (SLK_E_FUTURE).
+ * Returns: SLK_OK, SLK_E_NO_LOG, SLK_E_SIGNATURE, SLK_E_QUORUM, SLK_E_NO_QUORUM, SLK_E_FUTURE. */
+SLK_MUST_CHECK enum slk_err slk_policy_check(struct slk_policy_verdict *out, const struct slk_policy *policy,
+    const struct slk_note *note, const struct slk_checkpoint *checkpoint, const struct slk_verify_options *options);
+
+#endif

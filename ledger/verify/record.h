@@ -1,0 +1,88 @@
+/* record.h: a credential's status record and the half of the rules that needs no charter. Source: design §4.
+ *
+ * The node and the offline verifier run the same functions: what is accepted into the ledger and what a
+ * proof may show cannot drift apart. Rights, limits and reason codes need the charter: ledger/core/rules.h.
+ */
+#ifndef SLK_VERIFY_RECORD_H
+#define SLK_VERIFY_RECORD_H
+
+#include "ledger/verify/entry.h"
+
+#define SLK_RECORD_SIZE        144 /* design §4 */
+#define SLK_OCCURRED_AHEAD_S   300 /* design §4: occurred_at <= block time + 300 s */
+
+/* Every way an event can break the rules, in the order in which they are checked: the first broken one wins. */
+#define SLK_RULES(X)                                                                                  \
+    X(OK, 0, "accepted")                                                                              \
+    X(EVENT_MALFORMED, 1, "the event is not in canonical form: send the bytes that were signed")      \
+    X(FIELD_MISSING, 2, "a field this kind of event needs is missing")                                \
+    X(FIELD_NOT_ALLOWED, 3, "a field is set that this kind of event must not have")                   \
+    X(ISSUER_UNKNOWN, 4, "no issuer of the charter has this key")                                     \
+    X(ISSUER_TIME, 5, "the issuer's key is not yet or no longer valid")                               \
+    X(SIGNATURE, 6, "the signature over the submission is wrong")                                     \
+    X(RIGHT_KIND, 7, "the issuer has no right to this kind of event")                                 \
+    X(TYPE_UNKNOWN, 8, "the charter declares no such credential type")                                \
+    X(RIGHT_TYPE, 9, "the issuer has no right to this credential type")                               \
+    X(REASON_UNKNOWN, 10, "the charter declares no such reason code")                                 \
+    X(OCCURRED_IN_FUTURE, 11, "occurred_at is more than 300 s after the ledger's time")               \
+    X(SEQUENCE, 12, "sequence is not the number of events the credential has: read its head, then retry") \
+    X(PREVIOUS, 13, "previous is not the id of the credential's last event: read its head, then retry") \
+    X(NOT_ISSUED, 14, "the credential was never issued: only ISSUE can come first")                   \
+    X(STATE, 15, "the credential's state does not allow this event")                                  \
+    X(NOT_OWNER, 16, "the credential belongs to another agency")                                      \
+    X(EXPIRED, 17, "the credential has expired: RENEW or REVOKE it")                                  \
+    X(VALIDITY_PAST, 18, "valid_until is not after the ledger's time")                                \
+    X(VALIDITY_LONG, 19, "valid_until is further away than this credential type allows")              \
+    X(VALIDITY_NOT_LONGER, 20, "valid_until does not grow")                                           \
+    X(SAME_DEVICE, 21, "the device is the one that is bound (or was, before revocation)")             \
+    X(STATUS_INDEX_RANGE, 22, "status_index is beyond the status list of this type")                  \
+    X(STATUS_INDEX_USED, 23, "status_index was used before: draw another one")                        \
+    X(SUBMISSION_SIZE, 24, "a submission holds 1 to 4,096 events")                                    \
+    X(NOT_JUDGED, 25, "not judged: another event of the submission was refused")
+
+enum slk_rule {
+#define SLK_X(name, code, text) SLK_RULE_##name = code,
+    SLK_RULES(SLK_X)
+#undef SLK_X
+    SLK_RULE_N
+};
+const char *slk_rule_text(enum slk_rule rule); /* a sentence; never NULL */
+const char *slk_rule_name(enum slk_rule rule); /* "STATUS_INDEX_USED" */
+
+struct slk_record {
+    struct slk_hash history;
+    struct slk_hash last_event_id;
+    uint64_t count;
+    enum slk_state state; /* ACTIVE, LOCKED or REVOKED */
+    uint32_t carrier;
+    uint32_t type;
+    uint16_t owner_agency;
+    uint64_t valid_until_s;
+    uint64_t recorded_at_ms;
+    uint32_t status_index;
+    uint32_t reason; /* of the last event: 0 unless it was LOCK or REVOKE; kept by RENEW while LOCKED */
+    struct slk_hash device;
+};
+
+/* Returns SLK_OK or SLK_E_RECORD: count 0, a state, carrier or padding that cannot be. */
+SLK_MUST_CHECK enum slk_err slk_record_parse(struct slk_record *out, const uint8_t bytes[SLK_RECORD_SIZE]);
+void slk_record_format(uint8_t out[SLK_RECORD_SIZE], const struct slk_record *record);
+
+/* Which fields the event's kind needs and forbids. OK, FIELD_MISSING or FIELD_NOT_ALLOWED. */
+enum slk_rule slk_rule_fields(const struct slk_event *event);
+/* sequence, previous and the state machine: everything in design §4's table that needs neither charter nor
+ * issuer. `record` is NULL when the credential is absent. Reads no clock: recorded_at_ms is the block's time. */
+enum slk_rule slk_rule_head(const struct slk_record *record, const struct slk_event *event);
+enum slk_rule slk_rule_transition(const struct slk_record *record, const struct slk_event *event, uint64_t recorded_at_ms);
+
+struct slk_step {
+    uint64_t recorded_at_ms;
+    uint16_t agency; /* of the issuer; becomes owner at ISSUE */
+    struct slk_hash event_id;
+    struct slk_hash leaf_hash; /* of the Recorded entry in the log */
+};
+/* The record after an accepted event. `out` may be `record`; record is NULL when absent. */
+void slk_record_next(struct slk_record *out, const struct slk_record *record, const struct slk_event *event,
+    const struct slk_step *step);
+
+#endif
