@@ -69,7 +69,7 @@ struct slk_tip {
 struct slk_block_source {
     void *ctx;
     /* False when the row does not exist or cannot be read. */
-    bool (*row)(void *ctx, uint64_t row, struct slk_row *out);
+    bool (*row)(void *ctx, uint64_t row, struct slk_row *out);     /* called from several threads at once */
     /* Entry bytes; false as above. */
     bool (*entry)(void *ctx, uint64_t log_index, struct slk_span *out);
 };
@@ -115,7 +115,8 @@ void slk_block_free(struct slk_block *block);
 struct slk_verdict {
     enum slk_rule rule;      /* OK: it is in the block, whole and in order */
     size_t rule_event;       /* which event broke it; SIZE_MAX: the submission as a whole */
-    enum slk_rule *events;   /* events_n verdicts when refused (the caller's array, may be NULL) */
+    enum slk_rule *events;   /* when refused: each event's own verdict, judged as if the bad ones before it had not been
+                                sent (the caller's array of events_n, may be NULL) */
     bool has_head;           /* rule is SEQUENCE or PREVIOUS: what the credential's head is now */
     uint64_t head_sequence;  /* = record's count */
     struct slk_hash head_event_id;
@@ -133,6 +134,8 @@ struct slk_block_params {
     uint16_t flags;
     const struct slk_par *par;
 };
+/* SHA-256("sillok/body/1\0\0\0" || for each submission: submission_id || key_id || signature): what a header says of its body. */
+
 /* Executes admitted submissions in order on `state`; the good ones make the block, each refused one is named in its
  * verdict and leaves no trace. The state moves to the block's end; slk_block_undo takes it back until the next build.
  * Returns SLK_OK; SLK_E_NOT_FOUND no submission was good (state unchanged, no block); SLK_E_CORRUPT a record read
@@ -140,7 +143,8 @@ struct slk_block_params {
 SLK_MUST_CHECK enum slk_err slk_block_build(struct slk_block *out, struct slk_machine *state, const struct slk_block_source *source,
     const struct slk_block_params *params, struct slk_submission *const *submissions, struct slk_verdict *verdicts, size_t n,
     struct slk_fault *fault);
-void slk_block_undo(struct slk_machine *state, const struct slk_par *par);
+/* `block` is the one that was built or checked last on this machine; once, and before any other build. */
+void slk_block_undo(struct slk_machine *state, struct slk_block *block, const struct slk_par *par);
 
 /* Takes a stored or received block apart, executes it on `state` and compares everything: canonical entries, authorizations
  * that cover their events, signatures, rules, seal, header, roots. `entries` is in bundle form. On SLK_OK `out` holds
