@@ -82,6 +82,7 @@ size_t slk_entry_format_recorded(uint8_t *out, size_t cap, uint64_t recorded_at_
 size_t slk_entry_format_authorization(uint8_t *out, size_t cap, const struct slk_authorization *authorization);
 size_t slk_entry_format_charter(uint8_t *out, size_t cap, struct slk_span charter);
 size_t slk_entry_format_seal(uint8_t *out, size_t cap, const struct slk_seal *seal);
+size_t slk_entry_format_evidence(uint8_t *out, size_t cap, struct slk_span first, struct slk_span second);
 
 /* SHA-256("sillok/event/1\0\0" || event bytes) (design §3). */
 void slk_event_id(struct slk_hash *out, struct slk_span event);

@@ -68,11 +68,24 @@ struct slk_record {
 SLK_MUST_CHECK enum slk_err slk_record_parse(struct slk_record *out, const uint8_t bytes[SLK_RECORD_SIZE]);
 void slk_record_format(uint8_t out[SLK_RECORD_SIZE], const struct slk_record *record);
 
-/* Which fields the event's kind needs and forbids. OK, FIELD_MISSING or FIELD_NOT_ALLOWED. */
+/* The rules that need neither charter nor issuer, in five pieces because the rules of ledger/core/rules.c stand
+ * between them in SLK_RULES. The offline verifier calls just these, in this order. All are total: any event and
+ * any record get a verdict. `record` is NULL when the credential is absent; recorded_at_ms is the block's time.
+ *
+ *   slk_rule_fields      FIELD_MISSING, FIELD_NOT_ALLOWED: what the event's kind needs and forbids
+ *                        (core: issuer, rights, TYPE_UNKNOWN, REASON_UNKNOWN)
+ *   slk_rule_time        OCCURRED_IN_FUTURE
+ *   slk_rule_head        SEQUENCE, PREVIOUS
+ *   slk_rule_state       NOT_ISSUED, STATE
+ *                        (core: NOT_OWNER)
+ *   slk_rule_transition  EXPIRED, VALIDITY_PAST, VALIDITY_NOT_LONGER, SAME_DEVICE
+ *                        (core: VALIDITY_LONG wins over the last two: compare the codes; then STATUS_INDEX_*)
+ *
+ * A credential has expired when valid_until_s <= recorded_at_ms / 1000. RENEW may revive an expired one. */
 enum slk_rule slk_rule_fields(const struct slk_event *event);
-/* sequence, previous and the state machine: everything in design §4's table that needs neither charter nor
- * issuer. `record` is NULL when the credential is absent. Reads no clock: recorded_at_ms is the block's time. */
+enum slk_rule slk_rule_time(const struct slk_event *event, uint64_t recorded_at_ms);
 enum slk_rule slk_rule_head(const struct slk_record *record, const struct slk_event *event);
+enum slk_rule slk_rule_state(const struct slk_record *record, const struct slk_event *event);
 enum slk_rule slk_rule_transition(const struct slk_record *record, const struct slk_event *event, uint64_t recorded_at_ms);
 
 struct slk_step {
