@@ -24,7 +24,10 @@ struct cursor {
 
 static struct cursor cursor_of(struct slk_span bytes)
 {
-    return (struct cursor){.at = bytes.at, .end = bytes.at + bytes.size, .err = SLK_OK};
+    /* An empty span may hold NULL, to which nothing may be added. */
+    const uint8_t *end = bytes.size == 0 ? bytes.at : bytes.at + bytes.size;
+
+    return (struct cursor){.at = bytes.at, .end = end, .err = SLK_OK};
 }
 
 /* Gives up: nothing is left, so no later field is found. */

@@ -28,7 +28,7 @@ static inline unsigned slk_path_bit(const struct slk_hash *path, unsigned depth)
 
 /* Checks a proof for `handle` under `root`. *record: its 144 bytes inside the proof when present, else empty.
  * The value may have any size here (the vectors' are opaque); slk_verify_status asks for SLK_RECORD_SIZE.
- * Returns SLK_OK; SLK_E_MALFORMED (length, spare bits, empty deepest sibling, zero sibling, end);
+ * Returns SLK_OK; SLK_E_MALFORMED (length, spare bits, empty deepest sibling, zero sibling, end, empty value);
  * SLK_E_MAP_PROOF (another root, or the other leaf is ours or leaves our path above depth n). */
 SLK_MUST_CHECK enum slk_err slk_map_proof_check(struct slk_span *record, const struct slk_hash *root,
     const uint8_t handle[SLK_HANDLE_SIZE], struct slk_span proof);
@@ -43,6 +43,9 @@ struct slk_map_walk {
 /* tail: the record (end 1), path || value hash (end 2), empty (end 0). The length, or 0 when it does not fit. */
 size_t slk_map_proof_format(uint8_t *out, size_t cap, const struct slk_map_walk *walk, struct slk_span tail);
 
+/* The part that single proofs and crowd answers share: u16 n, bitmap, siblings. */
+void slk_map_walk_write(struct slk_writer *w, const struct slk_map_walk *walk);
+
 /* A crowd answer: every record whose path starts with `bits` bits of `prefix`, one proof for all of them.
  *
  *   u16 n          levels from the root to where the shared subtree hangs, 0..bits
@@ -50,7 +53,9 @@ size_t slk_map_proof_format(uint8_t *out, size_t cap, const struct slk_map_walk 
  *   u32 count      leaves that follow, in ascending path order
  *   count times    path[32] || record[144]
  *
- * n < bits only when at most one leaf is left there: it may lie outside the prefix (then nothing is under it).
+ * n < bits only when at most one leaf is left there: it may lie outside the prefix (then nothing is under it),
+ * but shares its first n bits. With at most one leaf the deepest sibling is not empty, as in a single proof; with
+ * two or more it may be. `prefix` is read up to `bits` bits, at most 256.
  * The verifier rebuilds the subtree from the leaves by the map's definition, so nothing can be left out.
  * out[cap_n] receives pointers into the proof; *out_n how many lie under the prefix.
  * Returns SLK_OK, SLK_E_MALFORMED, SLK_E_MAP_PROOF, SLK_E_TOO_LARGE (more than cap_n). */
