@@ -365,3 +365,17 @@ bool slk_decimal_parse(uint64_t *out, uint64_t max, const char *text, size_t tex
     *out = v;
     return true;
 }
+
+size_t slk_decimal_format(char out[SLK_DECIMAL_MAX], uint64_t v)
+{
+    char digits[SLK_DECIMAL_MAX];
+    size_t n = 0;
+
+    do {
+        n++;
+        digits[sizeof(digits) - n] = (char)('0' + v % 10);
+        v /= 10;
+    } while (v > 0);
+    memcpy(out, digits + sizeof(digits) - n, n);
+    return n;
+}

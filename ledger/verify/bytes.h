@@ -89,7 +89,8 @@ static inline void slk_put_u64(uint8_t *p, uint64_t v)
 size_t slk_base64_size(size_t bytes_n);
 void slk_base64_format(char *out, const uint8_t *bytes, size_t bytes_n);
 /* Decodes text[text_n] into out[cap]. False when not canonical or too long; *out_n is then 0. */
-SLK_MUST_CHECK bool slk_base64_parse(uint8_t *out, size_t cap, size_t *out_n, const char *text, size_t text_n);
+SLK_MUST_CHECK bool slk_base64_parse(
+    uint8_t *out, size_t cap, size_t *out_n, const char *text, size_t text_n);
 
 /* Lower-case hex, out[2 * bytes_n] without a terminating zero; parse takes lower case only. */
 void slk_hex_format(char *out, const uint8_t *bytes, size_t bytes_n);
@@ -97,5 +98,7 @@ SLK_MUST_CHECK bool slk_hex_parse(uint8_t *out, size_t bytes_n, const char *text
 
 /* Decimal without sign or leading zero, at most `max`. */
 SLK_MUST_CHECK bool slk_decimal_parse(uint64_t *out, uint64_t max, const char *text, size_t text_n);
+#define SLK_DECIMAL_MAX 20                                        /* digits of 2^64 - 1 */
+size_t slk_decimal_format(char out[SLK_DECIMAL_MAX], uint64_t v); /* length; no terminating zero */
 
 #endif
