@@ -5,12 +5,11 @@
 #include "ledger/verify/hash.h"
 #include "ledger/verify/note.h"
 
-#define EM_DASH         "\xe2\x80\x94" /* C2SP signed-note: U+2014 starts a signature line */
-#define EM_DASH_SIZE    3
-#define KEY_MATERIAL    (1 + SLK_KEY_SIZE) /* C2SP signed-note: signature type, public key */
-#define COSIGN_TIME_MAX INT64_MAX          /* C2SP tlog-cosignature: 2^63 - 1 */
-#define COSIGN_TEXT_MAX                                                                                      \
-    4096 /* a checkpoint of ours has at most 322 bytes; the rest is for extension lines elsewhere */
+#define EM_DASH          "\xe2\x80\x94" /* C2SP signed-note: U+2014 starts a signature line */
+#define EM_DASH_SIZE     3
+#define KEY_MATERIAL     (1 + SLK_KEY_SIZE) /* C2SP signed-note: signature type, public key */
+#define COSIGN_TIME_MAX  INT64_MAX          /* C2SP tlog-cosignature: 2^63 - 1 */
+#define COSIGN_TEXT_MAX  4096               /* a checkpoint of ours has at most 322; other logs add lines */
 #define COSIGN_FRAME_MAX (15 + 5 + SLK_DECIMAL_MAX + 1) /* header line, "time ", digits, LF */
 #define BASE64_CHUNK     64
 #define CHUNK_BYTES      (BASE64_CHUNK / 4 * 3)
