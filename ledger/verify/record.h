@@ -14,30 +14,30 @@
 /* Every way an event can break the rules, in the order in which they are checked: the first broken one wins. */
 #define SLK_RULES(X)                                                                                  \
     X(OK, 0, "accepted")                                                                              \
-    X(EVENT_MALFORMED, 1, "the event is not in canonical form: send the bytes that were signed")      \
-    X(FIELD_MISSING, 2, "a field this kind of event needs is missing")                                \
-    X(FIELD_NOT_ALLOWED, 3, "a field is set that this kind of event must not have")                   \
-    X(ISSUER_UNKNOWN, 4, "no issuer of the charter has this key")                                     \
-    X(ISSUER_TIME, 5, "the issuer's key is not yet or no longer valid")                               \
+    X(SUBMISSION_SIZE, 1, "more events than the charter allows in one submission: split it")          \
+    X(EVENT_MALFORMED, 2, "the event is not in canonical form: send the bytes that were signed")      \
+    X(FIELD_MISSING, 3, "a field this kind of event needs is missing")                                \
+    X(FIELD_NOT_ALLOWED, 4, "a field is set that this kind of event must not have")                   \
+    X(ISSUER_UNKNOWN, 5, "no issuer of the charter has this key")                                     \
     X(SIGNATURE, 6, "the signature over the submission is wrong")                                     \
-    X(RIGHT_KIND, 7, "the issuer has no right to this kind of event")                                 \
-    X(TYPE_UNKNOWN, 8, "the charter declares no such credential type")                                \
-    X(RIGHT_TYPE, 9, "the issuer has no right to this credential type")                               \
-    X(REASON_UNKNOWN, 10, "the charter declares no such reason code")                                 \
-    X(OCCURRED_IN_FUTURE, 11, "occurred_at is more than 300 s after the ledger's time")               \
-    X(SEQUENCE, 12, "sequence is not the number of events the credential has: read its head, then retry") \
-    X(PREVIOUS, 13, "previous is not the id of the credential's last event: read its head, then retry") \
-    X(NOT_ISSUED, 14, "the credential was never issued: only ISSUE can come first")                   \
-    X(STATE, 15, "the credential's state does not allow this event")                                  \
-    X(NOT_OWNER, 16, "the credential belongs to another agency")                                      \
-    X(EXPIRED, 17, "the credential has expired: RENEW or REVOKE it")                                  \
-    X(VALIDITY_PAST, 18, "valid_until is not after the ledger's time")                                \
-    X(VALIDITY_LONG, 19, "valid_until is further away than this credential type allows")              \
+    X(ISSUER_TIME, 7, "the issuer's key is not yet or no longer valid")                               \
+    X(RIGHT_KIND, 8, "the issuer has no right to this kind of event")                                 \
+    X(TYPE_UNKNOWN, 9, "the charter declares no such credential type")                                \
+    X(RIGHT_TYPE, 10, "the issuer has no right to this credential type")                              \
+    X(REASON_UNKNOWN, 11, "the charter declares no such reason code")                                 \
+    X(OCCURRED_IN_FUTURE, 12, "occurred_at is more than 300 s after the ledger's time")               \
+    X(SEQUENCE, 13, "sequence is not the number of events the credential has: read its head, then retry")\
+    X(PREVIOUS, 14, "previous is not the id of the credential's last event: read its head, then retry")\
+    X(NOT_ISSUED, 15, "the credential was never issued: only ISSUE can come first")                   \
+    X(STATE, 16, "the credential's state does not allow this event")                                  \
+    X(NOT_OWNER, 17, "the credential belongs to another agency")                                      \
+    X(EXPIRED, 18, "the credential has expired: RENEW or REVOKE it")                                  \
+    X(VALIDITY_PAST, 19, "valid_until is not after the ledger's time")                                \
     X(VALIDITY_NOT_LONGER, 20, "valid_until does not grow")                                           \
     X(SAME_DEVICE, 21, "the device is the one that is bound (or was, before revocation)")             \
-    X(STATUS_INDEX_RANGE, 22, "status_index is beyond the status list of this type")                  \
-    X(STATUS_INDEX_USED, 23, "status_index was used before: draw another one")                        \
-    X(SUBMISSION_SIZE, 24, "a submission holds 1 to 4,096 events")                                    \
+    X(VALIDITY_LONG, 22, "valid_until is further away than this credential type allows")              \
+    X(STATUS_INDEX_RANGE, 23, "status_index is beyond the status list of this type")                  \
+    X(STATUS_INDEX_USED, 24, "status_index was used before: draw another one")                        \
     X(NOT_JUDGED, 25, "not judged: another event of the submission was refused")
 
 enum slk_rule {
@@ -73,13 +73,13 @@ void slk_record_format(uint8_t out[SLK_RECORD_SIZE], const struct slk_record *re
  * any record get a verdict. `record` is NULL when the credential is absent; recorded_at_ms is the block's time.
  *
  *   slk_rule_fields      FIELD_MISSING, FIELD_NOT_ALLOWED: what the event's kind needs and forbids
- *                        (core: issuer, rights, TYPE_UNKNOWN, REASON_UNKNOWN)
+ *                        (core: issuer, signature, rights, TYPE_UNKNOWN, REASON_UNKNOWN)
  *   slk_rule_time        OCCURRED_IN_FUTURE
  *   slk_rule_head        SEQUENCE, PREVIOUS
  *   slk_rule_state       NOT_ISSUED, STATE
  *                        (core: NOT_OWNER)
  *   slk_rule_transition  EXPIRED, VALIDITY_PAST, VALIDITY_NOT_LONGER, SAME_DEVICE
- *                        (core: VALIDITY_LONG wins over the last two: compare the codes; then STATUS_INDEX_*)
+ *                        (core: VALIDITY_LONG, STATUS_INDEX_*)
  *
  * A credential has expired when valid_until_s <= recorded_at_ms / 1000. RENEW may revive an expired one. */
 enum slk_rule slk_rule_fields(const struct slk_event *event);
