@@ -12,6 +12,7 @@
 #define SLK_CHARTER_TYPES_MAX    64
 #define SLK_CHARTER_REASONS_MAX  64
 #define SLK_CHARTER_NAME_MAX     64
+#define SLK_CHARTER_ORIGIN_MAX   128   /* stands in every checkpoint; C2SP would allow 255 */
 #define SLK_CHARTER_ADDRESS_MAX  128
 #define SLK_CHARTER_ADDRESSES_MAX 4
 #define SLK_STATUS_LIST_MAX      (1u << 28) /* places in one status list: 32 MiB of bits */
@@ -68,13 +69,19 @@ struct slk_charter {
     struct slk_reason reasons[SLK_CHARTER_REASONS_MAX];         /* ascending code */
     uint32_t block_events, block_bytes, submission_events;      /* limits */
     uint32_t delta_ms, heartbeat_s, fresh_s;                    /* timers */
+    uint16_t by_key_id[SLK_CHARTER_ISSUERS_MAX];                /* computed: issuers in order of key_id */
     struct slk_hash hash;                                       /* computed: SHA-256("sillok/charter/1" || bytes) */
 };
 /* A struct slk_charter is about 300 KiB: allocate it, never put it on the stack. */
 
-/* Reads canonical Charter bytes; form only (lengths, ranges, order). */
+/* Reads canonical Charter bytes; form only (lengths, ranges, order). What parses, format prints again.
+ * Returns SLK_OK; SLK_E_MALFORMED; SLK_E_NOT_CANONICAL (a list out of order or with a duplicate);
+ * SLK_E_TOO_LARGE (above SLK_CHARTER_BYTES_MAX). On refusal *out is zeroed. */
 SLK_MUST_CHECK enum slk_err slk_charter_parse(struct slk_charter *out, struct slk_span bytes);
-/* The canonical bytes; length, or 0 when it does not fit. */
+/* For whoever fills the struct by hand: puts the lists in canonical order, computes key_id and by_key_id. Duplicates
+ * stay, for slk_charter_validate to name. `hash` is computed by slk_charter_parse alone. */
+void slk_charter_sort(struct slk_charter *charter);
+/* The canonical bytes; length, or 0 when they do not fit, or parse would refuse them (order, a missing field). */
 size_t slk_charter_format(uint8_t *out, size_t cap, const struct slk_charter *charter);
 /* Sense: at least one voting member; every key sound, none used twice anywhere in the charter; agencies,
  * names, codes unique; issuers of member agencies; windows not empty; kinds, types, limits and timers in
@@ -87,7 +94,7 @@ SLK_MUST_CHECK enum slk_err slk_charter_validate_genesis(const struct slk_charte
 void slk_charter_chain_id(struct slk_hash *out, struct slk_span genesis_bytes);
 void slk_charter_hash(struct slk_hash *out, struct slk_span bytes);
 
-/* NULL when there is none. */
+/* NULL when there is none. A binary search: asked once per submission. */
 const struct slk_issuer *slk_charter_issuer(const struct slk_charter *charter, const uint8_t key_id[SLK_KEY_ID_SIZE]);
 const struct slk_credential_type *slk_charter_type(const struct slk_charter *charter, uint32_t code);
 const struct slk_reason *slk_charter_reason(const struct slk_charter *charter, uint32_t code);

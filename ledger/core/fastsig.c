@@ -20,8 +20,8 @@ static void start_sodium(void)
     atomic_store_explicit(&started, true, memory_order_release);
 }
 
-bool slk_fastsig_verify(const uint8_t sig[SLK_SIGNATURE_SIZE], const void *message, size_t size,
-    const uint8_t key[SLK_KEY_SIZE])
+bool slk_fastsig_verify(
+    const uint8_t sig[SLK_SIGNATURE_SIZE], const void *message, size_t size, const uint8_t key[SLK_KEY_SIZE])
 {
     start_sodium();
     /* libsodium 1.0.18 refuses the same encodings by itself. That is a build option there (ED25519_COMPAT)

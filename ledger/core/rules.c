@@ -13,8 +13,8 @@ static bool issuer_has_type(const struct slk_issuer *issuer, uint32_t type)
 
 /* May this issuer write this kind of event about this type of credential, now? An event about a credential that
  * does not exist has no type yet (unless it is an ISSUE): NOT_ISSUED comes later. */
-static enum slk_rule check_rights(const struct slk_rules_context *context, const struct slk_record *record,
-    const struct slk_event *event)
+static enum slk_rule check_rights(
+    const struct slk_rules_context *context, const struct slk_record *record, const struct slk_event *event)
 {
     const struct slk_issuer *issuer = context->issuer;
     uint64_t time_s = context->time_ms / 1000;
@@ -37,7 +37,8 @@ static enum slk_rule check_rights(const struct slk_rules_context *context, const
 }
 
 /* An ISSUE finds no owner or a revoked credential's, whose say has ended: whoever may issue the type may. */
-static enum slk_rule check_owner(const struct slk_issuer *issuer, const struct slk_record *record, enum slk_kind kind)
+static enum slk_rule check_owner(
+    const struct slk_issuer *issuer, const struct slk_record *record, enum slk_kind kind)
 {
     bool any = false;
 
@@ -59,8 +60,8 @@ static enum slk_rule check_owner(const struct slk_issuer *issuer, const struct s
 }
 
 /* What the charter's declaration of the type limits. `transition` has checked that valid_until is ahead. */
-static enum slk_rule check_limits(const struct slk_rules_context *context, const struct slk_record *record,
-    const struct slk_event *event)
+static enum slk_rule check_limits(
+    const struct slk_rules_context *context, const struct slk_record *record, const struct slk_event *event)
 {
     uint64_t time_s = context->time_ms / 1000;
     const struct slk_credential_type *type;
@@ -68,8 +69,7 @@ static enum slk_rule check_limits(const struct slk_rules_context *context, const
     if (event->kind != SLK_ISSUE && event->kind != SLK_RENEW)
         return SLK_RULE_OK;
     type = slk_charter_type(context->charter, event->kind == SLK_ISSUE ? event->type : record->type);
-    if (type == NULL)
-        return SLK_RULE_TYPE_UNKNOWN;
+    assert(type != NULL); /* an issuer's types are declared: slk_charter_validate */
     assert(event->valid_until_s > time_s);
     if (event->valid_until_s - time_s > type->max_validity_s)
         return SLK_RULE_VALIDITY_LONG;
@@ -82,8 +82,8 @@ static enum slk_rule check_limits(const struct slk_rules_context *context, const
     return SLK_RULE_OK;
 }
 
-enum slk_rule slk_rules_check(const struct slk_rules_context *context, const struct slk_record *record,
-    const struct slk_event *event)
+enum slk_rule slk_rules_check(
+    const struct slk_rules_context *context, const struct slk_record *record, const struct slk_event *event)
 {
     enum slk_rule rule;
 

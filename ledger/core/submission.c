@@ -217,8 +217,8 @@ static void take_apart(struct slk_submission *s)
     }
 }
 
-void slk_submission_admit(struct slk_submission *submission, const struct slk_charter *charter,
-    const struct slk_hash *chain_id)
+void slk_submission_admit(
+    struct slk_submission *submission, const struct slk_charter *charter, const struct slk_hash *chain_id)
 {
     uint8_t statement[SLK_SUBMIT_STATEMENT_SIZE];
 
@@ -235,6 +235,7 @@ void slk_submission_admit(struct slk_submission *submission, const struct slk_ch
         return;
     if (submission->issuer == NULL)
         submission->rule = SLK_RULE_ISSUER_UNKNOWN;
-    else if (!slk_fastsig_verify(submission->signature, statement, sizeof(statement), submission->issuer->public_key))
+    else if (!slk_fastsig_verify(
+                 submission->signature, statement, sizeof(statement), submission->issuer->public_key))
         submission->rule = SLK_RULE_SIGNATURE;
 }
