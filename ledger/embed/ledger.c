@@ -1,1 +1,340 @@
-#include "ledger/verify/sillok.h"
+#include "ledger/embed/ledger.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "ledger/embed/ledger_private.h"
+
+enum slk_err slk_ledger_fail(struct slk_fault *fault, enum slk_err err, const char *why)
+{
+    fault->line = 0;
+    snprintf(fault->text, sizeof(fault->text), "%s", why != NULL ? why : slk_err_text(err));
+    return err;
+}
+
+static uint64_t machine_clock_ms(void *ctx)
+{
+    struct timespec now;
+
+    (void)ctx;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static uint64_t now_ms(const struct slk_ledger *ledger)
+{
+    return ledger->options.clock_ms(ledger->options.clock_ctx);
+}
+
+/* ---- opening ---- */
+
+/* Both keys must be those the charter names for one voting member. */
+static enum slk_err check_keys(const struct slk_charter *charter, const struct slk_ledger_options *options, struct slk_fault *fault)
+{
+    if (options->log_key == NULL && options->cosign_key == NULL)
+        return SLK_OK;
+    if (options->log_key == NULL || options->cosign_key == NULL)
+        return slk_ledger_fail(fault, SLK_E_KEY, "a checkpoint needs both the log key and the cosigning key");
+    for (size_t i = 0; i < charter->members_n; i++) {
+        const struct slk_member *m = &charter->members[i];
+
+        if (m->role == SLK_VOTING && memcmp(m->log_key, slk_key_public(options->log_key), SLK_KEY_SIZE) == 0 &&
+            memcmp(m->cosign_key, slk_key_public(options->cosign_key), SLK_KEY_SIZE) == 0)
+            return SLK_OK;
+    }
+    return slk_ledger_fail(fault, SLK_E_KEY, "the log key and cosigning key are not those the charter names for one voting member");
+}
+
+static const struct slk_member *cosigner(const struct slk_ledger *ledger)
+{
+    for (size_t i = 0; i < ledger->charter->members_n; i++) {
+        const struct slk_member *m = &ledger->charter->members[i];
+
+        if (memcmp(m->cosign_key, slk_key_public(ledger->options.cosign_key), SLK_KEY_SIZE) == 0)
+            return m;
+    }
+    return NULL;
+}
+
+static enum slk_err load_charter(struct slk_ledger *ledger, struct slk_span bytes, struct slk_fault *fault)
+{
+    ledger->charter = malloc(sizeof(*ledger->charter));
+    if (ledger->charter == NULL)
+        return slk_ledger_fail(fault, SLK_E_NOMEM, NULL);
+    if (slk_charter_parse(ledger->charter, bytes) != SLK_OK)
+        return slk_ledger_fail(fault, SLK_E_CHARTER, "the charter's bytes do not parse: make it with `sillok charter`");
+    return slk_charter_validate_genesis(ledger->charter, fault);
+}
+
+static enum slk_err make_machine(struct slk_ledger *ledger, struct slk_span charter_bytes, struct slk_fault *fault)
+{
+    enum slk_err err = slk_map_new(&ledger->machine.map, NULL);
+
+    if (err == SLK_OK)
+        err = slk_index_set_new(&ledger->machine.indexes, ledger->charter);
+    if (err != SLK_OK)
+        return slk_ledger_fail(fault, err, NULL);
+    ledger->machine.charter = ledger->charter;
+    slk_charter_chain_id(&ledger->machine.chain_id, charter_bytes);
+    slk_log_init(&ledger->machine.log);
+    return SLK_OK;
+}
+
+static struct slk_ledger *allocate(const struct slk_ledger_options *options)
+{
+    struct slk_ledger *ledger = calloc(1, sizeof(*ledger));
+
+    if (ledger == NULL)
+        return NULL;
+    ledger->options = *options;
+    if (ledger->options.clock_ms == NULL)
+        ledger->options.clock_ms = machine_clock_ms;
+    if (ledger->options.snapshot_events == 0)
+        ledger->options.snapshot_events = SLK_SNAPSHOT_EVENTS;
+    return ledger;
+}
+
+static void release(struct slk_ledger *ledger)
+{
+    slk_committer_stop(ledger);
+    slk_snapshot_abort(ledger->snapshot);
+    slk_batch_free(&ledger->batches[0]);
+    slk_batch_free(&ledger->batches[1]);
+    slk_view_end(ledger->view);
+    slk_source_close(&ledger->source);
+    slk_store_close(ledger->store);
+    slk_map_free(ledger->machine.map);
+    slk_index_set_free(ledger->machine.indexes);
+    slk_pool_free(ledger->pool);
+    free(ledger->charter);
+    free(ledger);
+}
+
+/* The genesis block is a function of the charter alone, so a crash between the two transactions of `init` is mended by
+ * making it again. */
+static enum slk_err ensure_genesis(struct slk_ledger *ledger, struct slk_fault *fault)
+{
+    struct slk_block block = {0};
+    enum slk_err err;
+
+    if (slk_store_has_tip(ledger->store))
+        return SLK_OK;
+    if (ledger->options.read_only)
+        return slk_ledger_fail(fault, SLK_E_NOT_FOUND, "the ledger has no genesis block yet: run `sillok init` again");
+    err = slk_block_genesis(&block, &ledger->machine, slk_store_charter(ledger->store));
+    if (err == SLK_OK)
+        err = slk_store_commit(ledger->store, &block, fault);
+    else
+        slk_ledger_fail(fault, err, NULL);
+    slk_block_free(&block);
+    return err;
+}
+
+static bool is_signed(struct slk_ledger *ledger)
+{
+    struct slk_tree_head head;
+    struct slk_span note;
+
+    return slk_view_renew(ledger->view) == SLK_OK && slk_view_checkpoint(ledger->view, &head, &note) == SLK_OK &&
+           head.tree_size == ledger->machine.tip.log_size;
+}
+
+/* Everything after the store is open. */
+static enum slk_err bring_up(struct slk_ledger *ledger, struct slk_fault *fault)
+{
+    enum slk_err err = load_charter(ledger, slk_store_charter(ledger->store), fault);
+
+    if (err == SLK_OK)
+        err = check_keys(ledger->charter, &ledger->options, fault);
+    if (err == SLK_OK && !ledger->options.read_only && slk_charter_voting_n(ledger->charter) != 1)
+        err = slk_ledger_fail(fault, SLK_E_READ_ONLY, "this ledger has several voting members: only their nodes together can write to it");
+    if (err == SLK_OK)
+        err = make_machine(ledger, slk_store_charter(ledger->store), fault);
+    if (err == SLK_OK)
+        err = slk_pool_new(&ledger->pool, ledger->options.threads);
+    if (err == SLK_OK)
+        err = ensure_genesis(ledger, fault);
+    if (err != SLK_OK)
+        return fault->text[0] == '\0' ? slk_ledger_fail(fault, err, NULL) : err;
+    if (!ledger->machine.has_genesis) {
+        err = slk_store_load_state(ledger->store, &ledger->machine, slk_pool_par(ledger->pool), ledger->options.progress,
+            ledger->options.progress_ctx, fault);
+        if (err != SLK_OK)
+            return err;
+    }
+    ledger->snapshot_at = ledger->machine.tip.events_n;
+    err = slk_source_open(&ledger->source, ledger->store, slk_pool_width(ledger->pool));
+    if (err == SLK_OK)
+        err = slk_view_begin(&ledger->view, ledger->store);
+    if (err == SLK_OK && !ledger->options.read_only)
+        err = slk_committer_start(ledger);
+    return err == SLK_OK ? SLK_OK : slk_ledger_fail(fault, err, NULL);
+}
+
+static enum slk_err finish_open(struct slk_ledger **out, struct slk_ledger *ledger, struct slk_fault *fault)
+{
+    enum slk_err err = bring_up(ledger, fault);
+
+    /* A crash between a commit and its signature left the tip unsigned. */
+    if (err == SLK_OK && !ledger->options.read_only && ledger->options.log_key != NULL && !is_signed(ledger))
+        err = slk_ledger_sign(ledger, fault);
+    if (err != SLK_OK) {
+        release(ledger);
+        return err;
+    }
+    *out = ledger;
+    return SLK_OK;
+}
+
+enum slk_err slk_ledger_open(struct slk_ledger **out, const char *dir, const struct slk_ledger_options *options, struct slk_fault *fault)
+{
+    struct slk_store_options store_options = {.read_only = options->read_only};
+    struct slk_ledger *ledger = allocate(options);
+    enum slk_err err;
+
+    *out = NULL;
+    fault->line = 0;
+    fault->text[0] = '\0';
+    if (ledger == NULL)
+        return slk_ledger_fail(fault, SLK_E_NOMEM, NULL);
+    err = slk_store_open(&ledger->store, dir, &store_options, fault);
+    if (err != SLK_OK) {
+        release(ledger);
+        return err;
+    }
+    return finish_open(out, ledger, fault);
+}
+
+enum slk_err slk_ledger_init(const char *dir, struct slk_span charter, const struct slk_ledger_options *options, struct slk_fault *fault)
+{
+    struct slk_store_options store_options = {0};
+    struct slk_ledger *ledger = allocate(options), *opened = NULL;
+    enum slk_err err;
+
+    fault->line = 0;
+    fault->text[0] = '\0';
+    if (ledger == NULL)
+        return slk_ledger_fail(fault, SLK_E_NOMEM, NULL);
+    ledger->options.read_only = false;
+    /* Judge the charter and keys before anything is written. */
+    err = load_charter(ledger, charter, fault);
+    if (err == SLK_OK)
+        err = check_keys(ledger->charter, &ledger->options, fault);
+    if (err == SLK_OK)
+        err = slk_store_create(&ledger->store, dir, charter, &store_options, fault);
+    if (err != SLK_OK) {
+        release(ledger);
+        return err;
+    }
+    free(ledger->charter);
+    ledger->charter = NULL;
+    err = finish_open(&opened, ledger, fault);
+    slk_ledger_close(opened);
+    return err;
+}
+
+/* ---- signing ---- */
+
+static enum slk_err write_note(struct slk_ledger *ledger, struct slk_writer *w)
+{
+    const struct slk_charter *charter = ledger->charter;
+    const struct slk_member *member = cosigner(ledger);
+    size_t origin_size = strlen(charter->origin), message_size;
+    uint8_t blob[SLK_NOTE_BLOB_MAX], message[SLK_CHECKPOINT_TEXT_MAX + 64];
+    struct slk_checkpoint checkpoint = {.origin = slk_span_of(charter->origin, origin_size)};
+    struct slk_vkey log, witness;
+    struct slk_span text;
+    uint64_t time_s = now_ms(ledger) / 1000;
+
+    assert(member != NULL);
+    checkpoint.head.tree_size = ledger->machine.tip.log_size;
+    checkpoint.head.root_hash = ledger->machine.tip.log_root;
+    w->size = slk_checkpoint_format((char *)w->at, &checkpoint);
+    text = slk_span_of(w->at, w->size);
+    slk_write_u8(w, '\n');
+    if (slk_vkey_init(&log, charter->origin, SLK_SIG_ED25519, member->log_key) != SLK_OK ||
+        slk_vkey_init(&witness, member->name, SLK_SIG_COSIGNATURE_V1, member->cosign_key) != SLK_OK)
+        return SLK_E_KEY;
+
+    slk_put_u32(blob, log.key_hash);
+    if (slk_key_sign(ledger->options.log_key, blob + 4, text.at, text.size) != SLK_OK)
+        return SLK_E_KEY;
+    slk_note_write_sig(w, log.name, strlen(log.name), blob, 4 + SLK_SIGNATURE_SIZE);
+
+    message_size = slk_cosign_message(message, sizeof(message), time_s, text);
+    slk_put_u32(blob, witness.key_hash);
+    slk_put_u64(blob + 4, time_s);
+    if (message_size == 0 || slk_key_sign(ledger->options.cosign_key, blob + 12, message, message_size) != SLK_OK)
+        return SLK_E_KEY;
+    slk_note_write_sig(w, witness.name, strlen(witness.name), blob, 12 + SLK_SIGNATURE_SIZE);
+    return w->bad ? SLK_E_TOO_LARGE : SLK_OK;
+}
+
+enum slk_err slk_ledger_sign(struct slk_ledger *ledger, struct slk_fault *fault)
+{
+    uint8_t bytes[4096];
+    struct slk_writer w = {.at = bytes, .cap = sizeof(bytes)};
+    struct slk_tree_head head = {.tree_size = ledger->machine.tip.log_size, .root_hash = ledger->machine.tip.log_root};
+    enum slk_err err;
+
+    if (ledger->options.read_only)
+        return slk_ledger_fail(fault, SLK_E_READ_ONLY, NULL);
+    if (ledger->options.log_key == NULL)
+        return slk_ledger_fail(fault, SLK_E_KEY, "signing needs the log key and the cosigning key");
+    /* Only what is on disk may be signed. */
+    assert(!ledger->in_flight && slk_store_tip(ledger->store)->log_size == head.tree_size);
+    err = write_note(ledger, &w);
+    if (err == SLK_OK)
+        err = slk_store_put_checkpoint(ledger->store, &head, slk_span_of(bytes, w.size));
+    return err == SLK_OK ? SLK_OK : slk_ledger_fail(fault, err, NULL);
+}
+
+/* ---- closing and looking ---- */
+
+void slk_ledger_close(struct slk_ledger *ledger)
+{
+    struct slk_fault fault;
+
+    if (ledger == NULL)
+        return;
+    if (!ledger->options.read_only && ledger->broken == SLK_OK && slk_ledger_flush(ledger, &fault) == SLK_OK &&
+        ledger->machine.tip.events_n - ledger->snapshot_at >= SLK_SNAPSHOT_TAIL) {
+        /* A snapshot only makes the next start quicker: without one the log is replayed. */
+        if (slk_ledger_snapshot_now(ledger, &fault) != SLK_OK)
+            ledger->snapshot = NULL;
+    }
+    release(ledger);
+}
+
+const struct slk_charter *slk_ledger_charter(const struct slk_ledger *ledger)
+{
+    return ledger->charter;
+}
+
+const struct slk_hash *slk_ledger_chain_id(const struct slk_ledger *ledger)
+{
+    return &ledger->machine.chain_id;
+}
+
+const struct slk_tip *slk_ledger_tip(const struct slk_ledger *ledger)
+{
+    return &ledger->machine.tip;
+}
+
+struct slk_store *slk_ledger_store(struct slk_ledger *ledger)
+{
+    return ledger->store;
+}
+
+uint64_t slk_ledger_credentials_n(const struct slk_ledger *ledger)
+{
+    return slk_map_count(ledger->machine.map);
+}
+
+uint64_t slk_ledger_memory(const struct slk_ledger *ledger)
+{
+    return slk_map_memory(ledger->machine.map);
+}

@@ -25,7 +25,9 @@ struct slk_ledger_options {
     void *progress_ctx;
 };
 
-/* Makes a ledger in `dir` and its genesis block; signs the first checkpoint when keys are given. */
+/* A ledger with exactly one voting member is this one's to write; with more, their nodes must agree first: read_only.
+ *
+ * Makes a ledger in `dir` and its genesis block; signs the first checkpoint when keys are given. */
 SLK_MUST_CHECK enum slk_err slk_ledger_init(const char *dir, struct slk_span charter, const struct slk_ledger_options *options,
     struct slk_fault *fault);
 SLK_MUST_CHECK enum slk_err slk_ledger_open(struct slk_ledger **out, const char *dir, const struct slk_ledger_options *options,
@@ -51,14 +53,15 @@ struct slk_result {
 };
 
 /* Submits `n` Submission byte strings; returns when every one of them has its result and every accepted one is on
- * disk. Blocks are cut as the limits ask. `event_rules` (may be NULL): for submission i an array of 4,096 rules, filled when refused.
- * Results: a submission submitted before is DUPLICATE with its positions.
+ * disk. Blocks are cut as the limits ask. A submission submitted before is DUPLICATE with its positions.
+ * results[i].verdict.events is NULL here: each event's own verdict comes through slk_ledger_push.
  * Returns SLK_OK (read the results), or why the ledger had to stop: then results with outcome 0 are unknown: reopen, submit again. */
 SLK_MUST_CHECK enum slk_err slk_ledger_submit(struct slk_ledger *ledger, const struct slk_span *submissions, struct slk_result *results,
     size_t n, struct slk_fault *fault);
 
 /* The same, pipelined: hand in the next batch while the last one is being committed. slk_ledger_flush waits for everything.
- * Each result is delivered through `done` in order of submission, from the calling thread, only once on disk. */
+ * Each result is delivered through `done` in order of submission, from the calling thread, only once on disk. The bytes are
+ * copied; what a result points to holds during the call. A submission whose bytes do not parse is answered at once. */
 typedef void slk_result_fn(void *ctx, void *tag, const struct slk_result *result);
 SLK_MUST_CHECK enum slk_err slk_ledger_push(struct slk_ledger *ledger, struct slk_span submission, void *tag, slk_result_fn *done, void *ctx,
     struct slk_fault *fault);

@@ -1,1 +1,430 @@
-#include "ledger/verify/sillok.h"
+/* prove.c: the reading side: look-ups, histories, proofs. Everything read is checked against what the map commits to. */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ledger/core/block_scratch.h"
+#include "ledger/core/multihash.h"
+#include "ledger/embed/ledger_private.h"
+
+static enum slk_err corrupt(struct slk_fault *fault, const char *what, uint64_t number)
+{
+    fault->line = 0;
+    snprintf(fault->text, sizeof(fault->text), "%s %llu is damaged: run fsck, then restore a backup or audit a copy", what,
+        (unsigned long long)number);
+    return SLK_E_CORRUPT;
+}
+
+static void leaf_of(struct slk_hash *out, struct slk_hash *value_hash, const struct slk_hash *path, const struct slk_row *row)
+{
+    slk_hash_bytes(value_hash, row->record, SLK_RECORD_SIZE);
+    slk_hash_map_leaf(out, path, value_hash);
+}
+
+/* The path of the credential a row is about, from its entry. */
+static enum slk_err path_of_row(struct slk_ledger *ledger, const struct slk_row *row, struct slk_hash *path, struct slk_fault *fault)
+{
+    struct slk_span bytes;
+    struct slk_entry entry;
+    struct slk_event event;
+
+    if (slk_view_entry(ledger->view, row->log_index, &bytes) != SLK_OK || slk_entry_parse(&entry, bytes) != SLK_OK ||
+        entry.type != SLK_ENTRY_RECORDED || slk_event_parse(&event, entry.event) != SLK_OK)
+        return corrupt(fault, "log entry", row->log_index);
+    slk_hash_bytes(path, event.credential, SLK_HANDLE_SIZE);
+    return SLK_OK;
+}
+
+enum slk_err slk_ledger_find(struct slk_ledger *ledger, const struct slk_hash *path, uint64_t *row_number, struct slk_row *row,
+    struct slk_fault *fault)
+{
+    struct slk_map_found found;
+    struct slk_hash leaf, value_hash, rival;
+    enum slk_err err;
+
+    if (!slk_map_find(ledger->machine.map, path, &found))
+        return SLK_E_NOT_FOUND;
+    if (slk_view_row(ledger->view, found.row, row) != SLK_OK)
+        return corrupt(fault, "status record", found.row);
+    leaf_of(&leaf, &value_hash, path, row);
+    if (slk_hash_equal(&leaf, &found.leaf)) {
+        *row_number = found.row;
+        return SLK_OK;
+    }
+    if (found.certain)
+        return corrupt(fault, "status record", found.row);
+    err = path_of_row(ledger, row, &rival, fault);
+    if (err != SLK_OK)
+        return err;
+    slk_hash_map_leaf(&leaf, &rival, &value_hash);
+    return slk_hash_equal(&leaf, &found.leaf) ? SLK_E_NOT_FOUND : corrupt(fault, "status record", found.row);
+}
+
+/* ---- duplicates ---- */
+
+/* Log index of the event `sequence` of the credential at `path`, if its id is `event_id`. */
+static bool find_event(struct slk_ledger *ledger, const struct slk_hash *path, uint64_t sequence, const struct slk_hash *event_id,
+    uint64_t *log_index)
+{
+    struct slk_fault fault;
+    struct slk_record record;
+    struct slk_row row;
+    uint64_t number;
+
+    if (slk_ledger_find(ledger, path, &number, &row, &fault) != SLK_OK || slk_record_parse(&record, row.record) != SLK_OK)
+        return false;
+    while (record.count > sequence + 1) {
+        if (slk_view_row(ledger->view, row.previous_row, &row) != SLK_OK || slk_record_parse(&record, row.record) != SLK_OK)
+            return false;
+    }
+    *log_index = row.log_index;
+    return record.count == sequence + 1 && slk_hash_equal(&record.last_event_id, event_id);
+}
+
+static bool entry_is_event(struct slk_ledger *ledger, uint64_t log_index, const struct slk_hash *event_id)
+{
+    struct slk_span bytes;
+    struct slk_entry entry;
+    struct slk_hash id;
+
+    if (slk_view_entry(ledger->view, log_index, &bytes) != SLK_OK || slk_entry_parse(&entry, bytes) != SLK_OK ||
+        entry.type != SLK_ENTRY_RECORDED)
+        return false;
+    slk_event_id(&id, entry.event);
+    return slk_hash_equal(&id, event_id);
+}
+
+/* The batch as a whole, in order, under the same issuer's authorization: then it is the one submitted before. */
+bool slk_ledger_find_duplicate(struct slk_ledger *ledger, const struct slk_submission *submission, struct slk_result *result)
+{
+    uint64_t first;
+    struct slk_span bytes;
+    struct slk_entry entry;
+
+    if (submission->events_n == 0 || submission->events == NULL ||
+        !find_event(ledger, &submission->paths[0], submission->events[0].sequence, &submission->event_ids[0], &first))
+        return false;
+    for (size_t i = 1; i < submission->events_n; i++) {
+        if (!entry_is_event(ledger, first + i, &submission->event_ids[i]))
+            return false;
+    }
+    if (slk_view_entry(ledger->view, first + submission->events_n, &bytes) != SLK_OK || slk_entry_parse(&entry, bytes) != SLK_OK ||
+        entry.type != SLK_ENTRY_AUTHORIZATION || entry.authorization.count != submission->events_n ||
+        memcmp(entry.authorization.key_id, submission->key_id, SLK_KEY_ID_SIZE) != 0)
+        return false;
+    result->first_index = first;
+    return slk_view_height_of(ledger->view, first, &result->height) == SLK_OK;
+}
+
+/* ---- look-ups ---- */
+
+/* A reader that stays open sees what was committed since it was opened only by opening again: its map is of the tip it
+ * loaded. Writers see their own blocks once flushed. */
+static enum slk_err ready(struct slk_ledger *ledger, struct slk_fault *fault)
+{
+    enum slk_err err;
+
+    fault->line = 0;
+    fault->text[0] = '\0';
+    if (ledger->broken != SLK_OK) {
+        *fault = ledger->broken_fault;
+        return ledger->broken;
+    }
+    if (ledger->in_flight || ledger->batches[ledger->filling].slots_n > 0) {
+        err = slk_ledger_flush(ledger, fault);
+        if (err != SLK_OK)
+            return err;
+    }
+    return SLK_OK;
+}
+
+enum slk_err slk_ledger_lookup(struct slk_ledger *ledger, const uint8_t handle[SLK_HANDLE_SIZE], struct slk_record *record,
+    struct slk_fault *fault)
+{
+    struct slk_hash path;
+    struct slk_row row;
+    uint64_t number;
+    enum slk_err err = ready(ledger, fault);
+
+    if (err != SLK_OK)
+        return err;
+    slk_hash_bytes(&path, handle, SLK_HANDLE_SIZE);
+    err = slk_ledger_find(ledger, &path, &number, &row, fault);
+    if (err != SLK_OK)
+        return err == SLK_E_NOT_FOUND ? slk_ledger_fail(fault, err, "the credential was never issued") : err;
+    return slk_record_parse(record, row.record) == SLK_OK ? SLK_OK : corrupt(fault, "status record", number);
+}
+
+/* A credential's entries, oldest first, borrowed from the view; checked against the record's history hash. */
+struct history {
+    struct slk_span *entries;
+    uint64_t *indexes;
+    size_t n;
+};
+
+static void history_free(struct history *history)
+{
+    free(history->entries);
+    free(history->indexes);
+}
+
+static enum slk_err collect_entries(struct slk_ledger *ledger, struct slk_row row, struct history *out, struct slk_fault *fault)
+{
+    for (size_t i = out->n; i-- > 0;) {
+        out->indexes[i] = row.log_index;
+        if (slk_view_entry(ledger->view, row.log_index, &out->entries[i]) != SLK_OK)
+            return corrupt(fault, "log entry", row.log_index);
+        if (i > 0 && (row.previous_row == SLK_MAP_ROW_NONE || slk_view_row(ledger->view, row.previous_row, &row) != SLK_OK))
+            return corrupt(fault, "the record before log entry", row.log_index);
+    }
+    return SLK_OK;
+}
+
+static enum slk_err history_load(struct slk_ledger *ledger, const struct slk_row *row, struct history *out, struct slk_fault *fault)
+{
+    struct slk_record record;
+    struct slk_hash chain = slk_hash_zero, leaf;
+    enum slk_err err;
+
+    memset(out, 0, sizeof(*out));
+    if (slk_record_parse(&record, row->record) != SLK_OK || record.count > SLK_PROOF_EVENTS_MAX)
+        return corrupt(fault, "the record of log entry", row->log_index);
+    out->n = (size_t)record.count;
+    out->entries = malloc(out->n * sizeof(*out->entries));
+    out->indexes = malloc(out->n * sizeof(*out->indexes));
+    err = out->entries == NULL || out->indexes == NULL ? slk_ledger_fail(fault, SLK_E_NOMEM, NULL)
+                                                        : collect_entries(ledger, *row, out, fault);
+    for (size_t i = 0; err == SLK_OK && i < out->n; i++) {
+        slk_hash_leaf(&leaf, out->entries[i].at, out->entries[i].size);
+        slk_hash_history(&chain, &chain, &leaf);
+    }
+    if (err == SLK_OK && !slk_hash_equal(&chain, &record.history))
+        err = corrupt(fault, "the history that ends at log entry", row->log_index);
+    if (err != SLK_OK) {
+        history_free(out);
+        memset(out, 0, sizeof(*out));
+    }
+    return err;
+}
+
+enum slk_err slk_ledger_history(struct slk_ledger *ledger, const uint8_t handle[SLK_HANDLE_SIZE], slk_history_fn *item, void *ctx,
+    struct slk_fault *fault)
+{
+    struct slk_hash path;
+    struct history history;
+    struct slk_row row;
+    uint64_t number;
+    enum slk_err err = ready(ledger, fault);
+
+    if (err != SLK_OK)
+        return err;
+    slk_hash_bytes(&path, handle, SLK_HANDLE_SIZE);
+    err = slk_ledger_find(ledger, &path, &number, &row, fault);
+    if (err != SLK_OK)
+        return err == SLK_E_NOT_FOUND ? slk_ledger_fail(fault, err, "the credential was never issued") : err;
+    err = history_load(ledger, &row, &history, fault);
+    if (err != SLK_OK)
+        return err;
+    for (size_t i = 0; i < history.n; i++)
+        item(ctx, history.indexes[i], history.entries[i]);
+    history_free(&history);
+    return SLK_OK;
+}
+
+/* ---- proofs ---- */
+
+/* What stands at the end of the walk: the record, or another leaf's path and value hash. */
+struct ending {
+    uint8_t tail[SLK_RECORD_SIZE];
+    size_t tail_size;
+    struct slk_row row;
+};
+
+static enum slk_err fetch_ending(struct slk_ledger *ledger, const struct slk_hash *path, struct slk_map_walk *walk, struct ending *out,
+    struct slk_fault *fault)
+{
+    struct slk_hash value_hash, other, leaf;
+    struct slk_map_found found;
+    enum slk_err err;
+
+    out->tail_size = 0;
+    if (walk->end == SLK_MAP_EMPTY)
+        return SLK_OK;
+    if (slk_view_row(ledger->view, walk->row, &out->row) != SLK_OK)
+        return corrupt(fault, "status record", walk->row);
+    leaf_of(&leaf, &value_hash, path, &out->row);
+    if (walk->end == SLK_MAP_RECORD) {
+        if (!slk_map_find(ledger->machine.map, path, &found) || found.row != walk->row)
+            return corrupt(fault, "status record", walk->row);
+        if (slk_hash_equal(&leaf, &found.leaf)) {
+            memcpy(out->tail, out->row.record, SLK_RECORD_SIZE);
+            out->tail_size = SLK_RECORD_SIZE;
+            return SLK_OK;
+        }
+    }
+    /* Another credential's leaf ends the walk (or one that shares our whole fingerprint). */
+    err = path_of_row(ledger, &out->row, &other, fault);
+    if (err != SLK_OK)
+        return err;
+    if (slk_hash_equal(&other, path))
+        return corrupt(fault, "status record", walk->row);
+    walk->end = SLK_MAP_OTHER;
+    memcpy(out->tail, other.b, SLK_HASH_SIZE);
+    memcpy(out->tail + SLK_HASH_SIZE, value_hash.b, SLK_HASH_SIZE);
+    out->tail_size = 2 * SLK_HASH_SIZE;
+    return SLK_OK;
+}
+
+/* The proof's own check costs a few microseconds and means that no damage on disk ever leaves as a proof. */
+static enum slk_err prove_map(struct slk_ledger *ledger, const uint8_t handle[SLK_HANDLE_SIZE], uint8_t *out, size_t cap, size_t *size,
+    struct ending *ending, bool *present, struct slk_fault *fault)
+{
+    struct slk_map_walk walk;
+    struct slk_hash path;
+    struct slk_span record;
+    enum slk_err err;
+
+    slk_hash_bytes(&path, handle, SLK_HANDLE_SIZE);
+    slk_map_walk(ledger->machine.map, &path, &walk);
+    err = fetch_ending(ledger, &path, &walk, ending, fault);
+    if (err != SLK_OK)
+        return err;
+    *size = slk_map_proof_format(out, cap, &walk, slk_span_of(ending->tail, ending->tail_size));
+    assert(*size > 0);
+    *present = walk.end == SLK_MAP_RECORD;
+    if (slk_map_proof_check(&record, &ledger->machine.tip.map_root, handle, slk_span_of(out, *size)) != SLK_OK)
+        return corrupt(fault, "status record", walk.row);
+    return SLK_OK;
+}
+
+static enum slk_err signed_head(struct slk_ledger *ledger, struct slk_span *note, struct slk_fault *fault)
+{
+    struct slk_tree_head head;
+    enum slk_err err = slk_view_checkpoint(ledger->view, &head, note);
+
+    if (err == SLK_E_NOT_FOUND || (err == SLK_OK && head.tree_size != ledger->machine.tip.log_size))
+        return slk_ledger_fail(fault, SLK_E_UNSIGNED, NULL);
+    if (err == SLK_OK && !slk_hash_equal(&head.root_hash, &ledger->machine.tip.log_root))
+        return slk_ledger_fail(fault, SLK_E_CORRUPT, "the signed checkpoint is not of this log: the store is damaged, run fsck");
+    return err == SLK_OK ? SLK_OK : slk_ledger_fail(fault, err, NULL);
+}
+
+static enum slk_err format_proof(const struct slk_proof_parts *parts, enum slk_encoding encoding, uint8_t **out, size_t *out_size,
+    struct slk_fault *fault)
+{
+    size_t room = slk_proof_room(parts);
+
+    *out = malloc(room);
+    if (*out == NULL)
+        return slk_ledger_fail(fault, SLK_E_NOMEM, NULL);
+    *out_size = encoding == SLK_TEXT ? slk_proof_format_text(*out, room, parts) : slk_proof_format_binary(*out, room, parts);
+    if (*out_size == 0) {
+        free(*out);
+        *out = NULL;
+        return slk_ledger_fail(fault, SLK_E_TOO_LARGE, NULL);
+    }
+    return SLK_OK;
+}
+
+enum slk_err slk_ledger_prove(struct slk_ledger *ledger, const uint8_t handle[SLK_HANDLE_SIZE], bool with_history,
+    enum slk_encoding encoding, uint8_t **out, size_t *out_size, struct slk_fault *fault)
+{
+    uint8_t map_proof[SLK_MAP_PROOF_MAX];
+    struct slk_hash path[SLK_PATH_MAX];
+    struct slk_proof_parts parts = {.path = path};
+    struct ending ending;
+    struct history history = {0};
+    bool present = false;
+    enum slk_err err = ready(ledger, fault);
+
+    *out = NULL;
+    *out_size = 0;
+    if (err == SLK_OK)
+        err = signed_head(ledger, &parts.note, fault);
+    if (err == SLK_OK)
+        err = prove_map(ledger, handle, map_proof, sizeof(map_proof), &parts.map_proof.size, &ending, &present, fault);
+    if (err == SLK_OK && present && with_history)
+        err = history_load(ledger, &ending.row, &history, fault);
+    if (err == SLK_OK && slk_view_entry(ledger->view, ledger->machine.tip.log_size - 1, &parts.seal) != SLK_OK)
+        err = corrupt(fault, "log entry", ledger->machine.tip.log_size - 1);
+    if (err == SLK_OK) {
+        parts.map_proof.at = map_proof;
+        parts.path_n = slk_log_last_path(&ledger->machine.log, path);
+        parts.events = history.entries;
+        parts.events_n = history.n;
+        err = format_proof(&parts, encoding, out, out_size, fault);
+    }
+    history_free(&history);
+    return err;
+}
+
+/* ---- a crowd ---- */
+
+static int by_path(const void *a, const void *b)
+{
+    return memcmp(a, b, SLK_HASH_SIZE);
+}
+
+static enum slk_err fetch_crowd(struct slk_ledger *ledger, const uint64_t *rows, size_t n, uint8_t *leaves, struct slk_fault *fault)
+{
+    const size_t width = SLK_HASH_SIZE + SLK_RECORD_SIZE;
+
+    for (size_t i = 0; i < n; i++) {
+        struct slk_row row;
+        struct slk_hash path;
+        enum slk_err err;
+
+        if (slk_view_row(ledger->view, rows[i], &row) != SLK_OK)
+            return corrupt(fault, "status record", rows[i]);
+        err = path_of_row(ledger, &row, &path, fault);
+        if (err != SLK_OK)
+            return err;
+        memcpy(leaves + i * width, path.b, SLK_HASH_SIZE);
+        memcpy(leaves + i * width + SLK_HASH_SIZE, row.record, SLK_RECORD_SIZE);
+    }
+    qsort(leaves, n, width, by_path); /* known fingerprint pairs apart, the rows come in order already */
+    return SLK_OK;
+}
+
+enum slk_err slk_ledger_crowd(struct slk_ledger *ledger, const uint8_t *prefix, unsigned bits, uint8_t **out, size_t *out_size,
+    struct slk_fault *fault)
+{
+    const size_t width = SLK_HASH_SIZE + SLK_RECORD_SIZE, rows_max = 65536;
+    struct slk_map_walk walk;
+    struct slk_writer w = {0};
+    uint8_t top[SLK_MAP_PROOF_MAX];
+    uint64_t *rows = malloc(rows_max * sizeof(*rows));
+    size_t rows_n = 0, top_size;
+    enum slk_err err = ready(ledger, fault);
+
+    *out = NULL;
+    *out_size = 0;
+    if (err == SLK_OK && rows == NULL)
+        err = slk_ledger_fail(fault, SLK_E_NOMEM, NULL);
+    if (err == SLK_OK && slk_map_crowd(ledger->machine.map, prefix, bits, &walk, rows, rows_max, &rows_n) != SLK_OK)
+        err = slk_ledger_fail(fault, SLK_E_TOO_LARGE, "more than 65,536 credentials under this prefix: ask for a longer one");
+    if (err == SLK_OK) {
+        w.cap = SLK_MAP_PROOF_MAX + 4 + rows_n * width;
+        w.at = malloc(w.cap);
+        if (w.at == NULL)
+            err = slk_ledger_fail(fault, SLK_E_NOMEM, NULL);
+    }
+    if (err == SLK_OK) {
+        walk.end = SLK_MAP_EMPTY;
+        top_size = slk_map_proof_format(top, sizeof(top), &walk, slk_span_of(NULL, 0));
+        assert(top_size > 1);
+        slk_write_bytes(&w, top + 1, top_size - 1); /* same form from `n` on */
+        slk_write_u32(&w, (uint32_t)rows_n);
+        err = fetch_crowd(ledger, rows, rows_n, w.at + w.size, fault);
+        w.size += rows_n * width;
+    }
+    free(rows);
+    if (err != SLK_OK) {
+        free(w.at);
+        return err;
+    }
+    *out = w.at;
+    *out_size = w.size;
+    return SLK_OK;
+}

@@ -1,0 +1,81 @@
+/* ledger_private.h: the inside of the embedded ledger, shared by ledger.c, submit.c and prove.c. */
+#ifndef SLK_EMBED_LEDGER_PRIVATE_H
+#define SLK_EMBED_LEDGER_PRIVATE_H
+
+#include <pthread.h>
+
+#include "ledger/embed/ledger.h"
+#include "ledger/embed/source.h"
+
+#define SLK_SNAPSHOT_EVENTS   2000000u       /* a snapshot of the map at least this often while writing */
+#define SLK_SNAPSHOT_TAIL     200000u        /* closing with a longer tail writes one: keeps the next start short */
+#define SLK_SNAPSHOT_BUDGET   (8u << 20)     /* bytes of map copied between two blocks */
+
+/* One submission on its way. */
+struct slk_slot {
+    struct slk_submission submission;
+    uint8_t *bytes;
+    size_t bytes_cap;
+    void *tag;
+    slk_result_fn *done;
+    void *ctx;
+};
+
+/* The submissions of one block, and the block. Two of them take turns: one is being committed while the other fills. */
+struct slk_batch {
+    struct slk_slot *slots;
+    size_t slots_n, slots_cap;
+    size_t events_n, bytes_n; /* if all are good: kept below the charter's limits, so that nothing is deferred */
+    struct slk_submission **list;
+    size_t list_cap;
+    struct slk_verdict *verdicts;
+    size_t verdicts_cap;
+    enum slk_rule *rules; /* one per event */
+    size_t rules_cap;
+    struct slk_block block;
+    bool built; /* there is a block to commit (else every submission was refused) */
+};
+
+/* The thread that commits: one block at a time. */
+struct slk_committer {
+    pthread_t thread;
+    bool started;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    const struct slk_block *block; /* handed over; NULL when it is done */
+    bool stop;
+    enum slk_err err;
+    struct slk_fault fault;
+};
+
+struct slk_ledger {
+    struct slk_ledger_options options;
+    struct slk_store *store;
+    struct slk_charter *charter;
+    struct slk_machine machine;
+    struct slk_pool *pool;
+    struct slk_source source;
+    struct slk_view *view; /* for proofs and duplicates */
+    struct slk_batch batches[2];
+    unsigned filling;      /* batches[filling] takes submissions; the other may be in flight */
+    bool in_flight;
+    struct slk_committer committer;
+    struct slk_snapshot *snapshot;
+    uint64_t snapshot_at;  /* events_n when the last one began */
+    enum slk_err broken;   /* why no more can be written; SLK_OK: fine */
+    struct slk_fault broken_fault;
+};
+
+enum slk_err slk_ledger_fail(struct slk_fault *fault, enum slk_err err, const char *why);
+SLK_MUST_CHECK enum slk_err slk_committer_start(struct slk_ledger *ledger);
+void slk_committer_stop(struct slk_ledger *ledger);
+void slk_batch_free(struct slk_batch *batch);
+/* Is `submission`, just refused, one that the ledger holds already? */
+bool slk_ledger_find_duplicate(struct slk_ledger *ledger, const struct slk_submission *submission, struct slk_result *result);
+/* Row of a handle's current record, proven by the map; SLK_E_NOT_FOUND absent; SLK_E_CORRUPT. */
+SLK_MUST_CHECK enum slk_err slk_ledger_find(struct slk_ledger *ledger, const struct slk_hash *path, uint64_t *row_number,
+    struct slk_row *row, struct slk_fault *fault);
+/* Finishes a snapshot that has copied everything, if one has. */
+SLK_MUST_CHECK enum slk_err slk_ledger_snapshot_now(struct slk_ledger *ledger, struct slk_fault *fault);
+
+#endif
