@@ -5,6 +5,7 @@
 
 #include "ledger/core/block_scratch.h"
 #include "ledger/embed/ledger_private.h"
+#include "ledger/verify/policy.h"
 
 #define RENEW_EVERY 256 /* blocks: a reader that holds its picture for long keeps the writer from reusing pages */
 
