@@ -113,7 +113,9 @@ enum slk_channel {
     SLK_CHANNEL_N
 };
 
-/* What a reader is told. NEVER_ISSUED and EXPIRED are computed, not stored (design §4). */
+/* What a reader is told. NEVER_ISSUED and EXPIRED are computed, not stored (design §4). A credential that is
+ * several things at once is reported as the gravest: REVOKED, then LOCKED, then EXPIRED (so EXPIRED means
+ * "ACTIVE past valid_until", and a locked one stays LOCKED whatever its date). */
 enum slk_state {
     SLK_NEVER_ISSUED = 0,
     SLK_ACTIVE = 1,
@@ -200,17 +202,24 @@ struct slk_history_item {
     uint8_t event_id[SLK_HASH_SIZE];
 };
 
-/* Walks the history of an accepted proof, oldest first: *cursor starts at 0, false ends the walk. */
-SLK_PUBLIC bool slk_answer_next(const struct slk_answer *answer, size_t *cursor, struct slk_history_item *out);
+/* Walks the history of an accepted proof, oldest first: zero-initialise the cursor, false ends the walk. */
+struct slk_history_cursor {
+    size_t at;                    /* private: bytes of the history behind us */
+    struct slk_history_item last; /* private: what later events inherit */
+};
+SLK_PUBLIC bool slk_answer_next(const struct slk_answer *answer, struct slk_history_cursor *cursor,
+    struct slk_history_item *out);
 
-/* The state at a past time, from the ledger's own recorded times.
+/* The state at a past time, from the ledger's own recorded times: what events recorded at or before the beginning
+ * of second at_s had made of the credential.
  * Returns: SLK_OK; SLK_E_NO_HISTORY; SLK_E_TIME when at_s is later than the proof's block time.
- * NEVER_ISSUED is the answer for times before the first event. */
+ * NEVER_ISSUED is the answer for times before the first event, and for a credential proven absent at any time. */
 SLK_PUBLIC SLK_MUST_CHECK enum slk_err slk_answer_at(const struct slk_answer *answer, uint64_t at_s,
     enum slk_state *state);
 
-/* Converts between the two encodings; the input must parse, nothing is verified.
- * `out` must hold 2 * proof.size + 1024 bytes. Returns SLK_OK or why it does not parse. */
+/* Converts between the two encodings; the input must parse, nothing is verified. There and back gives the same bytes.
+ * `out` must hold 2 * proof.size + 1024 bytes. Returns SLK_OK or why it does not parse; SLK_E_TOO_LARGE also for a text
+ * that the binary form cannot hold: a foreign signature line with a longer payload or name than any type we know. */
 SLK_PUBLIC SLK_MUST_CHECK enum slk_err slk_proof_to_text(uint8_t *out, size_t out_cap, size_t *out_size,
     struct slk_span proof);
 SLK_PUBLIC SLK_MUST_CHECK enum slk_err slk_proof_to_binary(uint8_t *out, size_t out_cap, size_t *out_size,

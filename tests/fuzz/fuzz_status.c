@@ -11,7 +11,7 @@ static void check_history(const struct slk_answer *answer)
 {
     struct slk_history_item item;
     enum slk_state state = SLK_EXPIRED;
-    size_t cursor = 0;
+    struct slk_history_cursor cursor = {0};
     uint64_t n = 0, before_ms = 0;
 
     while (slk_answer_next(answer, &cursor, &item)) {
