@@ -47,7 +47,9 @@ uint16_t slk_read_u16(struct slk_reader *r)
 {
     struct slk_span s = slk_read_span(r, 2);
 
-    return s.size == 2 ? (uint16_t)(s.at[0] << 8 | s.at[1]) : 0;
+    if (s.size != 2)
+        return 0;
+    return (uint16_t)((uint32_t)s.at[0] << 8 | s.at[1]);
 }
 
 uint32_t slk_read_u32(struct slk_reader *r)
