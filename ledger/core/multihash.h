@@ -10,6 +10,9 @@
 
 /* out[i] = SHA-256(0x01 || pairs[2i] || pairs[2i+1]); out may be pairs (the i-th result lands at pairs[i]). */
 void slk_multihash_nodes(struct slk_hash *out, const struct slk_hash *pairs, size_t n);
+/* *out[i] = SHA-256(0x01 || pairs[i][0] || pairs[i][1]): pairs that stand anywhere. A result may land in its own pair,
+ * in no other. */
+void slk_multihash_nodes_at(struct slk_hash *const *out, const struct slk_hash *const *pairs, size_t n);
 /* out[i] = SHA-256(prefix || at_i[size]) for equally long messages that stand `stride` bytes apart. */
 void slk_multihash_equal(struct slk_hash *out, uint8_t prefix, const uint8_t *at, size_t size, size_t stride, size_t n);
 /* out[i] = SHA-256(spans[i]); messages of any size, best when sizes are alike. */
