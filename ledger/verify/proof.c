@@ -57,7 +57,7 @@ static enum slk_err read_extra(struct slk_proof *out, struct slk_span extra)
     while (r.rest.size > 0) {
         if (!slk_proof_next_event(&event, &r.rest))
             return SLK_E_MALFORMED;
-        if (out->events_n == SLK_PROOF_EVENTS_MAX)
+        if (event.size > SLK_ENTRY_MAX || out->events_n == SLK_PROOF_EVENTS_MAX)
             return SLK_E_TOO_LARGE;
         out->events_n++;
     }
@@ -433,7 +433,7 @@ static bool take_parts(struct slk_proof *out, struct source *source, const struc
         parts->seal.size == 0 || parts->map_proof.size == 0 || parts->events_n > SLK_PROOF_EVENTS_MAX)
         return false;
     for (size_t i = 0; i < parts->events_n; i++)
-        if (parts->events[i].size == 0)
+        if (parts->events[i].size == 0 || parts->events[i].size > SLK_ENTRY_MAX)
             return false;
     out->path_n = parts->path_n;
     for (size_t i = 0; i < parts->path_n; i++)
