@@ -329,6 +329,11 @@ struct slk_store *slk_ledger_store(struct slk_ledger *ledger)
     return ledger->store;
 }
 
+const struct slk_map *slk_ledger_map(const struct slk_ledger *ledger)
+{
+    return ledger->machine.map;
+}
+
 uint64_t slk_ledger_credentials_n(const struct slk_ledger *ledger)
 {
     return slk_map_count(ledger->machine.map);

@@ -39,6 +39,7 @@ const struct slk_charter *slk_ledger_charter(const struct slk_ledger *ledger);
 const struct slk_hash *slk_ledger_chain_id(const struct slk_ledger *ledger);
 const struct slk_tip *slk_ledger_tip(const struct slk_ledger *ledger);
 struct slk_store *slk_ledger_store(struct slk_ledger *ledger);
+const struct slk_map *slk_ledger_map(const struct slk_ledger *ledger);
 uint64_t slk_ledger_credentials_n(const struct slk_ledger *ledger);
 uint64_t slk_ledger_memory(const struct slk_ledger *ledger);
 
