@@ -20,6 +20,7 @@ struct slk_store_options {
     bool read_only;
     size_t map_size;      /* LMDB's, at start; 0: the default. It grows by itself */
     size_t map_headroom;  /* grow when less than this is free; 0: the default */
+    size_t map_max;       /* never above this: SLK_E_NO_SPACE then; 0: no limit */
 };
 
 /* Makes an empty ledger directory (mode 0700, created if missing; refused with SLK_E_EXISTS when it is a ledger already,
@@ -53,7 +54,7 @@ struct slk_view;
 SLK_MUST_CHECK enum slk_err slk_view_begin(struct slk_view **out, struct slk_store *store);
 void slk_view_end(struct slk_view *view); /* NULL is fine */
 SLK_MUST_CHECK enum slk_err slk_view_renew(struct slk_view *view); /* the newest picture; cheaper than end and begin */
-const struct slk_tip *slk_view_tip(const struct slk_view *view);
+const struct slk_tip *slk_view_tip(const struct slk_view *view); /* NULL before the genesis block */
 /* All borrowed until the view ends or renews. SLK_E_NOT_FOUND; SLK_E_CORRUPT when what is there cannot be right. */
 SLK_MUST_CHECK enum slk_err slk_view_entry(struct slk_view *view, uint64_t log_index, struct slk_span *out);
 SLK_MUST_CHECK enum slk_err slk_view_row(struct slk_view *view, uint64_t row, struct slk_row *out);

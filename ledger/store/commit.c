@@ -1,0 +1,364 @@
+/* commit.c: the two things that are ever written to a ledger: a block, and the signature over one. */
+#include "ledger/store/internal.h"
+
+#include <assert.h>
+#include <string.h>
+#include <sys/statvfs.h>
+
+#define TREE_SLACK                                                                                           \
+    ((size_t)1 << 20)          /* pages that a commit rewrites: branches, leaves, the list of free pages */
+#define READER_CHECK_EACH 1024 /* commits between looks for readers that died */
+
+/* ---- commit ---- */
+
+static enum slk_err is_writable(const struct slk_store *store, struct slk_fault *fault)
+{
+    if (store->read_only)
+        return SLK_E_READ_ONLY;
+    if (store->dead) {
+        slk_fault_set(fault, "a write failed before: stop this process, then open the ledger again");
+        return SLK_E_IO;
+    }
+    return SLK_OK;
+}
+
+/* From here on nothing is certain but what the disk says: only a new process may look. */
+static enum slk_err die(struct slk_store *store, enum slk_err err, struct slk_fault *fault)
+{
+    struct statvfs fs;
+
+    /* A full disk shows as a short write, which LMDB reports as EIO. */
+    if (err == SLK_E_IO && statvfs(store->dir, &fs) == 0 && fs.f_bavail < 256)
+        err = SLK_E_NO_SPACE;
+    store->dead = true;
+    slk_fault_set(fault, "%s: %s; nothing of this write is acknowledged", store->dir,
+        err == SLK_E_IN_USE ? "the map cannot grow while views stay open" : slk_err_text(err));
+    return err;
+}
+
+static void check_follows(const struct slk_store *store, const struct slk_block *block)
+{
+    uint64_t end = block->first_index + block->entries_n;
+    size_t full = 0, given = 0;
+
+    assert(block->entries_n > 0 && block->entries_n <= UINT32_MAX && block->rows_n <= UINT32_MAX);
+    assert(block->entries_size <= UINT32_MAX);
+    assert(block->header.height == block->tip.height && block->header.log_size == block->tip.log_size);
+    assert(block->tip.log_size == end && block->tip.rows_n == block->first_row + block->rows_n);
+    if (store->has_tip) {
+        assert(block->header.height == store->tip.height + 1);
+        assert(slk_hash_equal(&block->header.previous, &store->tip.block_hash));
+        assert(block->first_index == store->tip.log_size && block->first_row == store->tip.rows_n);
+    } else {
+        assert(block->header.height == 0 && block->first_index == 0 && block->first_row == 0);
+    }
+    for (uint32_t shift = 2 * SLK_TILE_HEIGHT; shift < 64; shift += SLK_TILE_HEIGHT)
+        full += (size_t)((end >> shift) - (block->first_index >> shift));
+    for (size_t i = 0; i < block->tiles_n; i++)
+        given += block->tiles[i].level > 0;
+    assert(full == given);
+}
+
+/* The hashes of the unfinished group: from the entries at the first commit, then kept up. */
+static enum slk_err fill_leaves(struct slk_store *store)
+{
+    struct slk_view *view;
+    enum slk_err err;
+
+    store->leaves_n = store->has_tip ? (size_t)(store->tip.log_size % SLK_GROUP_LEAVES) : 0;
+    if (store->leaves_n > 0) {
+        err = slk_view_begin(&view, store);
+        if (err == SLK_OK) {
+            err = slk_view_hash_leaves(
+                view, store->tip.log_size - store->leaves_n, store->leaves_n, store->leaves);
+            slk_view_end(view);
+        }
+        if (err != SLK_OK)
+            return err;
+    }
+    store->has_leaves = true;
+    return SLK_OK;
+}
+
+/* Room for a value on the page itself, filled by the caller: saves a copy. */
+static int reserve(MDB_txn *txn, MDB_dbi base, uint64_t key, size_t size, uint8_t **out)
+{
+    uint8_t bytes[8];
+    MDB_val k = {sizeof bytes, bytes};
+    MDB_val v = {size, NULL};
+    int rc;
+
+    slk_put_u64(bytes, key);
+    rc = mdb_put(txn, base, &k, &v, MDB_RESERVE | MDB_APPEND);
+    *out = v.mv_data;
+    return rc == MDB_KEYEXIST ? MDB_CORRUPTED : rc; /* something is stored where the tip says the end is */
+}
+
+static int put_entries(struct slk_env *env, MDB_txn *txn, const struct slk_block *block)
+{
+    size_t size = block->entries_size + 4 * block->entries_n + SLK_ENTRIES_TAIL;
+    uint8_t *at;
+    int rc = reserve(txn, env->base[SLK_BASE_ENTRIES], block->first_index, size, &at);
+
+    if (rc != 0)
+        return rc;
+    memcpy(at, block->entries, block->entries_size);
+    at += block->entries_size;
+    for (size_t i = 0; i < block->entries_n; i++)
+        slk_put_u32(at + 4 * i, block->offsets[i]);
+    at += 4 * block->entries_n;
+    slk_put_u64(at, block->header.height);
+    slk_put_u32(at + 8, (uint32_t)block->entries_n);
+    return 0;
+}
+
+static int put_rows(struct slk_env *env, MDB_txn *txn, const struct slk_block *block)
+{
+    uint8_t *at;
+    int rc;
+
+    if (block->rows_n == 0)
+        return 0;
+    rc = reserve(txn, env->base[SLK_BASE_ROWS], block->first_row, block->rows_n * SLK_ROW_SIZE, &at);
+    if (rc == 0)
+        memcpy(at, block->rows, block->rows_n * SLK_ROW_SIZE);
+    return rc;
+}
+
+/* Groups of leaf hashes that this block fills: the kept hashes first, then the block's. */
+static int put_leaves(const struct slk_store *store, MDB_txn *txn, const struct slk_block *block)
+{
+    uint64_t group = block->first_index / SLK_GROUP_LEAVES;
+    size_t kept = store->leaves_n, used = 0;
+
+    while (kept + (block->entries_n - used) >= SLK_GROUP_LEAVES) {
+        size_t take = SLK_GROUP_LEAVES - kept;
+        uint8_t *at;
+        int rc =
+            reserve(txn, store->env->base[SLK_BASE_LEAVES], group, SLK_GROUP_LEAVES * SLK_HASH_SIZE, &at);
+
+        if (rc != 0)
+            return rc;
+        memcpy(at, store->leaves, kept * SLK_HASH_SIZE);
+        memcpy(at + kept * SLK_HASH_SIZE, block->leaves + used, take * SLK_HASH_SIZE);
+        used += take;
+        kept = 0;
+        group++;
+    }
+    return 0;
+}
+
+static int put_tiles(struct slk_env *env, MDB_txn *txn, const struct slk_block *block)
+{
+    for (size_t i = 0; i < block->tiles_n; i++) {
+        uint8_t key[SLK_TILE_KEY_SIZE];
+        int rc;
+
+        if (block->tiles[i].level == 0)
+            continue;
+        slk_put_u32(key, block->tiles[i].level);
+        slk_put_u64(key + 4, block->tiles[i].index);
+        rc = slk_env_put(txn, env->base[SLK_BASE_TILES], key, sizeof key, block->tiles[i].hashes,
+            SLK_TILE_WIDTH * SLK_HASH_SIZE);
+        if (rc != 0)
+            return rc;
+    }
+    return 0;
+}
+
+static int put_head(struct slk_env *env, MDB_txn *txn, const struct slk_block *block)
+{
+    uint8_t tip[SLK_TIP_SIZE];
+    uint8_t *at;
+    int rc = reserve(txn, env->base[SLK_BASE_BLOCK], block->header.height, SLK_BLOCK_ROW, &at);
+
+    if (rc != 0)
+        return rc;
+    memcpy(at, block->header_bytes, SLK_BLOCK_HEADER_SIZE);
+    at += SLK_BLOCK_HEADER_SIZE;
+    slk_put_u64(at, block->first_index);
+    slk_put_u64(at + 8, block->first_row);
+    slk_put_u32(at + 16, (uint32_t)block->entries_n);
+    slk_put_u32(at + 20, (uint32_t)block->rows_n);
+    slk_tip_format(tip, &block->tip);
+    return slk_env_put(txn, env->base[SLK_BASE_META], SLK_META_TIP, sizeof SLK_META_TIP - 1, tip, sizeof tip);
+}
+
+static int commit_once(struct slk_store *store, const struct slk_block *block)
+{
+    struct slk_env *env = store->env;
+    MDB_txn *txn = NULL;
+    int rc = mdb_txn_begin(env->mdb, NULL, 0, &txn);
+
+    if (rc != 0)
+        return rc;
+    rc = put_entries(env, txn, block);
+    if (rc == 0)
+        rc = put_rows(env, txn, block);
+    if (rc == 0)
+        rc = put_leaves(store, txn, block);
+    if (rc == 0)
+        rc = put_tiles(env, txn, block);
+    if (rc == 0)
+        rc = put_head(env, txn, block);
+    if (rc == 0) {
+        rc = mdb_txn_commit(txn);
+        txn = NULL; /* commit frees it, also when it fails */
+    }
+    mdb_txn_abort(txn); /* NULL is fine */
+    return rc;
+}
+
+/* Bytes a commit may add to the file, pages rounded up. */
+static size_t room_for(const struct slk_block *block)
+{
+    size_t page = 65536; /* LMDB's largest */
+    size_t groups = block->entries_n / SLK_GROUP_LEAVES + 1;
+    size_t n = TREE_SLACK;
+
+    n += block->entries_size + 4 * block->entries_n + SLK_ENTRIES_TAIL + page;
+    n += block->rows_n * SLK_ROW_SIZE + page;
+    n += groups * (SLK_GROUP_LEAVES * SLK_HASH_SIZE + page);
+    return n + block->tiles_n * (SLK_TILE_WIDTH * SLK_HASH_SIZE + page);
+}
+
+static void advance(struct slk_store *store, const struct slk_block *block)
+{
+    size_t end = (size_t)(block->tip.log_size % SLK_GROUP_LEAVES);
+
+    if (end >= block->entries_n && end - block->entries_n == store->leaves_n) {
+        memcpy(store->leaves + store->leaves_n, block->leaves, block->entries_n * sizeof(*store->leaves));
+    } else { /* a group became full on the way: what is left over is this block's */
+        assert(end <= block->entries_n);
+        memcpy(store->leaves, block->leaves + (block->entries_n - end), end * sizeof(*store->leaves));
+    }
+    store->leaves_n = end;
+    store->tip = block->tip;
+    store->has_tip = true;
+    store->commits_n++;
+    if (store->commits_n % READER_CHECK_EACH == 0)
+        (void)mdb_reader_check(store->env->mdb, NULL);
+}
+
+enum slk_err slk_store_commit(struct slk_store *store, const struct slk_block *block, struct slk_fault *fault)
+{
+    enum slk_err err = is_writable(store, fault);
+    int rc;
+
+    if (err != SLK_OK)
+        return err;
+    check_follows(store, block);
+    if (!store->has_leaves)
+        err = fill_leaves(store);
+    pthread_mutex_lock(&store->env->writer);
+    if (err == SLK_OK)
+        err = slk_env_make_room(store->env, room_for(block));
+    if (err == SLK_OK) {
+        rc = commit_once(store, block);
+        if (rc == MDB_MAP_FULL) { /* the estimate was short: nothing was written yet, so grow and try again */
+            err = slk_env_make_room(store->env, SIZE_MAX);
+            rc = err == SLK_OK ? commit_once(store, block) : rc;
+        }
+        err = slk_env_err(rc);
+    }
+    pthread_mutex_unlock(&store->env->writer);
+    if (err != SLK_OK)
+        return die(store, err == SLK_E_NOT_FOUND ? SLK_E_CORRUPT : err, fault);
+    advance(store, block);
+    return SLK_OK;
+}
+
+/* ---- checkpoint ---- */
+
+/* Is `head` a tree of this log? */
+static enum slk_err check_head(
+    struct slk_view *view, const struct slk_tree_head *head, struct slk_fault *fault)
+{
+    struct slk_hash root;
+    enum slk_err err;
+
+    if (!view->has_tip || head->tree_size == 0 || head->tree_size > view->tip.log_size) {
+        slk_fault_set(fault, "the checkpoint is of a log of %llu entries, which is not stored here",
+            (unsigned long long)head->tree_size);
+        return SLK_E_CHAIN;
+    }
+    root = view->tip.log_root;
+    if (head->tree_size < view->tip.log_size) {
+        err = slk_log_root_at(&root, head->tree_size, slk_view_tile, view);
+        if (err != SLK_OK)
+            return err;
+    }
+    if (slk_hash_equal(&root, &head->root_hash))
+        return SLK_OK;
+    slk_fault_set(fault, "the checkpoint's root is not that of this log at %llu entries",
+        (unsigned long long)head->tree_size);
+    return SLK_E_CHAIN;
+}
+
+static enum slk_err check_not_older(
+    struct slk_view *view, const struct slk_tree_head *head, struct slk_fault *fault)
+{
+    struct slk_tree_head last;
+    struct slk_span note;
+    enum slk_err err = slk_view_checkpoint(view, &last, &note);
+
+    if (err == SLK_E_NOT_FOUND)
+        return SLK_OK;
+    if (err != SLK_OK)
+        return err;
+    if (head->tree_size > last.tree_size ||
+        (head->tree_size == last.tree_size && slk_hash_equal(&head->root_hash, &last.root_hash)))
+        return SLK_OK;
+    slk_fault_set(fault, "a checkpoint of %llu entries was signed already; one of %llu would contradict it",
+        (unsigned long long)last.tree_size, (unsigned long long)head->tree_size);
+    return SLK_E_CHAIN;
+}
+
+static int write_checkpoint(struct slk_env *env, const struct slk_tree_head *head, struct slk_span note)
+{
+    MDB_val k = {sizeof SLK_META_CHECKPOINT - 1, (void *)(uintptr_t)SLK_META_CHECKPOINT};
+    MDB_val v = {8 + SLK_HASH_SIZE + note.size, NULL};
+    MDB_txn *txn = NULL;
+    int rc = mdb_txn_begin(env->mdb, NULL, 0, &txn);
+
+    if (rc == 0)
+        rc = mdb_put(txn, env->base[SLK_BASE_META], &k, &v, MDB_RESERVE);
+    if (rc == 0) {
+        uint8_t *at = v.mv_data;
+
+        slk_put_u64(at, head->tree_size);
+        memcpy(at + 8, head->root_hash.b, SLK_HASH_SIZE);
+        memcpy(at + 8 + SLK_HASH_SIZE, note.at, note.size);
+        rc = mdb_txn_commit(txn);
+        txn = NULL;
+    }
+    mdb_txn_abort(txn);
+    return rc;
+}
+
+enum slk_err slk_store_put_checkpoint(
+    struct slk_store *store, const struct slk_tree_head *head, struct slk_span note)
+{
+    struct slk_view *view;
+    enum slk_err err = is_writable(store, NULL);
+
+    if (err != SLK_OK)
+        return err;
+    if (note.size == 0 || note.size > SLK_NOTE_MAX)
+        return SLK_E_TOO_LARGE;
+    err = slk_view_begin(&view, store);
+    if (err != SLK_OK)
+        return err;
+    err = check_head(view, head, NULL);
+    if (err == SLK_OK)
+        err = check_not_older(view, head, NULL);
+    slk_view_end(view);
+    if (err != SLK_OK)
+        return err;
+    pthread_mutex_lock(&store->env->writer);
+    err = slk_env_make_room(store->env, TREE_SLACK + note.size);
+    if (err == SLK_OK)
+        err = slk_env_err(write_checkpoint(store->env, head, note));
+    pthread_mutex_unlock(&store->env->writer);
+    return err == SLK_OK ? SLK_OK : die(store, err, NULL);
+}

@@ -1,0 +1,159 @@
+/* internal.h: what the files of ledger/store share. Nobody outside this folder includes it.
+ *
+ *   data base  key (big-endian)   value
+ *   meta       name               format, chain_id, charter, tip, checkpoint
+ *   block      u64 height         header[266] || u64 first_index || u64 first_row || u32 entries_n || u32 rows_n
+ *   entries    u64 first_index    bundle || u32 offset[entries_n] || u64 height || u32 entries_n
+ *   rows       u64 first_row      row[152][rows_n]; none when the block has no row
+ *   leaves     u64 group          leaf hashes of 16 full tiles of level 0: 4,096 hashes
+ *   tiles      u32 level, u64 index   256 hashes of a full tile of level 1 and above
+ *
+ * One value per block, on overflow pages of its own: what a block adds is written once, in order, and never moved.
+ * The hashes of the unfinished group of leaves are not stored: they are computed from the entries when needed.
+ */
+#ifndef SLK_STORE_INTERNAL_H
+#define SLK_STORE_INTERNAL_H
+
+#include <lmdb.h>
+#include <pthread.h>
+#include <sys/types.h>
+
+#include "ledger/store/store.h"
+#include "ledger/verify/bytes.h"
+
+#define SLK_GROUP_TILES   16 /* 131,072 bytes of hashes: the 33rd page, for LMDB's page header, is 3 % */
+#define SLK_GROUP_LEAVES  (SLK_GROUP_TILES * SLK_TILE_WIDTH)
+#define SLK_TIP_SIZE      (5 * 8 + 4 * SLK_HASH_SIZE)
+#define SLK_BLOCK_ROW     (SLK_BLOCK_HEADER_SIZE + 8 + 8 + 4 + 4)
+#define SLK_ENTRIES_TAIL  (8 + 4) /* height, entries_n: after the offsets */
+#define SLK_TILE_KEY_SIZE (4 + 8)
+#define SLK_OPEN_BLOCKS   64u    /* design §7: blocks checked again at start */
+#define SLK_OPEN_ENTRIES  65536u /* of which at most this many entries are hashed again: about 20 ms */
+
+#define SLK_META_FORMAT     "format"
+#define SLK_META_CHAIN_ID   "chain_id"
+#define SLK_META_CHARTER    "charter"
+#define SLK_META_TIP        "tip"
+#define SLK_META_CHECKPOINT "checkpoint"
+
+enum slk_base {
+    SLK_BASE_META,
+    SLK_BASE_BLOCK,
+    SLK_BASE_ENTRIES,
+    SLK_BASE_ROWS,
+    SLK_BASE_LEAVES,
+    SLK_BASE_TILES,
+    SLK_BASE_N
+};
+extern const char *const slk_base_names[SLK_BASE_N];
+
+/* ---- env.c: LMDB's environment ---- */
+
+/* One per directory and process, shared by the stores of that directory: LMDB's locks do not survive two. */
+struct slk_env {
+    struct slk_env *next; /* registry */
+    dev_t device;         /* of data.mdb */
+    ino_t inode;
+    pid_t pid; /* who opened it: a forked child must not use it */
+    unsigned users_n;
+    bool read_only;
+    bool dead;   /* the map is lost: every later transaction fails */
+    int hold_fd; /* keeps writers out while read without LMDB's locks; -1 */
+    MDB_env *mdb;
+    MDB_dbi base[SLK_BASE_N];
+    size_t page_size;
+    size_t map_headroom;
+    size_t map_max;       /* 0: no limit */
+    pthread_mutex_t lock; /* guards what follows */
+    pthread_cond_t changed;
+    unsigned readers_n;     /* read transactions open in this process */
+    bool growing;           /* new ones wait */
+    pthread_mutex_t writer; /* one write transaction or growth at a time */
+};
+
+struct slk_env_options {
+    bool read_only;
+    bool create;
+    size_t map_size;
+    size_t map_headroom;
+    size_t map_max;
+};
+enum slk_err slk_env_open(
+    struct slk_env **out, const char *dir, const struct slk_env_options *options, struct slk_fault *fault);
+void slk_env_close(struct slk_env *env); /* NULL is fine */
+/* Begins a read transaction, or renews *txn when it is one that was reset. Waits while the map grows. */
+enum slk_err slk_env_read(struct slk_env *env, MDB_txn **txn);
+void slk_env_read_end(struct slk_env *env, MDB_txn *txn);   /* frees it */
+void slk_env_read_reset(struct slk_env *env, MDB_txn *txn); /* keeps it for slk_env_read */
+/* Makes sure that `need` bytes can be added; the caller holds env->writer and no write transaction. Grows early
+ * when no reader stands in the way, and waits for the readers when it must. */
+enum slk_err slk_env_make_room(
+    struct slk_env *env, size_t need); /* SIZE_MAX: LMDB said full, at least double it */
+int slk_env_put(MDB_txn *txn, MDB_dbi base, const void *key, size_t key_size, const void *value, size_t size);
+enum slk_err slk_env_err(int rc);
+
+/* ---- store.c ---- */
+
+struct slk_store {
+    struct slk_env *env;
+    char *dir;
+    int lock_fd; /* writer.lock; -1 when read only */
+    bool read_only;
+    bool dead;
+    bool has_tip;
+    bool has_leaves; /* the next two are filled */
+    size_t leaves_n;
+    struct slk_hash *leaves; /* hashes of the unfinished group */
+    uint64_t commits_n;
+    uint8_t *charter;
+    size_t charter_size;
+    struct slk_hash chain_id;
+    struct slk_tip tip;
+};
+
+void slk_fault_set(struct slk_fault *fault, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* dir/name into out; false when too long. */
+#define SLK_PATH_SIZE 4096
+bool slk_store_path(char out[SLK_PATH_SIZE], const char *dir, const char *name);
+enum slk_err slk_store_errno(int error_number);
+void slk_tip_format(uint8_t out[SLK_TIP_SIZE], const struct slk_tip *tip);
+bool slk_tip_parse(struct slk_tip *out, struct slk_span bytes);
+enum slk_err slk_fsync_dir(const char *dir);
+
+/* ---- view.c ---- */
+
+/* Entries of one block as they stand in data base `entries`. */
+struct slk_bundle {
+    uint64_t first_index;
+    uint64_t height;
+    size_t entries_n;
+    struct slk_span entries;
+    const uint8_t *offsets;
+};
+/* Takes a value apart; false when it cannot be right. Entries themselves are checked when they are read. */
+bool slk_bundle_parse(struct slk_bundle *out, uint64_t first_index, struct slk_span value);
+bool slk_bundle_entry(const struct slk_bundle *bundle, size_t at, struct slk_span *out);
+
+struct slk_view {
+    struct slk_store *store;
+    struct slk_env *env;
+    MDB_txn *txn;
+    MDB_cursor *cursors[SLK_BASE_N]; /* opened when first needed */
+    bool has_tip;
+    struct slk_tip tip;
+    struct slk_bundle bundle; /* of the last entry read; entries_n = 0: none */
+    uint64_t rows_first;      /* of the last row read */
+    struct slk_span rows;
+};
+enum slk_err slk_view_begin_env(struct slk_view **out, struct slk_env *env);
+/* The value of a key. */
+enum slk_err slk_view_get(
+    struct slk_view *view, enum slk_base base, const void *key, size_t key_size, struct slk_span *out);
+/* The value whose u64 key is the greatest at or below *key; *key becomes that one. */
+enum slk_err slk_view_seek(struct slk_view *view, enum slk_base base, uint64_t *key, struct slk_span *out);
+enum slk_err slk_view_bundle(struct slk_view *view, uint64_t log_index, struct slk_bundle *out);
+/* Leaf hashes computed from the entries, not read from the stored groups. */
+enum slk_err slk_view_hash_leaves(
+    struct slk_view *view, uint64_t first_index, size_t n, struct slk_hash *out);
+
+#endif
