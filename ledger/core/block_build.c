@@ -50,7 +50,7 @@ static void look_up_chunk(const struct build *b, struct slk_block_item *items, s
 {
     struct slk_map_found found[CHUNK];
     struct slk_row rows[CHUNK];
-    struct slk_span spans[CHUNK];
+    struct slk_span spans[CHUNK] = {{NULL, 0}};
     struct slk_hash values[CHUNK];
     size_t at[CHUNK], found_n = 0;
 
@@ -88,7 +88,7 @@ static void look_up_chunk(const struct build *b, struct slk_block_item *items, s
 static void print_chunk(const struct build *b, struct slk_block_item *items, size_t n)
 {
     uint8_t leaves[CHUNK][1 + SLK_RECORDED_MAX];
-    struct slk_span spans[CHUNK];
+    struct slk_span spans[CHUNK] = {{NULL, 0}};
     struct slk_hash hashes[CHUNK];
 
     for (size_t i = 0; i < n; i++) {
@@ -301,7 +301,7 @@ static void hash_updates(void *arg, size_t chunk)
     struct slk_block_scratch *s = b->s;
     size_t first = chunk * CHUNK;
     size_t n = s->updates_n - first < CHUNK ? s->updates_n - first : CHUNK;
-    struct slk_span spans[CHUNK];
+    struct slk_span spans[CHUNK] = {{NULL, 0}};
     struct slk_hash values[CHUNK], pairs[2 * CHUNK], leaves[CHUNK];
 
     for (size_t i = 0; i < n; i++)
