@@ -1,0 +1,45 @@
+/* vectors.h: outside test vectors, read where they stand (environment variable SLK_VECTORS). */
+#ifndef SLK_TEST_VECTORS_H
+#define SLK_TEST_VECTORS_H
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <jansson.h>
+
+/* Loads SLK_VECTORS/name; NULL, with a message, when it is not there: the caller then calls skip(). */
+static inline json_t *load_vectors(const char *name)
+{
+    const char *dir = getenv("SLK_VECTORS");
+    char path[4096];
+    json_error_t error;
+    json_t *root;
+
+    if (dir == NULL) {
+        printf("# SLK_VECTORS is not set: %s is skipped\n", name);
+        return NULL;
+    }
+    (void)snprintf(path, sizeof(path), "%s/%s", dir, name);
+    /* Integers as reals: some cases hold 2^64 - 1, which is no json_int_t. */
+    root = json_load_file(path, JSON_DECODE_INT_AS_REAL, &error);
+    if (root == NULL)
+        printf("# %s cannot be read (%s): skipped\n", path, error.text);
+    return root;
+}
+
+/* Exact up to 2^53, and for 2^64 - 1, which rounds to 2^64. */
+static inline uint64_t vector_number(const json_t *object, const char *key)
+{
+    double v = json_real_value(json_object_get(object, key));
+
+    return v >= 18446744073709551615.0 ? UINT64_MAX : (uint64_t)v;
+}
+
+static inline const char *vector_text(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+
+    return text == NULL ? "" : text;
+}
+
+#endif
