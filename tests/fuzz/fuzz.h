@@ -14,12 +14,12 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* A claim about the code under test; unlike assert it also says which one, and stays in every build. */
-#define FUZZ_CHECK(claim)                                                                            \
-    do {                                                                                             \
-        if (!(claim)) {                                                                              \
-            fprintf(stderr, "%s:%d: %s does not hold\n", __FILE__, __LINE__, #claim);                \
-            abort();                                                                                 \
-        }                                                                                            \
+#define FUZZ_CHECK(claim)                                                                                    \
+    do {                                                                                                     \
+        if (!(claim)) {                                                                                      \
+            fprintf(stderr, "%s:%d: %s does not hold\n", __FILE__, __LINE__, #claim);                        \
+            abort();                                                                                         \
+        }                                                                                                    \
     } while (0)
 
 /* Whether all bytes of *at are zero: what a refused out-parameter must be. */

@@ -13,7 +13,8 @@ static bool starts_with(const uint8_t *path, const uint8_t *prefix, unsigned bit
     return true;
 }
 
-static void check_items(const struct slk_map_crowd_item *items, size_t n, const uint8_t *prefix, unsigned bits)
+static void check_items(
+    const struct slk_map_crowd_item *items, size_t n, const uint8_t *prefix, unsigned bits)
 {
     for (size_t i = 0; i < n; i++) {
         FUZZ_CHECK(starts_with(items[i].path, prefix, bits));

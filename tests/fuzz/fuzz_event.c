@@ -21,7 +21,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         FUZZ_CHECK(slk_event_format(printed, sizeof(printed), &event) == size);
         FUZZ_CHECK(memcmp(printed, exact, size) == 0);
         FUZZ_CHECK(slk_event_format(printed, size - 1, &event) == 0);
-        FUZZ_CHECK(rule == SLK_RULE_OK || rule == SLK_RULE_FIELD_MISSING || rule == SLK_RULE_FIELD_NOT_ALLOWED);
+        FUZZ_CHECK(
+            rule == SLK_RULE_OK || rule == SLK_RULE_FIELD_MISSING || rule == SLK_RULE_FIELD_NOT_ALLOWED);
     } else {
         FUZZ_CHECK(fuzz_is_zero(&event, sizeof(event)));
     }

@@ -36,7 +36,8 @@ static void check_answer(struct slk_answer *answer, enum slk_err err)
         FUZZ_CHECK(answer->present == (answer->events_n > 0));
         check_history(answer);
     } else {
-        FUZZ_CHECK(!answer->present && answer->tree_size == 0 && answer->events.size == 0 && answer->events_n == 0);
+        FUZZ_CHECK(
+            !answer->present && answer->tree_size == 0 && answer->events.size == 0 && answer->events_n == 0);
         FUZZ_CHECK(answer->quorum_time_s == 0 && answer->cosignatures_n == 0);
     }
     slk_answer_clear(answer);
@@ -60,7 +61,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     exact = fuzz_exact(r.rest.at, r.rest.size);
     memset(&answer, 0xa5, sizeof(answer));
-    check_answer(&answer, slk_verify_status(&answer, slk_span_of(exact, r.rest.size), handle, policy, &options));
+    check_answer(
+        &answer, slk_verify_status(&answer, slk_span_of(exact, r.rest.size), handle, policy, &options));
     slk_policy_free(policy);
     free(exact);
     return 0;

@@ -13,7 +13,8 @@ static bool opinion_submission(struct slk_span bytes)
     if (message == NULL)
         return false;
     good = bytes.size <= SLK_SUBMISSION_BYTES_MAX && s->key_id.len == SLK_KEY_ID_SIZE &&
-           s->signature.len == SLK_SIGNATURE_SIZE && s->n_event > 0 && s->n_event <= SLK_SUBMISSION_EVENTS_MAX;
+           s->signature.len == SLK_SIGNATURE_SIZE && s->n_event > 0 &&
+           s->n_event <= SLK_SUBMISSION_EVENTS_MAX;
     for (size_t i = 0; good && i < s->n_event; i++)
         good = s->event[i].len > 0;
     protobuf_c_message_free_unpacked(message, NULL);

@@ -12,7 +12,7 @@
 #include "tests/fuzz/fuzz.h"
 
 #define INPUT_MAX         ((size_t)1 << 20)
-#define GROWTH_MAX        64   /* bytes a mutation may add */
+#define GROWTH_MAX        64 /* bytes a mutation may add */
 #define SEEDS_MAX         256
 #define MUTATIONS_DEFAULT 2000
 #define STACKED_MAX       4 /* edits on top of each other */
@@ -58,7 +58,8 @@ static size_t below(uint64_t *state, size_t n)
 /* Numbers that lengths and counts go wrong at. */
 static uint8_t odd_byte(uint64_t *state)
 {
-    static const uint8_t odd[] = {0x00, 0x01, 0x7f, 0x80, 0xff, 0x0a, 0x20, 0x2f, 0x30, 0x39, 0x3d, 0x08, 0x20, 0x40, 0x90};
+    static const uint8_t odd[] = {
+        0x00, 0x01, 0x7f, 0x80, 0xff, 0x0a, 0x20, 0x2f, 0x30, 0x39, 0x3d, 0x08, 0x20, 0x40, 0x90};
 
     return odd[below(state, sizeof(odd))];
 }
@@ -88,6 +89,8 @@ static size_t remove_bytes(uint64_t *state, uint8_t *at, size_t size)
 
 static size_t mutate_once(uint64_t *state, uint8_t *at, size_t size)
 {
+    size_t where;
+
     if (size == 0)
         return insert_bytes(state, at, size);
     switch (below(state, 8)) {
@@ -102,7 +105,8 @@ static size_t mutate_once(uint64_t *state, uint8_t *at, size_t size)
         at[below(state, size)] = odd_byte(state);
         return size;
     case 4:
-        at[below(state, size)] += below(state, 2) == 0 ? 1 : (uint8_t)-1;
+        where = below(state, size);
+        at[where] = (uint8_t)(at[where] + (below(state, 2) == 0 ? 1 : -1));
         return size;
     case 5:
         return insert_bytes(state, at, size);

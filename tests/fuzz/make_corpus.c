@@ -1,0 +1,396 @@
+/* make_corpus.c: writes the seeds of every fuzz target from our own formatters.
+ *
+ *   make_corpus DIR           writes DIR/<target>/<seed>
+ *   make_corpus --check DIR   compares instead: the formats have not changed by accident (TAP)
+ */
+#include <errno.h>
+#include <sodium.h>
+#include <sys/stat.h>
+
+#include "ledger/verify/proof.h"
+#include "ledger/verify/tile.h"
+#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/world.h"
+
+#define SEED_MAX ((size_t)1 << 17)
+
+static const char *root;
+static bool checking;
+static unsigned seeds_n, wrong_n;
+
+static void compare(const char *path, const void *at, size_t size)
+{
+    static uint8_t stored[SEED_MAX];
+    FILE *f = fopen(path, "rb");
+    size_t n = f != NULL ? fread(stored, 1, sizeof(stored), f) : 0;
+    bool same = f != NULL && n == size && memcmp(stored, at, size) == 0;
+
+    if (f != NULL)
+        fclose(f);
+    wrong_n += !same;
+    printf("%s %u - %s\n", same ? "ok" : "not ok", seeds_n, path + strlen(root) + 1);
+}
+
+static void seed(const char *target, const char *name, const void *at, size_t size)
+{
+    char path[4096];
+    FILE *f;
+
+    seeds_n++;
+    snprintf(path, sizeof(path), "%s/%s/%s", root, target, name);
+    if (checking) {
+        compare(path, at, size);
+        return;
+    }
+    snprintf(path, sizeof(path), "%s/%s", root, target);
+    if (mkdir(path, 0777) != 0 && errno != EEXIST)
+        perror(path);
+    snprintf(path, sizeof(path), "%s/%s/%s", root, target, name);
+    f = fopen(path, "wb");
+    if (f == NULL || fwrite(at, 1, size, f) != size || fclose(f) != 0) {
+        perror(path);
+        exit(2);
+    }
+}
+
+static void seed_text(const char *target, const char *name, const char *text)
+{
+    seed(target, name, text, strlen(text));
+}
+
+/* Every kind of event, as events, as entries, in submissions and blocks: one credential's whole life. */
+static void seed_life(struct world *w)
+{
+    static const enum slk_kind kinds[] = {
+        SLK_ISSUE, SLK_LOCK, SLK_REBIND, SLK_RENEW, SLK_REVOKE, SLK_ISSUE, SLK_LOCK, SLK_UNLOCK};
+    static const char *const names[] = {
+        "issue", "lock", "rebind", "renew", "revoke", "issue-again", "lock-again", "unlock"};
+    struct life life = life_of(0);
+
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        uint8_t event[SLK_EVENT_MAX];
+        struct slk_span span = slk_span_of(event, life_event(event, &life, kinds[i]));
+
+        seed("event", names[i], event, span.size);
+        world_commit(w, &span, 1);
+        seed("entry", names[i], w->entries[w->entries_n - 3].at, w->entries[w->entries_n - 3].size);
+    }
+}
+
+static void seed_entries(const struct world *w)
+{
+    uint8_t out[512];
+    struct slk_span a = w->entries[w->entries_n - 2], s = w->entries[w->entries_n - 1];
+
+    seed("entry", "charter", w->entries[0].at, w->entries[0].size);
+    seed("entry", "seal-0", w->entries[1].at, w->entries[1].size);
+    seed("entry", "authorization", a.at, a.size);
+    seed("entry", "seal", s.at, s.size);
+    seed("entry", "evidence", out, slk_entry_format_evidence(out, sizeof(out), a, s));
+}
+
+/* Issues credentials 1..n in one block. */
+static void commit_crowd(struct world *w, unsigned n)
+{
+    struct slk_span spans[32];
+    uint8_t events[32][SLK_EVENT_MAX];
+
+    for (unsigned i = 0; i < n; i++) {
+        struct life life = life_of(i + 1);
+
+        spans[i] = slk_span_of(events[i], life_event(events[i], &life, SLK_ISSUE));
+    }
+    struct slk_span submission = world_submission(w, spans, n);
+    seed("submission", "crowd", submission.at, submission.size);
+    free((void *)(uintptr_t)submission.at);
+    submission = world_submission(w, spans, 1);
+    seed("submission", "single", submission.at, submission.size);
+    free((void *)(uintptr_t)submission.at);
+    world_commit(w, spans, n);
+}
+
+static void seed_charters(const struct world *w)
+{
+    static struct slk_charter c;
+    static uint8_t out[SLK_CHARTER_BYTES_MAX];
+    static char policy[65536];
+    char vkey_text[SLK_VKEY_MAX];
+    struct slk_vkey vkey;
+
+    seed("charter", "four-agencies", w->charter_bytes, w->charter_size);
+    seed("policy", "four-agencies", policy, slk_charter_policy(policy, sizeof(policy), &w->charter));
+    c = w->charter;
+    c.members_n = 1;
+    c.issuers_n = 0;
+    seed("charter", "one-agency", out, slk_charter_format(out, sizeof(out), &c));
+    seed("policy", "one-agency", policy, slk_charter_policy(policy, sizeof(policy), &c));
+    c.version = 2;
+    c.has_previous = true;
+    c.previous = w->charter.hash;
+    seed("charter", "second", out, slk_charter_format(out, sizeof(out), &c));
+    if (slk_vkey_init(&vkey, WORLD_ORIGIN, SLK_SIG_ED25519, c.members[0].log_key) != SLK_OK)
+        abort();
+    seed("vkey", "log", vkey_text, slk_vkey_format(vkey_text, &vkey));
+    snprintf(policy, sizeof(policy), "# a lone log\nlog %s\nquorum none\n", vkey_text);
+    seed_text("policy", "no-quorum", policy);
+    if (slk_vkey_init(&vkey, c.members[0].name, SLK_SIG_COSIGNATURE_V1, c.members[0].cosign_key) != SLK_OK)
+        abort();
+    seed("vkey", "cosigner", vkey_text, slk_vkey_format(vkey_text, &vkey));
+    snprintf(policy, sizeof(policy),
+        "log %s\nwitness w1 %s\ngroup g1 any w1\n\n\tgroup g2 all g1\nquorum g2\n", vkey_text, vkey_text);
+    seed_text("policy", "groups", policy);
+}
+
+static void seed_notes(const struct world *w)
+{
+    char note[WORLD_NOTE_MAX];
+    size_t size = world_note(note, w, WORLD_MEMBERS);
+    const char *blank = strstr(note, "\n\n");
+
+    seed("note", "cosigned", note, size);
+    seed("checkpoint", "tip", note, (size_t)(blank + 1 - note));
+    seed("note", "log-alone", note, world_note(note, w, 0));
+    seed_text("checkpoint", "empty-tree", "o\n0\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n");
+}
+
+static void seed_one_proof(
+    const struct world *w, const char *name, unsigned credential, bool text, bool with_history)
+{
+    static char policy[65536];
+    static uint8_t out[SEED_MAX];
+    struct life life = life_of(credential);
+    struct slk_span proof = world_proof(w, life.handle, text, with_history);
+    struct slk_writer b = {.at = out, .cap = sizeof(out)};
+    size_t policy_size = slk_charter_policy(policy, sizeof(policy), &w->charter);
+
+    seed("proof", name, proof.at, proof.size);
+    slk_write_bytes(&b, life.handle, sizeof(life.handle));
+    slk_write_u16(&b, (uint16_t)policy_size);
+    slk_write_bytes(&b, policy, policy_size);
+    slk_write_bytes(&b, proof.at, proof.size);
+    if (b.bad)
+        abort();
+    seed("status", name, out, b.size);
+    free((void *)(uintptr_t)proof.at);
+}
+
+static void seed_proofs(const struct world *w)
+{
+    seed_one_proof(w, "history-text", 0, true, true);
+    seed_one_proof(w, "history-binary", 0, false, true);
+    seed_one_proof(w, "record-text", 1, true, false);
+    seed_one_proof(w, "record-binary", 1, false, false);
+    seed_one_proof(w, "absent-text", 1000, true, false);
+    seed_one_proof(w, "absent-binary", 1000, false, false);
+}
+
+static void seed_map_proof(const struct world *w, const char *name, const uint8_t handle[SLK_HANDLE_SIZE])
+{
+    static uint8_t out[SLK_HASH_SIZE + SLK_HANDLE_SIZE + SLK_MAP_PROOF_MAX];
+    size_t head = SLK_HASH_SIZE + SLK_HANDLE_SIZE;
+
+    memcpy(out, w->machine.tip.map_root.b, SLK_HASH_SIZE);
+    memcpy(out + SLK_HASH_SIZE, handle, SLK_HANDLE_SIZE);
+    seed("map_proof", name, out, head + world_map_proof(out + head, sizeof(out) - head, w, handle));
+}
+
+/* The first credential number, from 1000 on, whose absence ends as `end`. */
+static struct life absent_life(const struct world *w, enum slk_map_end end)
+{
+    for (unsigned i = 1000; i < 2000; i++) {
+        struct life life = life_of(i);
+        struct slk_map_walk walk;
+        struct slk_hash path;
+
+        slk_hash_bytes(&path, life.handle, sizeof(life.handle));
+        slk_map_walk(w->machine.map, &path, &walk);
+        if (walk.end == end)
+            return life;
+    }
+    abort();
+}
+
+static void seed_map_proofs(const struct world *w, const struct world *empty)
+{
+    seed_map_proof(w, "present", life_of(0).handle);
+    seed_map_proof(w, "absent-other", absent_life(w, SLK_MAP_OTHER).handle);
+    seed_map_proof(w, "absent-empty", absent_life(w, SLK_MAP_EMPTY).handle);
+    seed_map_proof(empty, "empty-map", life_of(0).handle);
+}
+
+static void write_leaf(struct slk_writer *b, const struct world *w, const struct slk_row *row)
+{
+    struct slk_entry entry;
+    struct slk_event event;
+    struct slk_hash path;
+
+    if (slk_entry_parse(&entry, w->entries[row->log_index]) != SLK_OK ||
+        slk_event_parse(&event, entry.event) != SLK_OK)
+        abort();
+    slk_hash_bytes(&path, event.credential, SLK_HANDLE_SIZE);
+    slk_write_bytes(b, path.b, SLK_HASH_SIZE);
+    slk_write_bytes(b, row->record, SLK_RECORD_SIZE);
+}
+
+static void seed_crowd(const struct world *w, const char *name, const uint8_t *prefix, unsigned bits)
+{
+    static uint8_t out[SEED_MAX];
+    struct slk_writer b = {.at = out, .cap = sizeof(out)};
+    uint64_t rows[WORLD_ROWS_MAX];
+    struct slk_map_walk walk;
+    size_t n;
+
+    if (slk_map_crowd(w->machine.map, prefix, bits, &walk, rows, WORLD_ROWS_MAX, &n) != SLK_OK)
+        abort();
+    slk_write_bytes(&b, w->machine.tip.map_root.b, SLK_HASH_SIZE);
+    slk_write_u8(&b, (uint8_t)bits);
+    slk_write_bytes(&b, prefix, (bits + 7) / 8);
+    slk_map_walk_write(&b, &walk);
+    slk_write_u32(&b, (uint32_t)n);
+    for (size_t i = 0; i < n; i++)
+        write_leaf(&b, w, &w->rows[rows[i]]);
+    if (b.bad)
+        abort();
+    seed("crowd", name, out, b.size);
+}
+
+static void seed_crowds(const struct world *w)
+{
+    static const uint8_t zero[SLK_HASH_SIZE];
+    struct slk_hash path;
+
+    slk_hash_bytes(&path, life_of(0).handle, SLK_HANDLE_SIZE);
+    seed_crowd(w, "everyone", zero, 0);
+    seed_crowd(w, "three-bits", path.b, 3);
+    seed_crowd(w, "one-alone", path.b, 40);
+    path.b[4] ^= 0x80;
+    seed_crowd(w, "nobody", path.b, 40);
+}
+
+static void seed_partitions(void)
+{
+    static uint8_t out[SEED_MAX];
+    struct slk_map_update updates[40];
+    struct slk_map *map = NULL;
+    size_t size;
+
+    if (slk_map_new(&map, NULL) != SLK_OK)
+        abort();
+    memset(updates, 0, sizeof(updates));
+    for (unsigned i = 0; i < 40; i++) {
+        slk_hash_bytes(&updates[i].path, &i, 1);
+        updates[i].path.b[0] = 0x12; /* all in one partition */
+        updates[i].path.b[1] = (uint8_t)(updates[i].path.b[1] >> 2 | 0x40);
+        slk_hash_bytes(&updates[i].leaf, &updates[i].path, SLK_HASH_SIZE);
+        updates[i].row = i;
+        updates[i].old_row = SLK_MAP_ROW_NONE;
+    }
+    if (slk_map_apply(map, updates, 40, NULL) != SLK_OK)
+        abort();
+    out[0] = 0x12 >> 6;
+    out[1] = (uint8_t)(0x12 << 2 | 0x40 >> 6);
+    size = slk_map_export(map, 0x12 << 2 | 0x40 >> 6, out + 2, sizeof(out) - 2);
+    seed("map_import", "forty-leaves", out, size + 2);
+    seed("map_import", "empty", out, 2 + slk_map_export(map, 0, out + 2, sizeof(out) - 2));
+    slk_map_free(map);
+}
+
+static void seed_signatures(void)
+{
+    uint8_t out[SLK_SIGNATURE_SIZE + SLK_KEY_SIZE + 8], secret[crypto_sign_SECRETKEYBYTES];
+    uint8_t key_seed[crypto_sign_SEEDBYTES] = {7};
+    uint8_t *key = out + SLK_SIGNATURE_SIZE, *message = key + SLK_KEY_SIZE;
+
+    memcpy(message, "messages", 8);
+    crypto_sign_seed_keypair(key, secret, key_seed);
+    crypto_sign_detached(out, NULL, message, 8, secret);
+    seed("sig", "good", out, sizeof(out));
+    seed("sig", "no-message", out, sizeof(out) - 8);
+    memset(out, 0, SLK_SIGNATURE_SIZE + SLK_KEY_SIZE);
+    out[0] = 1; /* R = A = the identity, S = 0: OpenSSL 3.0 accepts it for any message */
+    key[0] = 1;
+    seed("sig", "small-order", out, sizeof(out));
+}
+
+static void seed_spellings(void)
+{
+    seed_text("tile", "hashes", "tile/0/x001/x234/067");
+    seed_text("tile", "partial", "tile/3/255.p/112");
+    seed_text("tile", "entries", "tile/entries/x001/000.p/1");
+    seed("bytes", "base64", "\0AAECAwQFBgc=", 13);
+    seed("bytes", "hex",
+        "\1"
+        "00ff7f80",
+        9);
+    seed("bytes", "decimal",
+        "\2"
+        "18446744073709551615",
+        21);
+    seed("bytes", "varint", "\3\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11);
+}
+
+/* Blocks for fuzz_block's world: genesis and one ISSUE. */
+static void seed_blocks(void)
+{
+    static uint8_t out[SEED_MAX];
+    struct world *w = world_new();
+    struct slk_writer b = {.at = out, .cap = sizeof(out)};
+    struct life first = life_of(0), second = life_of(1);
+    uint8_t events[3][SLK_EVENT_MAX];
+    struct slk_span spans[3], submission;
+
+    spans[0] = slk_span_of(events[0], life_event(events[0], &first, SLK_ISSUE));
+    world_commit(w, spans, 1);
+    spans[0] = slk_span_of(events[0], life_event(events[0], &first, SLK_LOCK));
+    spans[1] = slk_span_of(events[1], life_event(events[1], &second, SLK_ISSUE));
+    spans[2] = slk_span_of(events[2], life_event(events[2], &first, SLK_REBIND));
+    submission = world_submission(w, spans, 3);
+    if (world_build(w, &submission, 1) != SLK_RULE_OK)
+        abort();
+    slk_write_u8(&b, 0);
+    slk_write_bytes(&b, w->block.header_bytes, SLK_BLOCK_HEADER_SIZE);
+    slk_write_bytes(&b, w->block.entries, w->block.entries_size);
+    seed("block", "received", out, b.size);
+    b.size = 0;
+    slk_write_u8(&b, 1);
+    for (size_t i = 0; i < 3; i++) {
+        slk_write_u8(&b, (uint8_t)spans[i].size);
+        slk_write_bytes(&b, spans[i].at, spans[i].size);
+        if (i == 1)
+            slk_write_u8(&b, 0); /* the third stands in a submission of its own */
+    }
+    seed("block", "built", out, b.size);
+    free((void *)(uintptr_t)submission.at);
+    world_free(w);
+}
+
+int main(int argc, char **argv)
+{
+    struct world *w, *empty;
+
+    checking = argc == 3 && strcmp(argv[1], "--check") == 0;
+    if (argc != 2 && !checking) {
+        fprintf(stderr, "usage: %s [--check] DIR\n", argv[0]);
+        return 2;
+    }
+    root = argv[argc - 1];
+    w = world_new();
+    empty = world_new();
+    seed_life(w);
+    commit_crowd(w, 24);
+    seed_entries(w);
+    seed_charters(w);
+    seed_notes(w);
+    seed_proofs(w);
+    seed_map_proofs(w, empty);
+    seed_crowds(w);
+    seed_partitions();
+    seed_signatures();
+    seed_spellings();
+    seed_blocks();
+    world_free(empty);
+    world_free(w);
+    if (checking)
+        printf("1..%u\n", seeds_n);
+    return wrong_n == 0 ? 0 : 1;
+}

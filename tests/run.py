@@ -1,0 +1,174 @@
+#!/usr/bin/env python3
+"""Builds the tree in several ways, runs the tests of each, and counts.
+
+  tests/run.py [STAGE...]     stages: plain asan tsan tidy (default: all)
+
+`tools/check` is the way in. Builds go to build-check/<stage>, or below $SLK_BUILD_DIR. A TAP test counts once per
+subtest, any other test once. The last line is `N passed, N failed`; the exit code is 0 when nothing failed and
+something passed.
+"""
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+BUILDS = os.environ.get("SLK_BUILD_DIR") or os.path.join(ROOT, "build-check")
+JOBS = str(os.cpu_count() or 2)
+
+# stage -> meson options, meson test options
+STAGES = {
+    "plain": ([], []),
+    "asan": (["-Db_sanitize=address,undefined", "-Db_lundef=false"], ["--no-suite", "lint", "--timeout-multiplier", "4"]),
+    "tsan": (["-Db_sanitize=thread", "-Db_lundef=false"], ["--suite", "threads", "--timeout-multiplier", "6"]),
+}
+TIDY_PER_FILE_S = 300
+
+
+class Count:
+    def __init__(self):
+        self.passed = self.failed = self.skipped = 0
+        self.told = []
+
+    def fail(self, what):
+        self.failed += 1
+        self.told.append(what)
+
+
+def say(text):
+    print(text, flush=True)
+
+
+def run(command, **more):
+    return subprocess.run(command, cwd=ROOT, **more)
+
+
+def build(stage, options, count):
+    """Configures (once) and builds; False when that fails, which counts as a failure."""
+    where = os.path.join(BUILDS, stage)
+    started = time.monotonic()
+    if not os.path.exists(os.path.join(where, "build.ninja")):
+        shutil.rmtree(where, ignore_errors=True)
+        r = run(["meson", "setup", where, ROOT, *options], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if r.returncode != 0:
+            say(r.stdout)
+            count.fail(f"{stage}: meson setup")
+            return False
+    r = run(["ninja", "-C", where, "-j", JOBS], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if r.returncode != 0:
+        say("\n".join(r.stdout.splitlines()[-60:]))
+        count.fail(f"{stage}: the build")
+        return False
+    say(f"{stage}: built in {time.monotonic() - started:.0f} s")
+    return True
+
+
+TAP_LINE = re.compile(r"^(not )?ok\b[^#]*(?:#\s*(SKIP|TO" r"DO))?", re.M | re.I)
+
+
+def count_test(stage, test, count):
+    """One line of meson's testlog.json."""
+    name = f"{stage}: {test['name']}"
+    good = bad = 0
+    for m in TAP_LINE.finditer(test.get("stdout") or ""):
+        if m.group(2):
+            count.skipped += 1
+        elif m.group(1):
+            bad += 1
+            count.told.append(f"{name}: {m.group(0).strip()}")
+        else:
+            good += 1
+    fine = test["result"] in ("OK", "EXPECTEDFAIL")
+    if test["result"] == "SKIP":
+        count.skipped += good + bad == 0
+        return
+    count.passed += good
+    count.failed += bad
+    if fine and good + bad == 0:
+        count.passed += 1
+    if not fine and bad == 0: # it crashed, timed out, or told its failure by exit code alone
+        count.fail(f"{name}: {test['result']} (exit {test.get('returncode')})")
+    if not fine:
+        tail = ((test.get("stdout") or "") + (test.get("stderr") or "")).splitlines()
+        wanted = [line for line in tail if not re.match(r"ok\b", line)]
+        say(f"---- {name}\n" + "\n".join(wanted[-60:]))
+
+
+def test(stage, options, count):
+    where = os.path.join(BUILDS, stage)
+    log = os.path.join(where, "meson-logs", "testlog.json")
+    if os.path.exists(log):
+        os.unlink(log)
+    started = time.monotonic()
+    r = run(["meson", "test", "-C", where, "--no-rebuild", "--num-processes", JOBS, *options],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if not os.path.exists(log):
+        say(r.stdout)
+        count.fail(f"{stage}: meson test ran nothing")
+        return
+    before = count.passed
+    failed_before = count.failed
+    with open(log) as f:
+        for line in f:
+            count_test(stage, json.loads(line), count)
+    if r.returncode != 0 and count.failed == failed_before:
+        count.fail(f"{stage}: meson test exited with {r.returncode}")
+    say(f"{stage}: {count.passed - before} passed, {count.failed - failed_before} failed in {time.monotonic() - started:.0f} s")
+
+
+def tidy(count):
+    """clang-tidy over every source of ledger/ and tools/, when it is installed."""
+    program = shutil.which("clang-tidy")
+    database = os.path.join(BUILDS, "plain", "compile_commands.json")
+    if program is None or not os.path.exists(database):
+        say("tidy: no clang-tidy, or no plain build: skipped")
+        count.skipped += 1
+        return
+    with open(database) as f:
+        entries = [(e["directory"], e["file"]) for e in json.load(f)]
+    paths = sorted({os.path.relpath(os.path.join(d, p), ROOT) for d, p in entries})
+    paths = [p for p in paths if p.startswith(("ledger/", "tools/"))]
+    started = time.monotonic()
+    waiting, running, before = list(paths), {}, count.failed
+    while waiting or running:
+        while waiting and len(running) < int(JOBS):
+            path = waiting.pop(0)
+            running[path] = subprocess.Popen(
+                [program, "--quiet", "-p", os.path.dirname(database), "--extra-arg=-Wno-unknown-warning-option", path],
+                cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        path, process = next(iter(running.items()))
+        out, _ = process.communicate(timeout=TIDY_PER_FILE_S)
+        del running[path]
+        if process.returncode == 0 and "warning:" not in out:
+            count.passed += 1
+        else:
+            say(out.replace(ROOT + os.sep, ""))
+            count.fail(f"tidy: {path}")
+    say(f"tidy: {len(paths)} files, {count.failed - before} failed in {time.monotonic() - started:.0f} s")
+
+
+def main(argv):
+    wanted = argv[1:] or [*STAGES, "tidy"]
+    unknown = [w for w in wanted if w not in STAGES and w != "tidy"]
+    if unknown:
+        print(__doc__, file=sys.stderr)
+        return 2
+    count = Count()
+    for stage, (setup_options, test_options) in STAGES.items():
+        if stage in wanted and build(stage, setup_options, count):
+            test(stage, test_options, count)
+    if "tidy" in wanted:
+        tidy(count)
+    if count.told:
+        say("failed:\n  " + "\n  ".join(count.told))
+    if count.passed == 0 and count.failed == 0:
+        count.fail("nothing ran")
+    say(f"{count.passed} passed, {count.failed} failed" + (f", {count.skipped} skipped" if count.skipped else ""))
+    return 1 if count.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))
