@@ -4,13 +4,17 @@
  *   make_corpus --check DIR   compares instead: the formats have not changed by accident (TAP)
  */
 #include <errno.h>
+#include <lmdb.h>
 #include <sodium.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "ledger/verify/proof.h"
 #include "ledger/verify/tile.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/world.h"
+#include "tools/charter_text.h"
+#include "tools/ndjson.h"
 
 #define SEED_MAX ((size_t)1 << 17)
 
@@ -364,6 +368,111 @@ static void seed_blocks(void)
     world_free(w);
 }
 
+/* Printed as the ledger prints them, and as people write them. */
+static void seed_lines(void)
+{
+    static char text[SLK_CHARTER_TEXT_MAX];
+    struct world *w = world_new();
+    struct life life = life_of(0);
+    uint8_t bytes[SLK_EVENT_MAX];
+    char line[NDJSON_FORMAT_MAX];
+    struct slk_event event;
+    size_t size = life_event(bytes, &life, SLK_ISSUE);
+
+    if (slk_event_parse(&event, slk_span_of(bytes, size)) != SLK_OK)
+        abort();
+    seed("ndjson", "issue", line, ndjson_format(line, sizeof(line), &event, "office", SLK_RULE_OK) - 1);
+    size = life_event(bytes, &life, SLK_LOCK);
+    if (slk_event_parse(&event, slk_span_of(bytes, size)) != SLK_OK)
+        abort();
+    seed("ndjson", "lock", line, ndjson_format(line, sizeof(line), &event, NULL, SLK_RULE_STATE) - 1);
+    seed_text("ndjson", "by-hand",
+        "{ \"kind\": \"UNLOCK\", \"credential\": "
+        "\"00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\","
+        " \"channel\": \"ONLINE\", \"occurred_at\": \"2026-07-01T09:00:00+09:00\" }");
+    seed("charter_text", "four-agencies", text, slk_charter_text_format(text, sizeof(text), &w->charter));
+    world_free(w);
+}
+
+static void pack_without_zeros(struct slk_writer *w, const uint8_t *at, size_t size)
+{
+    for (size_t i = 0; i < size;) {
+        size_t zeros = 0, n = 0, quiet = 0;
+
+        while (i + zeros < size && at[i + zeros] == 0 && zeros < UINT16_MAX)
+            zeros++;
+        while (i + zeros + n < size && n < UINT16_MAX && quiet < 8) {
+            quiet = at[i + zeros + n] == 0 ? quiet + 1 : 0;
+            n++;
+        }
+        slk_write_u16(w, (uint16_t)zeros);
+        slk_write_u16(w, (uint16_t)n);
+        slk_write_bytes(w, at + i + zeros, n);
+        i += zeros + n;
+    }
+}
+
+/* A few transactions: long values, deletions (free pages), a tree of two levels. */
+static void fill_lmdb(MDB_env *env, unsigned items)
+{
+    static const char *const names[] = {"meta", "entries", "rows"};
+    static uint8_t value[6000];
+    MDB_txn *txn = NULL;
+    MDB_dbi dbi;
+
+    for (unsigned round = 0; round < 3; round++) {
+        if (mdb_txn_begin(env, NULL, 0, &txn) != 0)
+            abort();
+        for (unsigned i = 0; i < items; i++) {
+            uint8_t key_bytes[8] = {0, 0, 0, 0, 0, 0, 0, (uint8_t)i};
+            MDB_val key = {.mv_size = 8, .mv_data = key_bytes};
+            MDB_val data = {.mv_size = i % 7 == 6 ? sizeof(value) : 200, .mv_data = value};
+
+            value[0] = (uint8_t)(i + round);
+            if (mdb_dbi_open(txn, names[i % 3], MDB_CREATE, &dbi) != 0 ||
+                mdb_put(txn, dbi, &key, &data, 0) != 0)
+                abort();
+            if (round == 2 && i % 5 == 0 && mdb_del(txn, dbi, &key, NULL) != 0)
+                abort();
+        }
+        if (mdb_txn_commit(txn) != 0)
+            abort();
+    }
+}
+
+/* LMDB's files differ between its versions, so these seeds are written but never compared. */
+static void seed_lmdb(const char *name, unsigned items)
+{
+    static uint8_t content[SEED_MAX], out[SEED_MAX];
+    char dir[] = "/tmp/sillok-corpus-XXXXXX", path[64];
+    struct slk_writer w = {.at = out, .cap = sizeof(out)};
+    MDB_env *env = NULL;
+    size_t size;
+    FILE *f;
+
+    if (checking)
+        return;
+    if (mkdtemp(dir) == NULL || mdb_env_create(&env) != 0 || mdb_env_set_maxdbs(env, 8) != 0 ||
+        mdb_env_open(env, dir, 0, 0600) != 0)
+        abort();
+    fill_lmdb(env, items);
+    mdb_env_close(env);
+    snprintf(path, sizeof(path), "%s/data.mdb", dir);
+    f = fopen(path, "rb");
+    if (f == NULL)
+        abort();
+    size = fread(content, 1, sizeof(content), f);
+    fclose(f);
+    unlink(path);
+    snprintf(path, sizeof(path), "%s/lock.mdb", dir);
+    unlink(path);
+    rmdir(dir);
+    pack_without_zeros(&w, content, size);
+    if (w.bad)
+        abort();
+    seed("lmdb_file", name, out, w.size);
+}
+
 int main(int argc, char **argv)
 {
     struct world *w, *empty;
@@ -388,6 +497,9 @@ int main(int argc, char **argv)
     seed_signatures();
     seed_spellings();
     seed_blocks();
+    seed_lines();
+    seed_lmdb("few", 6);
+    seed_lmdb("many", 60);
     world_free(empty);
     world_free(w);
     if (checking)
