@@ -49,7 +49,7 @@ static inline void fuzz_check_fault(const struct slk_fault *fault, const void *t
 /* A copy that ends where the input ends, so that a read past it is seen by ASan; free() it. */
 static inline uint8_t *fuzz_exact(const uint8_t *data, size_t size)
 {
-    uint8_t *copy = malloc(size == 0 ? 1 : size);
+    uint8_t *copy = calloc(size == 0 ? 1 : size, 1);
 
     if (copy == NULL)
         abort();

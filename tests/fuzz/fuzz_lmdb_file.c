@@ -82,8 +82,8 @@ static uint64_t count_items(const char *name)
         slk_lmdb_cursor_init(&cursor, &file, "it", &tree) == SLK_OK) {
         for (; slk_lmdb_next(&cursor, &value); n++) {
             FUZZ_CHECK(cursor.key_size <= SLK_LMDB_KEY_MAX && n <= FILE_MAX);
-            if (value.size <= sizeof(bytes))
-                (void)slk_lmdb_read(&file, &value, bytes);
+            if (value.size <= sizeof(bytes) && !slk_lmdb_read(&file, &value, bytes))
+                break;
         }
         slk_lmdb_cursor_close(&cursor);
     }

@@ -157,6 +157,22 @@ static void seed_notes(const struct world *w)
     seed_text("checkpoint", "empty-tree", "o\n0\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n");
 }
 
+/* A seed that is refused would teach a fuzzer nothing of what lies behind. */
+static void must_verify(
+    struct slk_span proof, const struct life *life, const char *policy_text, size_t policy_size)
+{
+    const struct slk_verify_options options = {.now_s = WORLD_START_S + 3600};
+    struct slk_policy *policy = NULL;
+    struct slk_answer answer;
+    struct slk_fault fault;
+
+    if (slk_policy_new(&policy, policy_text, policy_size, &fault) != SLK_OK ||
+        slk_verify_status(&answer, proof, life->handle, policy, &options) != SLK_OK)
+        abort();
+    slk_answer_clear(&answer);
+    slk_policy_free(policy);
+}
+
 static void seed_one_proof(
     const struct world *w, const char *name, unsigned credential, bool text, bool with_history)
 {
@@ -167,6 +183,7 @@ static void seed_one_proof(
     struct slk_writer b = {.at = out, .cap = sizeof(out)};
     size_t policy_size = slk_charter_policy(policy, sizeof(policy), &w->charter);
 
+    must_verify(proof, &life, policy, policy_size);
     seed("proof", name, proof.at, proof.size);
     slk_write_bytes(&b, life.handle, sizeof(life.handle));
     slk_write_u16(&b, (uint16_t)policy_size);
