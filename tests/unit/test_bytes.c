@@ -46,6 +46,19 @@ static void integers_are_big_endian_both_ways(void **state)
     assert_memory_equal(out, bytes, sizeof(bytes));
 }
 
+static void copies_are_exact(void **state)
+{
+    uint8_t copy[3] = {9, 9, 9};
+    struct slk_reader r = reader_of("abc", 3);
+
+    (void)state;
+    slk_read_bytes(&r, copy, 2);
+    assert_memory_equal(copy, "ab\x09", 3);
+    slk_read_bytes(&r, copy, 2); /* one is left: zeros, not half */
+    assert_memory_equal(copy, "\0\0\x09", 3);
+    assert_false(slk_read_done(&r));
+}
+
 static void a_short_read_spoils_every_later_read(void **state)
 {
     static const uint8_t bytes[7] = {1, 2, 3, 4, 5, 6, 7};
@@ -459,6 +472,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(integers_are_big_endian_both_ways),
+        cmocka_unit_test(copies_are_exact),
         cmocka_unit_test(a_short_read_spoils_every_later_read),
         cmocka_unit_test(an_empty_reader_reads_nothing_and_is_done),
         cmocka_unit_test(varints_round_trip),

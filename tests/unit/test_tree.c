@@ -371,6 +371,26 @@ static void consistency_refuses_an_extra_and_a_missing_hash(void **state)
     }
 }
 
+/* Heads made to fit a hash too many: the length alone must give it away. */
+static void consistency_refuses_an_extra_hash_even_if_the_roots_fit(void **state)
+{
+    (void)state;
+    for (size_t n = 2; n <= 64; n++) {
+        for (size_t m = 1; m < n; m++) {
+            struct slk_tree_head now = head_of(n), old = head_of(m);
+            struct path p = {.n = 0};
+
+            naive_subproof(&p, m, 0, n, true);
+            if (p.n == 0 || (m & (m - 1)) == 0) /* a root that is itself in the proof cannot be bent */
+                continue;
+            append(&p, leaves[LEAVES_MAX - 1]);
+            slk_hash_node(&old.root_hash, &leaves[LEAVES_MAX - 1], &old.root_hash);
+            slk_hash_node(&now.root_hash, &leaves[LEAVES_MAX - 1], &now.root_hash);
+            assert_int_equal(slk_tree_check_consistency(&old, &now, p.hashes, p.n), SLK_E_PROOF);
+        }
+    }
+}
+
 /* The heads keep their roots: no other pair of sizes may be proven by the same hashes, except where the
  * path has the same shape, which the roots of honest trees exclude. */
 static void consistency_refuses_other_trees_of_the_same_sizes(void **state)
@@ -506,6 +526,7 @@ int main(void)
         cmocka_unit_test(consistency_accepts_every_pair_of_small_trees),
         cmocka_unit_test(consistency_refuses_a_flipped_bit_anywhere),
         cmocka_unit_test(consistency_refuses_an_extra_and_a_missing_hash),
+        cmocka_unit_test(consistency_refuses_an_extra_hash_even_if_the_roots_fit),
         cmocka_unit_test(consistency_refuses_other_trees_of_the_same_sizes),
         cmocka_unit_test(consistency_refuses_sizes_out_of_order_and_empty_trees),
         cmocka_unit_test(inclusion_vectors),
