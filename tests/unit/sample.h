@@ -8,8 +8,8 @@
 #define SAMPLE_YEAR_S   UINT64_C(31622400)   /* 366 days */
 #define SAMPLE_CARD     1                    /* credential types */
 #define SAMPLE_PHONE    2
-#define SAMPLE_PLACES   4096                 /* of each status list */
-#define SAMPLE_LOST     1                    /* reasons: 1, 2, 3 */
+#define SAMPLE_PLACES   4096 /* of each status list */
+#define SAMPLE_LOST     1    /* reasons: 1, 2, 3 */
 #define SAMPLE_REASON_N 3
 
 enum sample_issuer {
@@ -37,8 +37,8 @@ const struct slk_issuer *sample_issuer(const struct slk_charter *charter, enum s
 /* An event with every field its kind needs, at the start of a credential's life; handle and device from numbers. */
 struct slk_event sample_event(enum slk_kind kind, unsigned credential, unsigned device);
 /* Signs the events as `key`; the Submission's bytes, malloc'ed. */
-struct slk_span sample_submission(const struct sample_key *key, const struct slk_hash *chain_id,
-    const struct slk_span *events, size_t n);
+struct slk_span sample_submission(
+    const struct sample_key *key, const struct slk_hash *chain_id, const struct slk_span *events, size_t n);
 
 /* xorshift64*: the same numbers everywhere. The state must not be 0. */
 uint64_t sample_random(uint64_t *state);
