@@ -10,10 +10,10 @@
 
 /* Domain tags are 16 bytes, padded with zeros (design §3, protocol §2.2). */
 #define SLK_TAG_SIZE    16
-#define SLK_TAG_EVENT   "sillok/event/1\0"   /* + the literal's own zero = 16 */
+#define SLK_TAG_EVENT   "sillok/event/1\0" /* + the literal's own zero = 16 */
 #define SLK_TAG_SUBMIT  "sillok/submit/1"
 #define SLK_TAG_DEVICE  "sillok/device/1"
-#define SLK_TAG_GENESIS "sillok/genesis/1"   /* 16 without the literal's zero */
+#define SLK_TAG_GENESIS "sillok/genesis/1" /* 16 without the literal's zero */
 #define SLK_TAG_CHARTER "sillok/charter/1"
 #define SLK_TAG_BLOCK   "sillok/block/1\0"
 #define SLK_TAG_BODY    "sillok/body/1\0\0"

@@ -10,7 +10,8 @@
 #define SLK_POLICY_GROUPS_MAX    64
 
 struct slk_policy_verdict {
-    uint64_t quorum_time_s; /* newest t such that the cosignatures with time >= t make the quorum; 0: no quorum asked */
+    uint64_t
+        quorum_time_s; /* newest t such that the cosignatures with time >= t make the quorum; 0: no quorum asked */
     uint32_t cosignatures_n;
 };
 
@@ -20,6 +21,7 @@ struct slk_policy_verdict {
  * Cosignatures later than now_s + max_ahead_s refuse it (SLK_E_FUTURE).
  * Returns: SLK_OK, SLK_E_NO_LOG, SLK_E_SIGNATURE, SLK_E_QUORUM, SLK_E_NO_QUORUM, SLK_E_FUTURE. */
 SLK_MUST_CHECK enum slk_err slk_policy_check(struct slk_policy_verdict *out, const struct slk_policy *policy,
-    const struct slk_note *note, const struct slk_checkpoint *checkpoint, const struct slk_verify_options *options);
+    const struct slk_note *note, const struct slk_checkpoint *checkpoint,
+    const struct slk_verify_options *options);
 
 #endif
