@@ -28,6 +28,7 @@ struct slk_map;
 struct slk_map_options {
     unsigned fingerprint_bits; /* 0: SLK_MAP_FINGERPRINT_BITS; tests cut it down to force collisions */
     unsigned min_depth;        /* D at the start; 0: a small default. It grows by itself */
+    uint64_t leaf_bytes_max;   /* memory for leaves (48 bytes each, and a little air); 0: as much as there is */
 };
 SLK_MUST_CHECK enum slk_err slk_map_new(struct slk_map **out, const struct slk_map_options *options);
 void slk_map_free(struct slk_map *map);
@@ -77,9 +78,9 @@ SLK_MUST_CHECK enum slk_err slk_map_crowd(const struct slk_map *map, const uint8
 
 #define SLK_MAP_PARTITION_BITS 10
 #define SLK_MAP_PARTITIONS     (1u << SLK_MAP_PARTITION_BITS)
-#define SLK_MAP_ROW_BYTES      56 /* exported leaf: 11 bytes of path, 5 of row, 32 leaf hash, rest zero: see map.c */
+#define SLK_MAP_ROW_BYTES      48 /* exported leaf: 11 bytes of path, 5 of row, 32 of leaf hash; see map_snapshot.c */
 
-/* Bytes one partition needs now; then its leaves, ascending. The layout is map.c's own and little of it is
+/* Bytes one partition needs now; then its leaves, ascending. The layout is map_snapshot.c's own and little of it is
  * trusted on the way back: the root decides. Full paths of known colliding pairs are included. */
 size_t slk_map_export_size(const struct slk_map *map, unsigned partition);
 size_t slk_map_export(const struct slk_map *map, unsigned partition, uint8_t *out, size_t cap);
