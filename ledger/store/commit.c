@@ -268,6 +268,23 @@ enum slk_err slk_store_commit(struct slk_store *store, const struct slk_block *b
     return SLK_OK;
 }
 
+bool slk_store_is_cramped(const struct slk_store *store)
+{
+    return store->env->cramped;
+}
+
+enum slk_err slk_store_grow(struct slk_store *store)
+{
+    enum slk_err err;
+
+    if (store->read_only)
+        return SLK_E_READ_ONLY;
+    pthread_mutex_lock(&store->env->writer);
+    err = slk_env_make_room(store->env, 0);
+    pthread_mutex_unlock(&store->env->writer);
+    return err;
+}
+
 /* ---- checkpoint ---- */
 
 /* Is `head` a tree of this log? */

@@ -177,6 +177,7 @@ enum slk_err slk_env_make_room(struct slk_env *env, size_t need)
     bool must;
     int rc = mdb_env_info(env->mdb, &info);
 
+    env->cramped = false;
     if (rc != 0)
         return slk_env_err(rc);
     used = (info.me_last_pgno + 1) * env->page_size;
@@ -199,7 +200,8 @@ enum slk_err slk_env_make_room(struct slk_env *env, size_t need)
         return must ? SLK_E_NOMEM : SLK_OK;
     /* Early growth is tried at every commit and gives way to readers; the headroom is many blocks wide. */
     err = set_map_size(env, size, must ? GROW_WAIT_S : 0);
-    return err == SLK_E_IN_USE && !must ? SLK_OK : err;
+    env->cramped = err == SLK_E_IN_USE;
+    return env->cramped && !must ? SLK_OK : err;
 }
 
 /* ---- opening ---- */
@@ -389,6 +391,7 @@ static enum slk_err env_new(
         return SLK_E_NOMEM;
     env->hold_fd = -1;
     env->read_only = options->read_only;
+    env->pin_only = options->pin_only;
     env->pid = getpid();
     env->users_n = 1;
     env->map_headroom = options->map_headroom != 0 ? options->map_headroom : MAP_HEADROOM;
@@ -404,10 +407,13 @@ static enum slk_err env_new(
         env->page_size = stat.ms_psize;
         env->device = st.st_dev;
         env->inode = st.st_ino;
-        err = check_and_open_bases(env, dir, options->create, fault);
+        if (!options->pin_only)
+            err = check_and_open_bases(env, dir, options->create, fault);
     }
-    if (err == SLK_OK && !options->read_only)
+    if (err == SLK_OK && !options->read_only) {
         (void)mdb_reader_check(env->mdb, NULL); /* forget readers that died: they would pin old pages */
+        err = slk_env_make_room(env, 0);
+    }
     if (err != SLK_OK) {
         env_free(env);
         return err;
@@ -430,8 +436,9 @@ enum slk_err slk_env_open(
     pthread_mutex_lock(&registry_lock);
     if (stat(path, &st) == 0)
         env = registry_find(&st);
-    if (env != NULL && env->read_only && !options->read_only) {
-        slk_fault_set(fault, "this process has the ledger open for reading; close that first");
+    if (env != NULL && ((env->read_only && !options->read_only) || (env->pin_only && !options->pin_only))) {
+        slk_fault_set(fault, "this process has the ledger open for %s; close that first",
+            env->pin_only ? "checking" : "reading");
         err = SLK_E_IN_USE;
     } else if (env != NULL) {
         env->users_n++;

@@ -57,10 +57,12 @@ struct slk_env {
     pid_t pid; /* who opened it: a forked child must not use it */
     unsigned users_n;
     bool read_only;
+    bool pin_only; /* no data base is open: transactions only keep pages from being reused */
     bool dead;   /* the map is lost: every later transaction fails */
     int hold_fd; /* keeps writers out while read without LMDB's locks; -1 */
     MDB_env *mdb;
     MDB_dbi base[SLK_BASE_N];
+    bool cramped; /* wanted to grow, and readers stood in the way; the writer's */
     size_t page_size;
     size_t map_headroom;
     size_t map_max;       /* 0: no limit */
@@ -74,6 +76,7 @@ struct slk_env {
 struct slk_env_options {
     bool read_only;
     bool create;
+    bool pin_only; /* fsck: trusts nothing but the meta pages */
     size_t map_size;
     size_t map_headroom;
     size_t map_max;
@@ -85,10 +88,9 @@ void slk_env_close(struct slk_env *env); /* NULL is fine */
 enum slk_err slk_env_read(struct slk_env *env, MDB_txn **txn);
 void slk_env_read_end(struct slk_env *env, MDB_txn *txn);   /* frees it */
 void slk_env_read_reset(struct slk_env *env, MDB_txn *txn); /* keeps it for slk_env_read */
-/* Makes sure that `need` bytes can be added; the caller holds env->writer and no write transaction. Grows early
- * when no reader stands in the way, and waits for the readers when it must. */
-enum slk_err slk_env_make_room(
-    struct slk_env *env, size_t need); /* SIZE_MAX: LMDB said full, at least double it */
+/* Makes sure that `need` bytes can be added (SIZE_MAX: LMDB said full, so at least double it); the caller holds
+ * env->writer and no write transaction. Grows early when no reader stands in the way, waits for them when it must. */
+enum slk_err slk_env_make_room(struct slk_env *env, size_t need);
 int slk_env_put(MDB_txn *txn, MDB_dbi base, const void *key, size_t key_size, const void *value, size_t size);
 enum slk_err slk_env_err(int rc);
 
@@ -155,5 +157,43 @@ enum slk_err slk_view_bundle(struct slk_view *view, uint64_t log_index, struct s
 /* Leaf hashes computed from the entries, not read from the stored groups. */
 enum slk_err slk_view_hash_leaves(
     struct slk_view *view, uint64_t first_index, size_t n, struct slk_hash *out);
+
+/* ---- snapshot.c: files snapshot.0 and snapshot.1 ----
+ *
+ *   magic[16] || SHA-256 of the rest of the header
+ *   u32 format || u32 pieces_n || chain_id || u64 credentials_n
+ *   u64 lowest || its block hash || u64 highest || its block hash
+ *   pieces_n times: u32 kind || u32 number || u64 offset || u64 size || u64 height || SHA-256 of its bytes
+ *   from the next multiple of 4,096 on: the pieces
+ *
+ * A piece is one partition of the map's leaves, or the used status indexes of one credential type, as they were after
+ * block `height`. Big-endian. */
+#define SLK_SNAPSHOT_FILES 2
+enum slk_piece_kind { SLK_PIECE_PARTITION = 1, SLK_PIECE_INDEXES = 2 };
+struct slk_piece {
+    uint32_t kind;   /* enum slk_piece_kind */
+    uint32_t number; /* partition, or code of the type */
+    uint64_t offset, size;
+    uint64_t height;
+    struct slk_hash hash;
+};
+struct slk_snapshot_head {
+    int fd;
+    struct slk_hash chain_id;
+    uint64_t credentials_n;
+    uint64_t lowest, highest; /* heights of its pieces */
+    struct slk_hash lowest_hash, highest_hash; /* block hashes there */
+    size_t pieces_n;
+    struct slk_piece *pieces; /* the partitions in order, then the types */
+};
+const char *slk_snapshot_name(unsigned number); /* "snapshot.0" */
+/* Reads and checks a header. SLK_OK; SLK_E_NOT_FOUND (no file, or being written); SLK_E_CORRUPT; SLK_E_NOMEM; SLK_E_IO. */
+enum slk_err slk_snapshot_open(struct slk_snapshot_head *out, const char *dir, unsigned number, struct slk_fault *fault);
+void slk_snapshot_close(struct slk_snapshot_head *head);
+/* Reads a piece into out[piece->size] and compares its hash. SLK_OK, SLK_E_CORRUPT. */
+enum slk_err slk_snapshot_read(const struct slk_snapshot_head *head, const struct slk_piece *piece, uint8_t *out);
+/* Is it of this ledger and of its past, as seen by the view? SLK_OK; SLK_E_CHAIN: of another one; SLK_E_CORRUPT. */
+enum slk_err slk_snapshot_belongs(
+    const struct slk_snapshot_head *head, struct slk_view *view, const struct slk_hash *chain_id);
 
 #endif

@@ -60,7 +60,7 @@ static void found(struct slk_lmdb_file *file, uint64_t page, const char *what)
     file->finding(file->finding_ctx, page, what);
 }
 
-static bool read_at(const struct slk_lmdb_file *file, uint64_t offset, uint8_t *out, size_t size)
+bool slk_lmdb_read(const struct slk_lmdb_file *file, uint64_t offset, uint8_t *out, size_t size)
 {
     while (size > 0) {
         ssize_t n = pread(file->fd, out, size, (off_t)offset);
@@ -141,14 +141,14 @@ static bool read_metas(struct slk_lmdb_file *file, uint8_t out[2][PAGE_HEADER + 
     uint32_t page_size;
 
     for (int tries = 0; tries < 1000; tries++) {
-        if (!read_at(file, 0, out[0], size))
+        if (!slk_lmdb_read(file, 0, out[0], size))
             return false;
         page_size = host32(out[0] + PAGE_HEADER + 24);
         if (page_size < PAGE_SIZE_MIN || page_size > PAGE_SIZE_MAX)
             page_size = (uint32_t)sysconf(_SC_PAGESIZE); /* parse_meta will tell */
-        if (!read_at(file, page_size, out[1], size) || !read_at(file, 0, again, size))
+        if (!slk_lmdb_read(file, page_size, out[1], size) || !slk_lmdb_read(file, 0, again, size))
             return false;
-        if (memcmp(again, out[0], size) == 0 && read_at(file, page_size, again, size) &&
+        if (memcmp(again, out[0], size) == 0 && slk_lmdb_read(file, page_size, again, size) &&
             memcmp(again, out[1], size) == 0)
             return true;
     }
@@ -159,6 +159,7 @@ static enum slk_err parse_metas(struct slk_lmdb_file *file)
 {
     uint8_t metas[2][PAGE_HEADER + META_SIZE];
     enum slk_err err = SLK_OK;
+    bool sane[2];
     struct stat st;
     const char *what;
 
@@ -168,23 +169,26 @@ static enum slk_err parse_metas(struct slk_lmdb_file *file)
     }
     for (unsigned slot = 0; slot < 2; slot++) {
         what = parse_meta(file, slot, metas[slot]);
+        sane[slot] = what == NULL;
         if (what != NULL) {
             found(file, slot, what);
             err = SLK_E_CORRUPT;
         }
     }
-    if (err != SLK_OK)
-        return err;
-    what = check_order(file);
-    if (what != NULL) {
-        found(file, 0, what);
-        return SLK_E_CORRUPT;
-    }
     if (fstat(file->fd, &st) != 0) /* after the meta pages: a writer extends the file first */
         return SLK_E_IO;
     file->size = (uint64_t)st.st_size;
-    file->meta = &file->metas[file->metas[0].txn_id < file->metas[1].txn_id];
-    return SLK_OK;
+    if (sane[0] && sane[1]) {
+        file->meta = &file->metas[file->metas[0].txn_id < file->metas[1].txn_id];
+        what = check_order(file);
+        if (what != NULL) {
+            found(file, 0, what);
+            err = SLK_E_CORRUPT;
+        }
+    } else if (sane[0] || sane[1]) {
+        file->meta = &file->metas[sane[1]];
+    }
+    return err;
 }
 
 static enum slk_err new_used(struct slk_lmdb_file *file)
@@ -218,7 +222,13 @@ enum slk_err slk_lmdb_open(
     if (file->fd < 0)
         return slk_store_errno(errno);
     err = parse_metas(file);
-    return err == SLK_OK ? new_used(file) : err;
+    if (file->meta != NULL) {
+        enum slk_err again = new_used(file);
+        if (again != SLK_OK)
+            file->meta = NULL;
+        err = err == SLK_OK ? again : err;
+    }
+    return err;
 }
 
 void slk_lmdb_close(struct slk_lmdb_file *file)
@@ -330,7 +340,7 @@ static bool push(struct slk_lmdb_cursor *c, uint64_t number)
         return false;
     if (page == NULL)
         page = c->stack[c->depth].page = malloc(file->page_size);
-    if (page == NULL || !read_at(file, number * file->page_size, page, file->page_size)) {
+    if (page == NULL || !slk_lmdb_read(file, number * file->page_size, page, file->page_size)) {
         found(file, number, "cannot be read");
         return false;
     }
@@ -416,7 +426,7 @@ static bool check_overflow(struct slk_lmdb_cursor *c, const struct slk_lmdb_valu
     c->overflows_n += n;
     if (!c->look_at_overflows)
         return true;
-    if (!read_at(file, value->page * file->page_size, header, sizeof header)) {
+    if (!slk_lmdb_read(file, value->page * file->page_size, header, sizeof header)) {
         found(file, value->page, "cannot be read");
         return false;
     }
@@ -452,9 +462,11 @@ static bool take(struct slk_lmdb_cursor *c, struct slk_lmdb_value *value)
         found(c->file, value->page, "has a node of a kind this program does not use");
         return false;
     }
+    value->offset = value->page * c->file->page_size + (uint64_t)(value->at - page);
     if ((value->flags & NODE_BIG) == 0)
         return true;
     value->page = host64(value->at);
+    value->offset = value->page * c->file->page_size + PAGE_HEADER;
     value->at = NULL;
     return check_overflow(c, value);
 }
@@ -484,15 +496,6 @@ bool slk_lmdb_next(struct slk_lmdb_cursor *c, struct slk_lmdb_value *value)
     }
     check_counts(c);
     return false;
-}
-
-bool slk_lmdb_read(const struct slk_lmdb_file *file, const struct slk_lmdb_value *value, uint8_t *out)
-{
-    if (value->at != NULL) {
-        memcpy(out, value->at, value->size);
-        return true;
-    }
-    return read_at(file, value->page * file->page_size + PAGE_HEADER, out, value->size);
 }
 
 /* ---- the whole file ---- */
@@ -531,7 +534,7 @@ static void take_free(
     uint8_t *bytes = malloc(value->size + 1);
     uint64_t n, last = UINT64_MAX;
 
-    if (bytes == NULL || value->size < 8 || value->size % 8 != 0 || !slk_lmdb_read(file, value, bytes) ||
+    if (bytes == NULL || value->size < 8 || value->size % 8 != 0 || !slk_lmdb_read(file, value->offset, bytes, value->size) ||
         host64(bytes) > value->size / 8 - 1 || host64(c->key) > file->meta->txn_id) {
         found(file, value->page, "holds a list of free pages that cannot be");
         free(bytes);
@@ -552,7 +555,17 @@ static void take_free(
     free(bytes);
 }
 
-/* One tree from end to end; `each` sees every item. Returns false when it was left out or cannot be walked. */
+/* An item of the main data base: the name of another one. */
+static void take_name(struct slk_lmdb_file *file, const struct slk_lmdb_cursor *c, const struct slk_lmdb_value *value)
+{
+    for (int i = 0; i < SLK_BASE_N; i++)
+        if (c->key_size == strlen(slk_base_names[i]) && memcmp(c->key, slk_base_names[i], c->key_size) == 0 &&
+            value->flags == NODE_TREE && value->size == TREE_SIZE)
+            return;
+    found(file, value->page, "names a data base this program does not know");
+}
+
+/* One tree from end to end; `each` sees every item. */
 typedef void each_fn(
     struct slk_lmdb_file *file, const struct slk_lmdb_cursor *c, const struct slk_lmdb_value *value);
 static enum slk_err walk_tree(
@@ -591,9 +604,9 @@ static void tell_unused(struct slk_lmdb_file *file)
 
 enum slk_err slk_lmdb_walk_all(struct slk_lmdb_file *file, uint64_t tree_pages_max, bool look_at_overflows)
 {
-    bool whole = !too_large(&file->meta->free_pages, tree_pages_max);
-    enum slk_err err = walk_tree(file, "main", &file->meta->main, look_at_overflows, NULL);
     uint64_t before = file->findings_n;
+    bool whole = !too_large(&file->meta->free_pages, tree_pages_max);
+    enum slk_err err = walk_tree(file, "main", &file->meta->main, look_at_overflows, take_name);
 
     for (int i = 0; err == SLK_OK && i < SLK_BASE_N; i++) {
         struct slk_lmdb_tree tree;

@@ -47,7 +47,7 @@ struct slk_lmdb_file {
 };
 
 /* Reads the meta pages; file->meta is the newest. Returns SLK_OK, SLK_E_NOT_FOUND (no file), SLK_E_CORRUPT (told to
- * `finding`), SLK_E_NOMEM, SLK_E_IO. Close it in any case. */
+ * `finding`; file->meta is then the sane one, or NULL), SLK_E_NOMEM, SLK_E_IO. Close it in any case. */
 SLK_MUST_CHECK enum slk_err slk_lmdb_open(
     struct slk_lmdb_file *file, const char *dir, slk_lmdb_finding_fn *finding, void *ctx);
 void slk_lmdb_close(struct slk_lmdb_file *file);
@@ -57,6 +57,7 @@ SLK_MUST_CHECK enum slk_err slk_lmdb_choose(struct slk_lmdb_file *file, uint64_t
 /* Where a value is. */
 struct slk_lmdb_value {
     size_t size;
+    uint64_t offset;   /* of its bytes in the file */
     uint64_t page;     /* its leaf, or its first overflow page */
     const uint8_t *at; /* on its leaf: until the next step; NULL: on overflow pages */
     uint16_t flags;    /* of its node */
@@ -85,9 +86,9 @@ SLK_MUST_CHECK enum slk_err slk_lmdb_cursor_init(struct slk_lmdb_cursor *cursor,
 void slk_lmdb_cursor_close(struct slk_lmdb_cursor *cursor);
 /* The next item; cursor->key is its key. False at the end. */
 bool slk_lmdb_next(struct slk_lmdb_cursor *cursor, struct slk_lmdb_value *value);
-/* Copies the value to out[value->size]. */
+/* Copies bytes of the file. */
 SLK_MUST_CHECK bool slk_lmdb_read(
-    const struct slk_lmdb_file *file, const struct slk_lmdb_value *value, uint8_t *out);
+    const struct slk_lmdb_file *file, uint64_t offset, uint8_t *out, size_t size);
 /* The root of a named data base. SLK_OK, SLK_E_NOT_FOUND, SLK_E_NOMEM. Marks no page as used. */
 SLK_MUST_CHECK enum slk_err slk_lmdb_find(
     struct slk_lmdb_file *file, const char *name, struct slk_lmdb_tree *out);

@@ -44,6 +44,12 @@ const struct slk_tip *slk_store_tip(const struct slk_store *store);
  * SLK_E_NO_SPACE and SLK_E_IO are told apart. Asserts that the block follows the tip. */
 SLK_MUST_CHECK enum slk_err slk_store_commit(struct slk_store *store, const struct slk_block *block, struct slk_fault *fault);
 
+/* The map should grow, and views that are open in this process stand in the way: end them all, grow, begin them again. A
+ * commit that finds no room at all waits 30 s for that and then fails. Only where address space is scarce (ulimit -v, 32
+ * bits): elsewhere the map starts at 1 TiB. To be asked between commits. */
+bool slk_store_is_cramped(const struct slk_store *store);
+SLK_MUST_CHECK enum slk_err slk_store_grow(struct slk_store *store);
+
 /* Signed checkpoint of the newest signed size: one transaction, synced. Refused (SLK_E_CHAIN) when smaller than the last
  * one, or of the same size with another root: this is the guard against cosigning two histories. */
 SLK_MUST_CHECK enum slk_err slk_store_put_checkpoint(struct slk_store *store, const struct slk_tree_head *head, struct slk_span note);
@@ -82,15 +88,19 @@ SLK_MUST_CHECK enum slk_err slk_view_load_log(struct slk_view *view, struct slk_
  * partitions (with the height they are of) and hands them to a thread that writes. */
 struct slk_snapshot;
 SLK_MUST_CHECK enum slk_err slk_snapshot_begin(struct slk_snapshot **out, struct slk_store *store, const struct slk_machine *state);
-/* Copies about `budget` bytes of partitions. *done when all are on their way. */
+/* Copies about `budget` bytes of partitions. *done when all are on their way. Copies nothing while 32 MiB wait for the disk;
+ * with a budget of SIZE_MAX it waits instead and copies everything. */
 SLK_MUST_CHECK enum slk_err slk_snapshot_step(struct slk_snapshot *snapshot, const struct slk_machine *state, size_t budget, bool *done);
-/* Waits for the writing thread, then makes it valid (header, fsync). Frees. Anything but SLK_OK: the older one stays. */
+/* Waits for the writing thread, then makes it valid (header, fsync). Frees. Anything but SLK_OK: the older one stays.
+ * SLK_E_RANGE: the state is ahead of the last committed block; commit first. */
 SLK_MUST_CHECK enum slk_err slk_snapshot_finish(struct slk_snapshot *snapshot, const struct slk_machine *state);
 void slk_snapshot_abort(struct slk_snapshot *snapshot); /* NULL is fine */
 
 /* Fills a fresh state (map, indexes, log, tip) from the newest sound snapshot and the blocks after it; without a
  * snapshot from the first block. Compares the map root and log root with the tip's seal. progress may be NULL.
- * Returns SLK_OK; SLK_E_CORRUPT: what was loaded does not lead to the last seal (fault names it); SLK_E_NOMEM; SLK_E_IO. */
+ * Returns SLK_OK (then fault->text is empty, or names a snapshot that is damaged and was left out); SLK_E_CORRUPT: what was
+ * loaded does not lead to the last seal (fault names it); SLK_E_NOMEM; SLK_E_IO. A state->map and state->indexes that a damaged
+ * snapshot spoilt are replaced by new ones. */
 typedef void slk_progress_fn(void *ctx, const char *what, uint64_t done, uint64_t total);
 SLK_MUST_CHECK enum slk_err slk_store_load_state(struct slk_store *store, struct slk_machine *state, const struct slk_par *par,
     slk_progress_fn *progress, void *progress_ctx, struct slk_fault *fault);
