@@ -1,4 +1,61 @@
-int main(void)
+/* sillok.c: everything operators, issuers and auditors type. One command per cmd_*.c; what they share is in cli.h. */
+#include <stdio.h>
+#include <string.h>
+
+#include "tools/cli.h"
+
+static const struct cli_command *const commands[] = {
+    &cmd_keygen,
+    &cmd_charter,
+    &cmd_init,
+    &cmd_submit,
+    &cmd_head,
+    &cmd_history,
+    &cmd_prove,
+    &cmd_verify,
+    &cmd_crowd,
+    &cmd_policy,
+    &cmd_audit,
+    &cmd_fsck,
+    &cmd_stat,
+    &cmd_backup,
+    &cmd_restore,
+    &cmd_simulate,
+    NULL,
+};
+
+static void help(FILE *to)
 {
-    return 0;
+    fprintf(to, "Usage: sillok COMMAND ...\n\nAn append-only ledger of credential status events, with proofs "
+                "that need no server.\n\n");
+    for (size_t i = 0; commands[i] != NULL; i++)
+        fprintf(to, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
+    fprintf(to, "\n`sillok COMMAND --help` tells more; `sillok --version` the version.\n"
+                "Exit codes everywhere: 0 yes, 1 no, 2 could not tell.\n");
+}
+
+int main(int argc, char **argv)
+{
+    const char *name = argc > 1 ? argv[1] : "";
+
+    if (strcmp(name, "--version") == 0) {
+        printf("sillok %s\n", SLK_VERSION);
+        return CLI_YES;
+    }
+    if (strcmp(name, "--help") == 0 || strcmp(name, "help") == 0) {
+        help(stdout);
+        return CLI_YES;
+    }
+    for (size_t i = 0; commands[i] != NULL; i++) {
+        if (strcmp(commands[i]->name, name) == 0) {
+            struct cli cli = {.command = commands[i], .argc = argc - 1, .argv = argv + 1};
+            int code = commands[i]->run(&cli);
+
+            return fflush(stdout) == 0 ? code : CLI_UNSURE; /* a full disk must not pass for success */
+        }
+    }
+    if (name[0] != '\0')
+        fprintf(stderr, "sillok: no such command: %s\n\n", name);
+    help(stderr);
+    return CLI_UNSURE;
 }

@@ -1,0 +1,497 @@
+/* cmd_submit.c: `sillok submit`: events in, signed in batches, verdicts out. */
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/batch.h"
+#include "tools/submit_report.h"
+
+#define BATCH_DEFAULT         1000
+#define BLOCK_SECONDS_DEFAULT 3600
+
+struct submit_options {
+    const char *keys_dir, *key_file, *clock, *chain_hex, *signed_file, *out, *rest;
+    uint64_t batch, block_seconds;
+    bool json, keep_going, verify_verdicts, sign_only, no_check;
+    struct cli_signers signers;
+};
+
+struct submit {
+    struct cli *cli;
+    struct submit_options options;
+    const char *input; /* name for messages */
+    struct slk_ledger *ledger;
+    struct cli_charter charter; /* with sign-only and a directory */
+    struct batcher batcher;
+    struct report report;
+    struct slk_fault fault;
+    FILE *out;             /* sign-only: where submissions go */
+    bool by_events;        /* --clock events */
+    uint64_t clock_ms;     /* of the newest event taken */
+    uint64_t window_end_s; /* when event time reaches this, everything so far becomes blocks */
+};
+
+static uint64_t event_clock(void *ctx)
+{
+    return ((const struct submit *)ctx)->clock_ms;
+}
+
+/* ---- where submissions go ---- */
+
+static void answered(void *ctx, void *tag, const struct slk_result *result)
+{
+    struct submit *s = ctx;
+    struct batch *batch = tag;
+
+    report_result(&s->report, batch, result);
+    batcher_answered(&s->batcher, batch->number);
+    batch_free(batch);
+}
+
+static enum slk_err send_to_ledger(
+    void *ctx, struct batch *batch, struct slk_span submission, struct slk_fault *fault)
+{
+    struct submit *s = ctx;
+
+    s->report.submissions_n++;
+    return slk_ledger_push(s->ledger, submission, batch, answered, s, fault);
+}
+
+static enum slk_err send_to_file(
+    void *ctx, struct batch *batch, struct slk_span submission, struct slk_fault *fault)
+{
+    struct submit *s = ctx;
+    uint8_t size[4];
+    bool good;
+
+    slk_put_u32(size, (uint32_t)submission.size);
+    good = fwrite(size, 1, sizeof(size), s->out) == sizeof(size) &&
+           fwrite(submission.at, 1, submission.size, s->out) == submission.size;
+    if (!good)
+        snprintf(fault->text, sizeof(fault->text), "%s: %s", s->options.out, strerror(errno));
+    s->report.submissions_n++;
+    s->report.accepted_n += batch->events_n;
+    batch_free(batch);
+    return good ? SLK_OK : SLK_E_IO;
+}
+
+static enum slk_err look_up(void *ctx, const uint8_t handle[SLK_HANDLE_SIZE], uint64_t *sequence,
+    struct slk_hash *event_id, struct slk_fault *fault)
+{
+    const struct submit *s = ctx;
+    struct slk_record record;
+    enum slk_err err = slk_ledger_lookup(s->ledger, handle, &record, fault);
+
+    if (err == SLK_E_NOT_FOUND) {
+        *sequence = 0;
+        return SLK_OK;
+    }
+    if (err == SLK_OK) {
+        *sequence = record.count;
+        *event_id = record.last_event_id;
+    }
+    return err;
+}
+
+/* ---- reading events ---- */
+
+static enum slk_err parse_line(struct submit *s, const char *line, size_t size, struct ndjson_event *event)
+{
+    const struct slk_charter *charter =
+        s->ledger != NULL ? slk_ledger_charter(s->ledger) : s->charter.charter;
+    enum slk_err err = ndjson_parse(event, line, size, charter, &s->fault);
+
+    if (err == SLK_OK && event->expect != SLK_RULE_OK && !s->options.verify_verdicts) {
+        snprintf(s->fault.text, sizeof(s->fault.text),
+            "field \"expect\": only in test streams, with --verify-verdicts");
+        err = SLK_E_MALFORMED;
+    }
+    if (err == SLK_OK && keyring_find(s->batcher.ring, event->issuer, &s->fault) == NULL)
+        err = SLK_E_MALFORMED;
+    return err;
+}
+
+/* Follows the events' own time: a window's events are in blocks before the next window's come. */
+static enum slk_err advance_clock(struct submit *s, const struct ndjson_event *event)
+{
+    uint64_t at = event->event.occurred_at_s;
+    enum slk_err err = SLK_OK;
+
+    if (!s->by_events || event->expect == SLK_RULE_OCCURRED_IN_FUTURE || at >= UINT64_C(1) << 50)
+        return SLK_OK;
+    if (at >= s->window_end_s) {
+        err = batcher_flush(&s->batcher, &s->fault);
+        if (err == SLK_OK && s->ledger != NULL)
+            err = slk_ledger_flush(s->ledger, &s->fault);
+        s->window_end_s = at + s->options.block_seconds;
+    }
+    if (at * 1000 > s->clock_ms)
+        s->clock_ms = at * 1000;
+    return err;
+}
+
+static enum slk_err take_line(struct submit *s, const char *line, size_t size, uint64_t line_n)
+{
+    size_t shown = size > 0 && line[size - 1] == '\n' ? size - 1 : size;
+    struct ndjson_event event;
+    enum slk_err err;
+
+    if (shown > 0 && line[shown - 1] == '\r')
+        shown--;
+    if (shown == 0)
+        return SLK_OK; /* an empty line holds no event */
+    err = parse_line(s, line, shown, &event);
+    if (err == SLK_OK)
+        err = advance_clock(s, &event);
+    if (err == SLK_OK) {
+        s->report.read_n++;
+        err = batcher_add(&s->batcher, &event, line_n, slk_span_of(line, size), &s->fault);
+    }
+    return err;
+}
+
+/* A look at the whole file before anything is signed: a typing error on line 1,000 must not leave 999 lines written. */
+static enum slk_err check_lines(struct submit *s, FILE *in, uint64_t size)
+{
+    struct ndjson_event event;
+    char *line = NULL;
+    size_t cap = 0;
+    uint64_t line_n = 0, done = 0;
+    enum slk_err err = SLK_OK;
+    ssize_t n;
+
+    while (err == SLK_OK && (n = getline(&line, &cap, in)) > 0) {
+        size_t shown = strcspn(line, "\r\n");
+
+        line_n++;
+        done += (uint64_t)n;
+        if (shown < (size_t)n && line[shown] == '\r')
+            shown = (size_t)n - (line[n - 1] == '\n') - 1; /* only the last one ends a line */
+        if (shown > 0)
+            err = parse_line(s, line, shown, &event);
+        if (line_n % 1024 == 0)
+            cli_progress_step(&s->cli->progress, "checking lines", done, size);
+    }
+    free(line);
+    cli_progress_end(&s->cli->progress);
+    s->fault.line = line_n;
+    return err;
+}
+
+/* Bytes of a regular file; 0 for what cannot be read twice. */
+static uint64_t size_of(FILE *in)
+{
+    off_t size;
+
+    if (in == stdin || fseeko(in, 0, SEEK_END) != 0)
+        return 0;
+    size = ftello(in);
+    rewind(in);
+    return size > 0 ? (uint64_t)size : 0;
+}
+
+static enum slk_err read_events(struct submit *s, FILE *in, uint64_t size)
+{
+    char *line = NULL;
+    size_t cap = 0;
+    uint64_t line_n = 0, done = 0;
+    enum slk_err err = SLK_OK;
+    ssize_t n;
+
+    while (err == SLK_OK && !report_wants_stop(&s->report) && (n = getline(&line, &cap, in)) > 0) {
+        done += (uint64_t)n;
+        err = take_line(s, line, (size_t)n, ++line_n);
+        if (err != SLK_OK)
+            s->fault.line = err == SLK_E_MALFORMED ? line_n : 0;
+        if (err != SLK_OK && s->report.rest != NULL)
+            report_rest(&s->report, line, (size_t)n);
+        if (line_n % 256 == 0)
+            cli_progress_step(&s->cli->progress, "submitting", done, size);
+    }
+    if (err == SLK_OK && ferror(in)) {
+        snprintf(s->fault.text, sizeof(s->fault.text), "%s", strerror(errno));
+        err = SLK_E_IO;
+    }
+    if (err == SLK_OK && !report_wants_stop(&s->report))
+        err = batcher_flush(&s->batcher, &s->fault);
+    while (s->report.rest != NULL && (n = getline(&line, &cap, in)) > 0)
+        report_rest(&s->report, line, (size_t)n);
+    free(line);
+    cli_progress_end(&s->cli->progress);
+    return err;
+}
+
+/* Lines in batches that were still open when we stopped. */
+static void count_unsent(struct submit *s)
+{
+    for (size_t i = 0; i < KEYRING_MAX; i++) {
+        const struct batch *batch = s->batcher.open[i];
+
+        if (batch == NULL)
+            continue;
+        s->report.unsent_n += batch->events_n;
+        report_rest(&s->report, batch->text, batch->text_n);
+    }
+}
+
+static enum slk_err submit_events(struct submit *s, FILE *in)
+{
+    uint64_t size = size_of(in);
+    enum slk_err err = SLK_OK, flushed;
+
+    if (size > 0 && !s->options.no_check) {
+        err = check_lines(s, in, size);
+        rewind(in);
+    }
+    if (err != SLK_OK)
+        return err;
+    s->report.started_ms = cli_tick_ms();
+    err = read_events(s, in, size);
+    flushed = s->ledger != NULL
+                  ? slk_ledger_flush(s->ledger, err == SLK_OK ? &s->fault : &(struct slk_fault){0})
+                  : SLK_OK;
+    count_unsent(s);
+    return err != SLK_OK ? err : flushed;
+}
+
+/* ---- submissions that were signed elsewhere ---- */
+
+/* One length and as many bytes; false at the end of the file, or with *err set. */
+static bool next_signed(struct submit *s, FILE *in, size_t *size, enum slk_err *err)
+{
+    uint8_t size_bytes[4];
+    size_t got = fread(size_bytes, 1, sizeof(size_bytes), in);
+
+    if (got == 0 && !ferror(in))
+        return false;
+    *size = got == sizeof(size_bytes) ? slk_get_u32(size_bytes) : 0;
+    if (*size > 0 && *size <= SLK_SUBMISSION_BYTES_MAX && fread(s->batcher.submission, 1, *size, in) == *size)
+        return true;
+    snprintf(s->fault.text, sizeof(s->fault.text),
+        "submission %" PRIu64 ": the file is cut short, or is not one of signed submissions",
+        s->batcher.sent_n + 1);
+    *err = ferror(in) ? SLK_E_IO : SLK_E_MALFORMED;
+    return false;
+}
+
+static enum slk_err read_signed(struct submit *s, FILE *in)
+{
+    struct slk_submission parsed = {0};
+    enum slk_err err = SLK_OK, flushed;
+    size_t size;
+
+    s->report.started_ms = cli_tick_ms();
+    while (err == SLK_OK && !report_wants_stop(&s->report) && next_signed(s, in, &size, &err)) {
+        struct slk_span bytes = slk_span_of(s->batcher.submission, size);
+        struct batch *batch = calloc(1, sizeof(*batch));
+
+        if (batch == NULL) {
+            err = SLK_E_NOMEM;
+            break;
+        }
+        batch->number = ++s->batcher.sent_n;
+        batch->signed_n = slk_submission_parse(&parsed, bytes) == SLK_OK ? parsed.events_n : 1;
+        s->report.read_n += batch->signed_n;
+        err = send_to_ledger(s, batch, bytes, &s->fault);
+    }
+    slk_submission_free(&parsed);
+    flushed = slk_ledger_flush(s->ledger, err == SLK_OK ? &s->fault : &(struct slk_fault){0});
+    return err != SLK_OK ? err : flushed;
+}
+
+/* ---- the command ---- */
+
+static bool options_make_sense(struct submit *s)
+{
+    struct submit_options *o = &s->options;
+    struct cli *cli = s->cli;
+
+    cli->exit_code = CLI_UNSURE;
+    if (o->signed_file == NULL && (o->keys_dir == NULL) == (o->key_file == NULL))
+        cli_fail(cli, 0, "say who signs: --keys DIR (one NAME.pem per issuer) or --key FILE");
+    else if (o->batch == 0 || o->batch > SLK_SUBMISSION_EVENTS_MAX)
+        cli_fail(cli, 0, "--batch: 1 to %d events", SLK_SUBMISSION_EVENTS_MAX);
+    else if (strcmp(o->clock, "wall") != 0 && strcmp(o->clock, "events") != 0)
+        cli_fail(cli, 0, "--clock: wall or events");
+    else if (o->sign_only && (o->out == NULL || (o->chain_hex == NULL && cli->args_n == 0)))
+        cli_fail(cli, 0, "--sign-only needs -o FILE, and the chain to sign for: --chain HEX or DIR");
+    else if (!o->sign_only && cli->args_n == 0)
+        cli_fail(cli, 0, "which ledger? usage is %s", cli->command->usage);
+    else
+        return true;
+    return false;
+}
+
+static bool open_for_signing(struct submit *s, const char *dir)
+{
+    const struct submit_options *o = &s->options;
+
+    if (dir != NULL && !cli_charter_load(s->cli, dir, &s->charter))
+        return false;
+    if (dir != NULL)
+        slk_charter_chain_id(&s->batcher.chain_id, slk_span_of(s->charter.bytes, s->charter.size));
+    else if (!text_hash_parse(s->batcher.chain_id.b, o->chain_hex, strlen(o->chain_hex))) {
+        cli_fail(s->cli, 0, "--chain: a chain id is 64 hexadecimal digits");
+        return false;
+    }
+    s->out = fopen(o->out, "wb");
+    if (s->out == NULL)
+        cli_fail(s->cli, 0, "%s: %s", o->out, strerror(errno));
+    s->batcher.send = send_to_file;
+    return s->out != NULL;
+}
+
+static bool open_ledger(struct submit *s, const char *dir)
+{
+    struct slk_ledger_options options = {0};
+
+    if (!cli_signers_load(s->cli, &s->options.signers, &options))
+        return false;
+    s->by_events = strcmp(s->options.clock, "events") == 0;
+    if (s->by_events) {
+        options.clock_ms = event_clock;
+        options.clock_ctx = s;
+    }
+    s->ledger = cli_open(s->cli, dir, &options);
+    if (s->ledger == NULL)
+        return false;
+    s->batcher.chain_id = *slk_ledger_chain_id(s->ledger);
+    s->batcher.send = send_to_ledger;
+    s->batcher.lookup = look_up;
+    return true;
+}
+
+static bool open_keys(struct submit *s, struct keyring *ring)
+{
+    ring->dir = s->options.keys_dir;
+    ring->charter = s->ledger != NULL ? slk_ledger_charter(s->ledger) : s->charter.charter;
+    ring->allow_strangers = s->options.verify_verdicts;
+    s->batcher.ring = ring;
+    if (s->options.key_file == NULL || keyring_single(ring, s->options.key_file, &s->fault))
+        return true;
+    s->cli->exit_code = cli_fault(s->cli, CLI_UNSURE, NULL, SLK_E_KEY, &s->fault);
+    return false;
+}
+
+static int run_with_input(struct submit *s, const char *path, bool is_signed)
+{
+    FILE *in = strcmp(path, "-") == 0 ? stdin : fopen(path, "rb");
+    enum slk_err err;
+
+    s->input = in == stdin ? "standard input" : path;
+    s->report.input = s->input;
+    if (in == NULL)
+        return cli_fail(s->cli, CLI_UNSURE, "%s: %s", path, strerror(errno));
+    err = is_signed ? read_signed(s, in) : submit_events(s, in);
+    if (in != stdin)
+        fclose(in);
+    if (err == SLK_E_MALFORMED)
+        report_unreadable(&s->report, &s->fault);
+    else if (err != SLK_OK)
+        cli_fault(s->cli, CLI_UNSURE, s->input, err, &s->fault);
+    return report_end(&s->report, s->ledger, err);
+}
+
+static int close_outputs(struct submit *s, int code)
+{
+    if (s->report.rest != NULL && fclose(s->report.rest) != 0)
+        code = cli_fail(s->cli, CLI_UNSURE, "%s: %s", s->options.rest, strerror(errno));
+    if (s->out != NULL && fclose(s->out) != 0)
+        code = cli_fail(s->cli, CLI_UNSURE, "%s: %s", s->options.out, strerror(errno));
+    return code;
+}
+
+static int submit(struct submit *s, struct keyring *ring)
+{
+    const struct submit_options *o = &s->options;
+    const char *dir = s->cli->args_n > (o->chain_hex != NULL) ? s->cli->args[0] : NULL;
+    const char *input = s->cli->args_n > (dir != NULL) ? s->cli->args[dir != NULL] : "-";
+    int code;
+
+    if (o->rest != NULL && (s->report.rest = fopen(o->rest, "wb")) == NULL)
+        return cli_fail(s->cli, CLI_UNSURE, "%s: %s", o->rest, strerror(errno));
+    s->cli->exit_code = CLI_UNSURE;
+    if (!(o->sign_only ? open_for_signing(s, dir) : open_ledger(s, dir)) || !open_keys(s, ring) ||
+        batcher_init(&s->batcher) != SLK_OK)
+        return close_outputs(s, s->cli->exit_code);
+    s->batcher.batch_events = o->batch;
+    s->batcher.ctx = s;
+    s->report.first_height = s->ledger != NULL ? slk_ledger_tip(s->ledger)->height : 0;
+    code = run_with_input(s, o->signed_file != NULL ? o->signed_file : input, o->signed_file != NULL);
+    return close_outputs(s, code);
+}
+
+static int run(struct cli *cli)
+{
+    struct submit s = {.cli = cli,
+        .options = {.batch = BATCH_DEFAULT, .block_seconds = BLOCK_SECONDS_DEFAULT, .clock = "wall"}};
+    struct submit_options *o = &s.options;
+    struct keyring *ring;
+    int code = CLI_UNSURE;
+    const struct cli_option options[] = {
+        CLI_TEXT("keys", "DIR", &o->keys_dir,
+            "issuers' private keys, NAME.pem each; events say \"issuer\":\"NAME\""),
+        CLI_TEXT("key", "FILE", &o->key_file, "one issuer's private key, for all events"),
+        CLI_NUMBER("batch", "N", &o->batch, "events in one submission under one signature (default 1000)"),
+        CLI_SIGNER_OPTIONS(&o->signers),
+        CLI_TEXT("clock", "wall|events", &o->clock,
+            "whose time blocks carry; events: imports and simulations only"),
+        CLI_NUMBER("block-seconds", "S", &o->block_seconds,
+            "with --clock events: new blocks every S seconds of it (3600)"),
+        CLI_FLAG("keep-going", &o->keep_going, "do not stop at the first refused submission"),
+        CLI_TEXT("rest", "FILE", &o->rest, "write the lines that did not get into the ledger to FILE"),
+        CLI_FLAG("no-check", &o->no_check, "do not read the whole file once before the first line is signed"),
+        CLI_FLAG("verify-verdicts", &o->verify_verdicts,
+            "test streams: a line's \"expect\" must be what it is refused for"),
+        CLI_FLAG(
+            "sign-only", &o->sign_only, "sign, and write the submissions to -o FILE instead of the ledger"),
+        CLI_TEXT("chain", "HEX", &o->chain_hex, "with --sign-only: the chain id to sign for, instead of DIR"),
+        CLI_TEXT("signed", "FILE", &o->signed_file, "submit what --sign-only wrote, instead of events"),
+        CLI_OUT(&o->out, "with --sign-only: where the submissions go"),
+        CLI_FLAG("json", &o->json, "refused events and the summary as one JSON object a line"),
+        {0},
+    };
+
+    if (!cli_parse(cli, options, 0, 2) || !options_make_sense(&s))
+        return cli->exit_code;
+    ring = calloc(1, sizeof(*ring));
+    if (ring == NULL)
+        return cli_fault(cli, CLI_UNSURE, NULL, SLK_E_NOMEM, NULL);
+    s.report.cli = cli;
+    s.report.json = o->json;
+    s.report.keep_going = o->keep_going || o->verify_verdicts;
+    s.report.sign_only = o->sign_only;
+    code = submit(&s, ring);
+    slk_ledger_close(s.ledger);
+    batcher_clear(&s.batcher);
+    cli_signers_free(&o->signers);
+    cli_charter_free(&s.charter);
+    keyring_clear(ring);
+    free(ring);
+    return code;
+}
+
+const struct cli_command cmd_submit = {
+    .name = "submit",
+    .usage = "DIR [EVENTS.ndjson|-] (--keys DIR | --key FILE) [options]",
+    .summary = "Sign events and write them to a ledger",
+    .about =
+        "EVENTS is one JSON object per line (default: standard input), fields as in proto/ledger.proto, for "
+        "example\n"
+        "  {\"issuer\":\"sejong\",\"kind\":\"LOCK\",\"credential\":\"<64 "
+        "hex>\",\"channel\":\"HOLDER_REPORT\",\"reason\":\"LOST\",\n"
+        "   \"occurred_at\":\"2026-07-01T09:00:00Z\"}\n"
+        "\"sequence\" and \"previous\" may both be left out: they are then filled in from the ledger.\n"
+        "\n"
+        "A submission enters the ledger whole or not at all. At the first refused one the command stops; "
+        "each event's\n"
+        "verdict is shown, and --rest keeps the lines that are not in the ledger, to be corrected and "
+        "submitted again.\n"
+        "A file is read once in full before its first line is signed, so a malformed line writes nothing.\n"
+        "Submitting the same submission again is harmless: it is recognised and not written twice.\n"
+        "\n"
+        "Exit: 0 everything is in the ledger, 1 something was refused, 2 input or ledger could not be used.",
+    .run = run,
+};

@@ -1,0 +1,23 @@
+/* text.h: times, hex and numbers as people read and type them. No locale, no time zone, no environment. */
+#ifndef SLK_TOOLS_TEXT_H
+#define SLK_TOOLS_TEXT_H
+
+#include "ledger/verify/bytes.h"
+
+/* RFC 3339 in UTC. */
+#define TEXT_TIME_SIZE 32
+const char *text_time(char out[TEXT_TIME_SIZE], uint64_t unix_s);     /* "2026-07-01T09:00:00Z" */
+const char *text_time_ms(char out[TEXT_TIME_SIZE], uint64_t unix_ms); /* "2026-07-01T09:00:00.123Z" */
+/* The same back: "2026-07-01", "2026-07-01T09:00:00Z", with a fraction (cut off) or "+09:00"; years 1970..9999. */
+bool text_time_parse(uint64_t *unix_s, const char *text, size_t size);
+
+#define TEXT_HEX_SIZE 65
+const char *text_hex(char out[TEXT_HEX_SIZE], const uint8_t *bytes, size_t n); /* n <= 32 */
+/* 64 hexadecimal digits, either case. */
+bool text_hash_parse(uint8_t out[SLK_HASH_SIZE], const char *text, size_t size);
+
+#define TEXT_HUMAN_SIZE 32
+const char *text_count(char out[TEXT_HUMAN_SIZE], uint64_t n);    /* "1,234,567" */
+const char *text_size(char out[TEXT_HUMAN_SIZE], uint64_t bytes); /* "1.2 MiB" */
+
+#endif
