@@ -332,7 +332,7 @@ void naive_record(uint8_t out[144], const struct naive_credential *c)
 struct naive {
     const struct slk_charter *charter;
     uint8_t charter_hash[32], chain_id[32], seal_hash[32];
-    uint64_t height, time_ms;
+    uint64_t height, time_ms, previous_time_ms;
     size_t credentials_n, leaves_n;
     struct naive_credential credentials[CREDENTIALS_MAX];
     uint8_t leaves[LEAVES_MAX][32];
@@ -425,7 +425,14 @@ void naive_free(struct naive *n)
 void naive_begin(struct naive *n, uint64_t time_ms)
 {
     n->height++;
+    n->previous_time_ms = n->time_ms;
     n->time_ms = time_ms;
+}
+
+void naive_cancel(struct naive *n)
+{
+    n->height--;
+    n->time_ms = n->previous_time_ms;
 }
 
 void naive_end(struct naive *n, uint32_t proposer, uint32_t origin_view)
@@ -441,7 +448,7 @@ static bool index_used(const struct naive *n, const struct slk_event *e)
     return false;
 }
 
-/* Judges one event and, when it is good, makes it part of the ledger. */
+/* Judges one event and, when it is good, makes it part of the ledger. The head goes to the verdict, if there is one. */
 static enum slk_rule take_event(
     struct naive *n, const struct slk_issuer *issuer, struct slk_span bytes, struct naive_verdict *verdict)
 {
@@ -454,6 +461,8 @@ static enum slk_rule take_event(
     uint8_t id[32];
 
     assert(err == SLK_OK);
+    if (rule != SLK_RULE_OK && verdict == NULL)
+        return rule;
     if (rule != SLK_RULE_OK) {
         verdict->head_count = credential != NULL ? credential->count : 0;
         if (credential != NULL)
@@ -554,10 +563,9 @@ static enum slk_rule admit(
                : SLK_RULE_SIGNATURE;
 }
 
-struct naive_verdict naive_submit(struct naive *n, struct slk_span submission)
+void naive_submit(struct naive *n, struct slk_span submission, struct naive_verdict *verdict)
 {
     static struct parts p;
-    struct naive_verdict verdict = {.first_index = n->leaves_n};
     struct naive *before = malloc(sizeof(*before));
     const struct slk_issuer *issuer;
     struct bytes authorization;
@@ -566,15 +574,25 @@ struct naive_verdict naive_submit(struct naive *n, struct slk_span submission)
     memcpy(before, n, sizeof(*n));
     take_apart(&p, submission);
     issuer = issuer_of(n, p.key_id);
-    verdict.rule = admit(n, &p, issuer, &verdict.event);
-    for (size_t i = 0; i < p.events_n && verdict.rule == SLK_RULE_OK; i++) {
-        verdict.event = i;
-        verdict.rule = take_event(n, issuer, p.events[i], &verdict);
+    memset(verdict, 0, sizeof(*verdict));
+    verdict->first_index = n->leaves_n;
+    verdict->rule = admit(n, &p, issuer, &verdict->event);
+    for (size_t i = 0; i < p.events_n; i++)
+        verdict->events[i] = i == verdict->event ? verdict->rule : SLK_RULE_NOT_JUDGED;
+    if (verdict->rule == SLK_RULE_OK) {
+        for (size_t i = 0; i < p.events_n; i++) {
+            struct naive_verdict *first = verdict->rule == SLK_RULE_OK ? verdict : NULL;
+
+            verdict->events[i] = take_event(n, issuer, p.events[i], first);
+            if (first != NULL && verdict->events[i] != SLK_RULE_OK) {
+                verdict->rule = verdict->events[i];
+                verdict->event = i;
+            }
+        }
     }
-    if (verdict.rule != SLK_RULE_OK) {
+    if (verdict->rule != SLK_RULE_OK) {
         memcpy(n, before, sizeof(*n)); /* as if it had never come */
     } else {
-        verdict.event = SIZE_MAX;
         authorization.n = 0;
         put_field(&authorization, 1, p.key_id, 8);
         put_number(&authorization, 2, p.events_n);
@@ -582,7 +600,6 @@ struct naive_verdict naive_submit(struct naive *n, struct slk_span submission)
         (void)add_entry(n, 2, &authorization);
     }
     free(before);
-    return verdict;
 }
 
 /* ---- roots ---- */
@@ -668,4 +685,9 @@ void naive_log_root(const struct naive *n, uint8_t out[32])
 size_t naive_log_size(const struct naive *n)
 {
     return n->leaves_n;
+}
+
+const uint8_t *naive_chain_id(const struct naive *n)
+{
+    return n->chain_id;
 }

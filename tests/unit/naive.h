@@ -48,17 +48,20 @@ struct naive_verdict {
     uint64_t head_count; /* SEQUENCE and PREVIOUS: the credential's head */
     uint8_t head_id[32];
     uint64_t first_index;
+    /* refused: each event's own verdict, judged as if the bad ones before it had not been sent */
+    enum slk_rule events[SLK_SUBMISSION_EVENTS_MAX];
 };
-/* A block: begin, submissions in order, end. */
+/* A block: begin, submissions in order, end (adds the seal: design §3). Without a good submission: cancel. */
 void naive_begin(struct naive *n, uint64_t time_ms);
-struct naive_verdict naive_submit(struct naive *n, struct slk_span submission);
-/* Adds the seal: design §3. */
+void naive_submit(struct naive *n, struct slk_span submission, struct naive_verdict *verdict);
 void naive_end(struct naive *n, uint32_t proposer, uint32_t origin_view);
+void naive_cancel(struct naive *n);
 
 /* By their recursive definitions: design §5 and RFC 6962 §2.1. */
 void naive_map_root(const struct naive *n, uint8_t out[32]);
 void naive_log_root(const struct naive *n, uint8_t out[32]);
 size_t naive_log_size(const struct naive *n);
+const uint8_t *naive_chain_id(const struct naive *n);
 /* NULL when it was never issued. */
 const struct naive_credential *naive_find(const struct naive *n, const uint8_t handle[32]);
 
