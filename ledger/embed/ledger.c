@@ -289,6 +289,8 @@ enum slk_err slk_ledger_sign(struct slk_ledger *ledger, struct slk_fault *fault)
     err = write_note(ledger, &w);
     if (err == SLK_OK)
         err = slk_store_put_checkpoint(ledger->store, &head, slk_span_of(bytes, w.size));
+    if (err == SLK_OK)
+        err = slk_view_renew(ledger->view); /* proofs carry this signature from now on */
     return err == SLK_OK ? SLK_OK : slk_ledger_fail(fault, err, NULL);
 }
 
