@@ -85,7 +85,8 @@ void slk_charter_sort(struct slk_charter *charter);
 size_t slk_charter_format(uint8_t *out, size_t cap, const struct slk_charter *charter);
 /* Sense: at least one voting member; every key sound, none used twice anywhere in the charter; agencies,
  * names, codes unique; issuers of member agencies; windows not empty; kinds, types, limits and timers in
- * range; names valid. SLK_OK or SLK_E_CHARTER, fault saying which member, issuer, field and what to do. */
+ * range; names valid. The charter comes from slk_charter_parse or has been through slk_charter_sort.
+ * SLK_OK or SLK_E_CHARTER, fault (may be NULL) saying which member, issuer, field and what to do. */
 SLK_MUST_CHECK enum slk_err slk_charter_validate(const struct slk_charter *charter, struct slk_fault *fault);
 /* The rules above, and what only a first charter must satisfy: version 1, no previous. */
 SLK_MUST_CHECK enum slk_err slk_charter_validate_genesis(const struct slk_charter *charter, struct slk_fault *fault);

@@ -133,7 +133,8 @@ static enum slk_err parse_with_tail(const uint8_t *tail, size_t size)
 
     bytes[10] = 0x12;
     bytes[11] = 64;
-    memcpy(bytes + 76, tail, size);
+    if (size > 0)
+        memcpy(bytes + 76, tail, size);
     err = slk_submission_parse(&s, slk_span_of(bytes, 76 + size));
     slk_submission_free(&s);
     return err;
