@@ -5,7 +5,7 @@
  * 1. A dense node is one leaf's subtree exactly when one child is empty and the other child is equal to the node: a
  *    lifted leaf keeps its hash, and inner(x, 0) = x would be a fixed point of SHA-256. So no counts or flags are kept.
  * 2. Splitting a bucket changes no hash above it: growing never touches the root, and may happen at any time. Buckets are
- *    split in path order, `frontier` says how far; each insert pays for a fifth of a split, no block for a doubling.
+ *    split one after the other, `frontier` says how far; each insert pays for a fifth of a split, no block for a doubling.
  * 3. A bucket's inner nodes are not kept. At 5 keys per bucket an update hashes about 8 nodes again to save 32 bytes
  *    per credential.
  */
@@ -192,7 +192,8 @@ static void close_frontier(struct slk_map *map)
 /* Splits the bucket at the frontier; the two halves go to `subtrees`, to be hashed. */
 static enum slk_err split_next(struct slk_map *map, struct slk_subtree subtrees[2])
 {
-    uint32_t prefix = map->frontier;
+    uint32_t shard_at = map->frontier & ((1u << map->shard_bits) - 1);
+    uint32_t prefix = shard_at << (map->depth - map->shard_bits) | map->frontier >> map->shard_bits;
     struct slk_shard *shard = slk_shard_of(map, (uint64_t)prefix << (64 - map->depth));
     struct slk_bucket *halves = &map->buckets[1][2 * (size_t)prefix];
 
@@ -247,7 +248,7 @@ static inline bool is_zero(const struct slk_hash *hash)
 
 static bool is_bucket(const struct slk_map *map, struct slk_spot spot)
 {
-    return spot.depth > map->depth || (spot.depth == map->depth && spot.prefix >= map->frontier);
+    return spot.depth > map->depth || (spot.depth == map->depth && !slk_is_split(map, spot.prefix));
 }
 
 /* The child that is not empty when the other one is; NULL when both are alike. */
@@ -333,7 +334,7 @@ static size_t list_parents(uint32_t *list, size_t n)
 static void climb(struct slk_map *map, uint32_t *list, size_t n, size_t deeper_n)
 {
     size_t up =
-        list_parents(list, deeper_n); /* buckets below the frontier hang one level deeper and come first */
+        list_parents(list, deeper_n); /* split buckets hang one level deeper and come first in a shard */
 
     slk_map_combine(map, map->depth, list, 0, up);
     memmove(list + up, list + deeper_n, (n - deeper_n) * sizeof(*list));

@@ -1,8 +1,9 @@
 /* map_leaves.c: buckets of leaves, the memory they live in, and the full paths of leaves whose fingerprints collide.
  *
  * Blocks are exactly as long as their bucket (up to 32 leaves): most of the map's memory is leaves, and a bucket is
- * rewritten by each insert anyway. A freed block waits in the list of its size; a longer one is cut when that list
- * is empty. Cutting a bucket in two needs no memory at all: both halves stay where they are.
+ * rewritten by each insert anyway. A freed block waits in the list of its size. New memory is preferred to cutting a
+ * longer free block: bucket lengths keep the same distribution while the map grows, so every length is needed again
+ * (2 to 8 % of leaf memory is idle), while cut blocks leave crumbs nobody asks for (50 %, measured).
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -208,9 +209,12 @@ static uint32_t take(struct slk_pool *pool, uint32_t cap)
     class = class_of(cap);
     if (pool->free[class] != SLK_POOL_NONE)
         return pop_free(pool, class);
+    block = cut(pool, cap);
+    if (block != SLK_POOL_NONE)
+        return block;
     from = class_above(pool, class);
     if (from == SLK_POOL_CLASSES)
-        return cut(pool, cap);
+        return SLK_POOL_NONE;
     block = pop_free(pool, from);
     give_back(pool, block + cap, class_cap(from) - cap);
     return block;
@@ -234,15 +238,22 @@ static void release(struct slk_pool *pool, uint32_t block, uint32_t cap)
     *chunk = (struct slk_pool_chunk){.leaves = NULL};
 }
 
-/* A bucket got shorter: its block gives back what it no longer needs. */
-static void trim(struct slk_pool *pool, uint32_t block, uint32_t old_n, uint32_t n)
+/* A bucket got shorter: its leaves move to a block of the right size or, out of memory, stay and give back the rest. */
+static void shorten(struct slk_pool *pool, struct slk_bucket *bucket, uint32_t n)
 {
-    uint32_t old_cap = slk_pool_cap(old_n), cap = n == 0 ? 0 : slk_pool_cap(n);
+    uint32_t old_cap = slk_pool_cap(bucket->n), cap = slk_pool_cap(n), block = SLK_POOL_NONE;
 
-    if (cap == 0)
-        release(pool, block, old_cap);
-    else if (cap < old_cap && !is_single(pool, block))
-        give_back(pool, block + cap, old_cap - cap);
+    assert(n <= bucket->n && bucket->n > 0);
+    if (n > 0 && cap < old_cap)
+        block = take(pool, cap);
+    if (block != SLK_POOL_NONE)
+        memcpy(slk_pool_at(pool, block), slk_pool_at(pool, bucket->block), n * sizeof(struct slk_leaf));
+    if (block != SLK_POOL_NONE || n == 0)
+        release(pool, bucket->block, old_cap);
+    else if (cap < old_cap && !is_single(pool, bucket->block))
+        give_back(pool, bucket->block + cap, old_cap - cap);
+    bucket->block = block != SLK_POOL_NONE ? block : bucket->block;
+    bucket->n = n;
 }
 
 /* ---- paths of leaves ---- */
@@ -497,8 +508,7 @@ void slk_bucket_remove(struct slk_shard *shard, struct slk_bucket *bucket, const
     else if (place->run_n > 2)
         known_drop(shard, place->known_at, 1);
     memmove(leaves + place->at, leaves + place->at + 1, (bucket->n - place->at - 1) * sizeof(*leaves));
-    bucket->n--;
-    trim(&shard->pool, bucket->block, bucket->n + 1, bucket->n);
+    shorten(&shard->pool, bucket, bucket->n - 1);
     shard->count--;
 }
 
@@ -506,25 +516,19 @@ enum slk_err slk_bucket_split(const struct slk_map *map, struct slk_shard *shard
     unsigned depth, struct slk_bucket halves[2])
 {
     struct slk_leaf *leaves = slk_bucket_leaves(shard, bucket);
-    uint32_t n = bucket->n, left = slk_bucket_middle(map, shard, leaves, 0, n, depth), right = n - left;
-    uint32_t cap = slk_pool_cap(n), left_cap = slk_pool_cap(left), right_cap = slk_pool_cap(right);
-    uint32_t block = bucket->block;
+    uint32_t left = slk_bucket_middle(map, shard, leaves, 0, bucket->n, depth), right = bucket->n - left;
 
-    halves[0] = (struct slk_bucket){.block = block, .n = left};
-    halves[1] = (struct slk_bucket){.block = block, .n = right};
+    halves[0] = *bucket;
+    halves[1] = (struct slk_bucket){.block = bucket->block, .n = right};
+    if (left == 0)
+        halves[0].n = 0;
     if (left == 0 || right == 0)
         return SLK_OK;
-    if (left_cap <= cap && right_cap <= cap - left_cap && !is_single(&shard->pool, block)) {
-        memmove(leaves + left_cap, leaves + left, right * sizeof(*leaves));
-        halves[1].block = block + left_cap;
-        give_back(&shard->pool, block + left_cap + right_cap, cap - left_cap - right_cap);
-        return SLK_OK;
-    }
-    halves[1].block = take(&shard->pool, right_cap);
+    halves[1].block = take(&shard->pool, slk_pool_cap(right));
     if (halves[1].block == SLK_POOL_NONE)
         return SLK_E_NOMEM;
     leaves = slk_bucket_leaves(shard, bucket);
     memcpy(slk_pool_at(&shard->pool, halves[1].block), leaves + left, right * sizeof(*leaves));
-    trim(&shard->pool, block, n, left);
+    shorten(&shard->pool, &halves[0], left);
     return SLK_OK;
 }

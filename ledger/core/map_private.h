@@ -100,8 +100,9 @@ struct slk_sorted {
 struct slk_map {
     unsigned fingerprint_bits;
     struct slk_fingerprint mask;
-    /* Buckets hang at `depth`, those of prefixes below `frontier` at depth + 1: growing is splitting one bucket after
-     * the other. level[d] has 2^d hashes, d <= depth; level[depth + 1] and buckets[1] are there when frontier > 0. */
+    /* Buckets hang at `depth`, the first `frontier` of them, in the order of slk_split_rank, at depth + 1: growing is
+     * splitting one bucket after the other. level[d] has 2^d hashes, d <= depth; level[depth + 1] and buckets[1] are
+     * there when frontier > 0. */
     unsigned depth, depth_max;
     uint32_t frontier;
     struct slk_hash *level[SLK_MAP_DEPTH_MAX + 1]; /* 64-byte aligned: siblings share a cache line */
@@ -140,11 +141,24 @@ struct slk_spot {
     uint32_t prefix;
 };
 
+/* Buckets are split in path order within a shard, shards taking turns: their free blocks then come and go alike. */
+static inline uint32_t slk_split_rank(const struct slk_map *map, uint32_t prefix)
+{
+    unsigned below = map->depth - map->shard_bits;
+
+    return (prefix & ((1u << below) - 1)) << map->shard_bits | prefix >> below;
+}
+
+static inline bool slk_is_split(const struct slk_map *map, uint32_t prefix)
+{
+    return slk_split_rank(map, prefix) < map->frontier;
+}
+
 static inline struct slk_spot slk_spot_of(const struct slk_map *map, uint64_t hi)
 {
     struct slk_spot spot = {.depth = map->depth, .prefix = (uint32_t)(hi >> (64 - map->depth))};
 
-    if (spot.prefix < map->frontier) {
+    if (slk_is_split(map, spot.prefix)) {
         spot.depth++;
         spot.prefix = (uint32_t)(hi >> (64 - spot.depth));
     }

@@ -363,9 +363,10 @@ static void rebuild_shard(void *arg, size_t i)
     struct slk_map *map = arg;
     unsigned below = map->depth - map->shard_bits;
     uint32_t first = (uint32_t)i << below, n = 1u << below;
-    uint32_t split = map->frontier <= first ? 0 : map->frontier - first;
+    uint32_t split =
+        (uint32_t)((map->frontier + (1u << map->shard_bits) - 1 - i) >> map->shard_bits); /* of its buckets */
 
-    split = split < n ? split : n;
+    assert(split <= n);
     hash_buckets(map, &map->shards[i], (struct slk_spot){.depth = map->depth + 1, .prefix = 2 * first},
         2 * (uint64_t)split);
     slk_map_combine(map, map->depth, NULL, first, split);
