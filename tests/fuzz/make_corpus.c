@@ -460,7 +460,7 @@ static void fill_lmdb(MDB_env *env, unsigned items)
 /* LMDB's files differ between its versions, so these seeds are written but never compared. */
 static void seed_lmdb(const char *name, unsigned items)
 {
-    static uint8_t content[SEED_MAX], out[SEED_MAX];
+    static uint8_t content[2 * SEED_MAX], out[SEED_MAX]; /* FILE_MAX of fuzz_lmdb_file.c */
     char dir[] = "/tmp/sillok-corpus-XXXXXX", path[64];
     struct slk_writer w = {.at = out, .cap = sizeof(out)};
     MDB_env *env = NULL;

@@ -22,7 +22,7 @@ LONG_FUNCTION = 70  # style.md: at 70 lines the reviewer asks
 LONG_LIST = "tests/lint/long_functions.txt"
 
 C_HEADERS = {"assert.h", "inttypes.h", "limits.h", "stdalign.h", "stdarg.h", "stdbool.h", "stddef.h", "stdint.h",
-             "stdlib.h", "string.h",
+             "stdatomic.h", "stdlib.h", "string.h",
              "stdio.h"}  # for snprintf alone: the calls that reach a file are banned by name, and by the linker
 # Layer -> system headers it may include beside C_HEADERS; the layers not named here may include any but the closed ones.
 SYSTEM_HEADERS = {
@@ -144,7 +144,8 @@ def rule_layers(tree):
                     yield f"{where}: {layer} may not include tests or bench"
                 if layer and layer.startswith("ledger/") and not what.startswith(("ledger/", "proto/")) and target is None:
                     yield f"{where}: say where the header is: ledger/<layer>/{what}"
-            elif layer in SYSTEM_HEADERS and what not in C_HEADERS and not SYSTEM_HEADERS[layer].fullmatch(what):
+            elif layer in SYSTEM_HEADERS and what not in C_HEADERS and not SYSTEM_HEADERS[layer].fullmatch(what) \
+                    and not excused(tree.text(path).split("\n")[line - 1]):
                 yield f"{where}: {layer} may not include <{what}>"
 
 
@@ -154,6 +155,7 @@ def rule_calls(tree):
         banned = set(CALLS_EVERYWHERE)
         if path.startswith(PURE):
             banned |= CALLS_PURE
+        banned = [b for b in banned if not re.search(rf"\w \*{b}\b[,;)]", tree.text(path))]  # a function handed in
         call = re.compile(r"(?<![\w.>])(" + "|".join(sorted(banned)) + r")\s*\(")
         raw = tree.text(path).split("\n")
         for n, line in enumerate(code_only(tree.text(path)).split("\n"), 1):
@@ -305,11 +307,10 @@ def rule_paths(tree):
 
 
 def rule_headers_match(tree):
-    """every .c of ledger/ begins with a header of its own layer; every header has its guard"""
+    """every .c of ledger/ includes a header of its own layer; every header has its guard"""
     for path in tree.sources("ledger/", suffixes=(".c",)):
-        m = INCLUDE.search(tree.text(path))
-        if not m or layer_of(m.group(2)) != layer_of(path):
-            yield f"{path}: its first #include must be the header that declares it"
+        if not any(layer_of(m.group(2)) == layer_of(path) for m in INCLUDE.finditer(tree.text(path))):
+            yield f"{path}: no #include of the header that declares it"
     for path in tree.sources("ledger/", suffixes=(".h",)):
         stem = path.split("/", 1)[1].replace("/", "_").replace(".", "_").upper()
         if f"#ifndef SLK_{stem}\n" not in tree.text(path) and not path.endswith("/sillok.h"):
@@ -350,7 +351,8 @@ def headers_alone(tree, cc):
 LIBC_PURE = re.compile(
     r"mem(cpy|cmp|set|move|chr|mem)|str(len|nlen|cmp|ncmp|chr|rchr|str)|malloc|calloc|realloc|aligned_alloc|posix_memalign"
     r"|free|abort|qsort|bsearch|v?snprintf|__assert_fail|__stack_chk_fail|__(mem\w+|v?snprintf)_chk|__cpu_model"
-    r"|__cpu_indicator_init|_GLOBAL_OFFSET_TABLE_|__gcov_\w+|__(u?mod|u?div)ti3")
+    r"|__cpu_indicator_init|__popcount[ds]i2|pthread_once" # popcount is libgcc's; once: which engine this CPU has
+    r"|_GLOBAL_OFFSET_TABLE_|__gcov_\w+|__(u?mod|u?div)ti3")
 CRYPTO = re.compile(r"SHA256_\w+|EVP_\w+|CRYPTO_\w+|OPENSSL_\w+|ERR_clear_error|ERR_set_mark|ERR_pop_to_mark|BN_\w+")
 SODIUM = re.compile(r"crypto_\w+|sodium_init|sodium_memcmp")
 VERIFY_LIBRARIES = re.compile(r"(libcrypto|libc|ld-linux[\w-]*|libgcc_s|linux-vdso)\.so[.\d]*")

@@ -70,7 +70,7 @@ CASES = [
                                            "ledger/core/a.c": "SLK_RULE_ODD"}, "appears in no test"),
     (lint.rule_paths, "a path of one machine", {"tools/a.c": '"/ho' 'me/someone/x"\n'}, "path of one machine"),
     (lint.rule_paths, "a new top-level entry", {"scratch/a.c": ""}, "top-level"),
-    (lint.rule_headers_match, "a .c without its header", {"ledger/core/a.c": "#include <string.h>\n"}, "first #include"),
+    (lint.rule_headers_match, "a .c without its header", {"ledger/core/a.c": "#include <string.h>\n"}, "no #include"),
     (lint.rule_headers_match, "a header with a wrong guard", {H: "#ifndef X\n#define X\n#endif\n"}, "guard"),
     (lint.rule_headers_match, "both in order", {H: GUARDED.format(""), "ledger/verify/x.c": '#include "ledger/verify/x.h"\n'}, None),
     (lint.rule_corpus, "a fuzz target without seeds", {"tests/fuzz/fuzz_x.c": ""}, "no seed"),
