@@ -140,7 +140,7 @@ static bool occurred_in_future(struct slk_sim *sim, struct slk_sim_item *out)
 {
     bool made = begin_lock(sim, out);
 
-    out->event.occurred_at_s += DAY_S;
+    out->event.occurred_at_s += 30 * DAY_S;
     return made;
 }
 

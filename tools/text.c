@@ -160,16 +160,17 @@ const char *text_count(char out[TEXT_HUMAN_SIZE], uint64_t n)
 const char *text_size(char out[TEXT_HUMAN_SIZE], uint64_t bytes)
 {
     static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
-    uint64_t tenths = bytes * 10; /* of the unit; sizes of files leave room for the factor */
+    uint64_t whole = bytes, rest = 0; /* of the unit, and 1,024ths of it */
     size_t unit = 0;
 
-    if (bytes < 1024) {
-        snprintf(out, TEXT_HUMAN_SIZE, "%" PRIu64 " bytes", bytes);
-        return out;
+    for (; whole >= 1024; unit++) {
+        rest = whole % 1024;
+        whole /= 1024;
     }
-    for (; tenths >= 10240 && unit + 1 < sizeof(units) / sizeof(units[0]); unit++)
-        tenths /= 1024;
-    snprintf(out, TEXT_HUMAN_SIZE, "%" PRIu64 ".%" PRIu64 " %s", tenths / 10, tenths % 10, units[unit]);
+    if (unit == 0)
+        snprintf(out, TEXT_HUMAN_SIZE, "%" PRIu64 " bytes", bytes);
+    else
+        snprintf(out, TEXT_HUMAN_SIZE, "%" PRIu64 ".%" PRIu64 " %s", whole, rest * 10 / 1024, units[unit]);
     return out;
 }
 
