@@ -23,8 +23,8 @@
 /* Reads and validates (slk_charter_validate); *out is complete, its hash included.
  * Returns SLK_OK; SLK_E_CHARTER, fault saying where (the line, 0 when no single line is to blame) and what to do;
  * SLK_E_NOMEM. On refusal *out is zeroed. */
-SLK_MUST_CHECK enum slk_err slk_charter_text_parse(struct slk_charter *out, const char *text, size_t size,
-    struct slk_fault *fault);
+SLK_MUST_CHECK enum slk_err slk_charter_text_parse(
+    struct slk_charter *out, const char *text, size_t size, struct slk_fault *fault);
 
 /* Prints a valid charter; the length (zero-terminated beyond it), or 0 when it does not fit. */
 size_t slk_charter_text_format(char *out, size_t cap, const struct slk_charter *charter);
