@@ -83,6 +83,7 @@ struct slk_machine {
     struct slk_log log;
     struct slk_tip tip;
     bool has_genesis;
+    unsigned fingerprint_bits; /* what `map` was made with, for who has to make it anew; 0: the default */
 };
 
 /* A block as the store takes it. The buffers belong to the struct and are reused: zero-initialise once. */

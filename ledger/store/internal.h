@@ -107,6 +107,7 @@ struct slk_store {
     size_t leaves_n;
     struct slk_hash *leaves; /* hashes of the unfinished group */
     uint64_t commits_n;
+    uint64_t replayed_n; /* by the last slk_store_load_state */
     uint8_t *charter;
     size_t charter_size;
     struct slk_hash chain_id;

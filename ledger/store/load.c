@@ -21,6 +21,7 @@ struct loader {
     slk_progress_fn *progress;
     void *progress_ctx;
     struct slk_fault *fault;
+    uint64_t replayed_n; /* rows of this attempt */
     /* first block each partition of the map still has to see; what came before is in the snapshot */
     uint64_t from[SLK_MAP_PARTITIONS];
 };
@@ -338,6 +339,7 @@ static enum slk_err replay(struct loader *l, uint64_t from)
     uint64_t height = from;
     size_t row = 0, n = 1;
 
+    l->replayed_n = 0;
     while (err == SLK_OK && (n > 0 || height <= l->view->tip.height)) {
         err = fill_window(l, chunks, &n, &height, &row);
         if (err != SLK_OK)
@@ -345,6 +347,8 @@ static enum slk_err replay(struct loader *l, uint64_t from)
         slk_par_run(l->par, prepare_job, chunks, n);
         for (size_t i = 0; err == SLK_OK && i < n; i++)
             err = apply_chunk(l, &chunks[i]);
+        for (size_t i = 0; i < n; i++)
+            l->replayed_n += chunks[i].n;
         tell(l, "blocks", height - from, l->view->tip.height + 1 - from);
     }
     free(chunks);
@@ -426,11 +430,13 @@ static enum slk_err load_blocks(struct loader *l)
 /* A failed attempt leaves half a map behind. */
 static enum slk_err start_over(struct slk_machine *state)
 {
+    struct slk_map_options options = {.fingerprint_bits = state->fingerprint_bits};
+
     slk_map_free(state->map);
     slk_index_set_free(state->indexes);
     state->map = NULL;
     state->indexes = NULL;
-    if (slk_map_new(&state->map, NULL) != SLK_OK)
+    if (slk_map_new(&state->map, &options) != SLK_OK)
         return SLK_E_NOMEM;
     return slk_index_set_new(&state->indexes, state->charter);
 }
@@ -513,9 +519,15 @@ enum slk_err slk_store_load_state(struct slk_store *store, struct slk_machine *s
         if (err == SLK_OK) {
             state->tip = l->view->tip;
             state->has_genesis = true;
+            store->replayed_n = l->replayed_n;
         }
     }
     slk_view_end(l->view);
     free(l);
     return err;
+}
+
+uint64_t slk_store_replayed_n(const struct slk_store *store)
+{
+    return store->replayed_n;
 }

@@ -312,7 +312,7 @@ static enum slk_err read_meta(struct slk_store *store, struct slk_view *view, st
     return SLK_OK;
 }
 
-static enum slk_err load(struct slk_store *store, struct slk_fault *fault)
+static enum slk_err load(struct slk_store *store, bool unchecked, struct slk_fault *fault)
 {
     struct slk_view *view;
     enum slk_err err = slk_view_begin(&view, store);
@@ -322,7 +322,7 @@ static enum slk_err load(struct slk_store *store, struct slk_fault *fault)
         return err;
     }
     err = read_meta(store, view, fault);
-    if (err == SLK_OK && view->has_tip)
+    if (err == SLK_OK && view->has_tip && !unchecked)
         err = check_end_of_chain(store, view, fault);
     slk_view_end(view);
     return err;
@@ -385,7 +385,7 @@ enum slk_err slk_store_open(
     if (err == SLK_OK)
         err = slk_env_open(&store->env, dir, &env, fault);
     if (err == SLK_OK)
-        err = load(store, fault);
+        err = load(store, options != NULL && options->unchecked, fault);
     if (err != SLK_OK) {
         slk_store_close(store);
         return err;
@@ -511,7 +511,7 @@ static enum slk_err create_in(struct slk_store **out, const char *dir, struct sl
     if (err == SLK_OK)
         err = sync_names(dir);
     if (err == SLK_OK)
-        err = load(store, fault);
+        err = load(store, false, fault);
     if (err != SLK_OK) {
         slk_store_close(store);
         remove_files(dir, false);

@@ -18,6 +18,7 @@ struct slk_store;
 
 struct slk_store_options {
     bool read_only;
+    bool unchecked;       /* do not look at the newest blocks again: for who replays every block anyway */
     size_t map_size;      /* LMDB's, at start; 0: the default. It grows by itself */
     size_t map_headroom;  /* grow when less than this is free; 0: the default */
     size_t map_max;       /* never above this: SLK_E_NO_SPACE then; 0: no limit */
@@ -104,6 +105,8 @@ void slk_snapshot_abort(struct slk_snapshot *snapshot); /* NULL is fine */
 typedef void slk_progress_fn(void *ctx, const char *what, uint64_t done, uint64_t total);
 SLK_MUST_CHECK enum slk_err slk_store_load_state(struct slk_store *store, struct slk_machine *state, const struct slk_par *par,
     slk_progress_fn *progress, void *progress_ctx, struct slk_fault *fault);
+/* Rows that the last slk_store_load_state had to replay: what no snapshot holds yet, the price of the next start. */
+uint64_t slk_store_replayed_n(const struct slk_store *store);
 
 /* ---- keeping it healthy ---- */
 
