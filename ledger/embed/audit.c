@@ -18,6 +18,7 @@ struct audit {
     struct slk_view *view;
     struct slk_block block;
     struct slk_fault *fault;
+    const struct slk_ledger_options *options; /* threads, progress, fingerprint_bits */
 };
 
 static enum slk_err fail_at(struct audit *a, uint64_t height, enum slk_err err)
@@ -30,8 +31,9 @@ static enum slk_err fail_at(struct audit *a, uint64_t height, enum slk_err err)
     return err;
 }
 
-static enum slk_err begin(struct audit *a, const struct slk_hash *expected_chain, unsigned threads)
+static enum slk_err begin(struct audit *a, const struct slk_hash *expected_chain)
 {
+    struct slk_map_options map_options = {.fingerprint_bits = a->options->fingerprint_bits};
     struct slk_span charter = slk_store_charter(a->store);
     enum slk_err err;
 
@@ -48,11 +50,11 @@ static enum slk_err begin(struct audit *a, const struct slk_hash *expected_chain
         return slk_ledger_fail(a->fault, SLK_E_CHAIN, "this is another ledger: its genesis charter is not the expected one");
     a->machine.charter = a->charter;
     slk_log_init(&a->machine.log);
-    err = slk_map_new(&a->machine.map, NULL);
+    err = slk_map_new(&a->machine.map, &map_options);
     if (err == SLK_OK)
         err = slk_index_set_new(&a->machine.indexes, a->charter);
     if (err == SLK_OK)
-        err = slk_pool_new(&a->pool, threads);
+        err = slk_pool_new(&a->pool, a->options->threads);
     if (err == SLK_OK)
         err = slk_source_open(&a->source, a->store, slk_pool_width(a->pool));
     if (err == SLK_OK)
@@ -84,7 +86,7 @@ static enum slk_err replay_block(struct audit *a, uint64_t height)
     return err == SLK_OK ? SLK_OK : fail_at(a, height, err);
 }
 
-static enum slk_err replay(struct audit *a, slk_progress_fn *progress, void *progress_ctx)
+static enum slk_err replay(struct audit *a)
 {
     for (uint64_t height = 0;; height++) {
         enum slk_err err = SLK_OK;
@@ -101,8 +103,8 @@ static enum slk_err replay(struct audit *a, slk_progress_fn *progress, void *pro
         err = replay_block(a, height);
         if (err != SLK_OK)
             return err;
-        if (progress != NULL)
-            progress(progress_ctx, "blocks", height + 1, slk_view_tip(a->view)->height + 1);
+        if (a->options->progress != NULL)
+            a->options->progress(a->options->progress_ctx, "blocks", height + 1, slk_view_tip(a->view)->height + 1);
     }
 }
 
@@ -146,6 +148,8 @@ static enum slk_err check_checkpoint(struct audit *a)
         err = slk_checkpoint_parse(&checkpoint, note->text);
     if (err == SLK_OK)
         err = slk_policy_check(&verdict, policy, note, &checkpoint, &options);
+    if (err == SLK_OK && (checkpoint.head.tree_size != head.tree_size || !slk_hash_equal(&checkpoint.head.root_hash, &head.root_hash)))
+        err = slk_ledger_fail(a->fault, SLK_E_CORRUPT, "the signed checkpoint is filed under another size or root than its own");
     if (err == SLK_OK && (checkpoint.head.tree_size > a->machine.tip.log_size ||
             slk_log_root_at(&root, checkpoint.head.tree_size, slk_view_tile, a->view) != SLK_OK ||
             !slk_hash_equal(&root, &checkpoint.head.root_hash)))
@@ -158,10 +162,10 @@ static enum slk_err check_checkpoint(struct audit *a)
     return err;
 }
 
-enum slk_err slk_ledger_audit(const char *dir, const struct slk_hash *expected_chain, unsigned threads, struct slk_tip *tip,
-    uint64_t *events_n, slk_progress_fn *progress, void *progress_ctx, struct slk_fault *fault)
+enum slk_err slk_ledger_audit_with(const char *dir, const struct slk_hash *expected_chain,
+    const struct slk_ledger_options *options, struct slk_tip *tip, uint64_t *events_n, struct slk_fault *fault)
 {
-    struct slk_store_options options = {.read_only = true};
+    struct slk_store_options store_options = {.read_only = true, .unchecked = true}; /* we look at every block */
     struct audit *a = calloc(1, sizeof(*a));
     enum slk_err err;
 
@@ -170,11 +174,12 @@ enum slk_err slk_ledger_audit(const char *dir, const struct slk_hash *expected_c
     if (a == NULL)
         return slk_ledger_fail(fault, SLK_E_NOMEM, NULL);
     a->fault = fault;
-    err = slk_store_open(&a->store, dir, &options, fault);
+    a->options = options;
+    err = slk_store_open(&a->store, dir, &store_options, fault);
     if (err == SLK_OK)
-        err = begin(a, expected_chain, threads);
+        err = begin(a, expected_chain);
     if (err == SLK_OK)
-        err = replay(a, progress, progress_ctx);
+        err = replay(a);
     if (err == SLK_OK)
         err = compare_tip(a);
     if (err == SLK_OK)
@@ -191,4 +196,12 @@ enum slk_err slk_ledger_audit(const char *dir, const struct slk_hash *expected_c
     free(a->charter);
     free(a);
     return err;
+}
+
+enum slk_err slk_ledger_audit(const char *dir, const struct slk_hash *expected_chain, unsigned threads, struct slk_tip *tip,
+    uint64_t *events_n, slk_progress_fn *progress, void *progress_ctx, struct slk_fault *fault)
+{
+    struct slk_ledger_options options = {.threads = threads, .progress = progress, .progress_ctx = progress_ctx};
+
+    return slk_ledger_audit_with(dir, expected_chain, &options, tip, events_n, fault);
 }

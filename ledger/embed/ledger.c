@@ -71,8 +71,10 @@ static enum slk_err load_charter(struct slk_ledger *ledger, struct slk_span byte
 
 static enum slk_err make_machine(struct slk_ledger *ledger, struct slk_span charter_bytes, struct slk_fault *fault)
 {
-    enum slk_err err = slk_map_new(&ledger->machine.map, NULL);
+    struct slk_map_options options = {.fingerprint_bits = ledger->options.fingerprint_bits};
+    enum slk_err err = slk_map_new(&ledger->machine.map, &options);
 
+    ledger->machine.fingerprint_bits = options.fingerprint_bits;
     if (err == SLK_OK)
         err = slk_index_set_new(&ledger->machine.indexes, ledger->charter);
     if (err != SLK_OK)
@@ -123,7 +125,7 @@ static enum slk_err ensure_genesis(struct slk_ledger *ledger, struct slk_fault *
     if (slk_store_has_tip(ledger->store))
         return SLK_OK;
     if (ledger->options.read_only)
-        return slk_ledger_fail(fault, SLK_E_NOT_FOUND, "the ledger has no genesis block yet: run `sillok init` again");
+        return slk_ledger_fail(fault, SLK_E_NOT_FOUND, "the ledger has no genesis block yet: open it once for writing");
     err = slk_block_genesis(&block, &ledger->machine, slk_store_charter(ledger->store));
     if (err == SLK_OK)
         err = slk_store_commit(ledger->store, &block, fault);
@@ -133,13 +135,23 @@ static enum slk_err ensure_genesis(struct slk_ledger *ledger, struct slk_fault *
     return err;
 }
 
-static bool is_signed(struct slk_ledger *ledger)
+/* A ledger of one agency is written here; with more voting members, their nodes must agree first. */
+static enum slk_err check_sole_voter(const struct slk_charter *charter, struct slk_fault *fault)
+{
+    if (slk_charter_voting_n(charter) == 1)
+        return SLK_OK;
+    return slk_ledger_fail(
+        fault, SLK_E_READ_ONLY, "this ledger has several voting members: only their nodes together can write to it");
+}
+
+static enum slk_err load_signed_size(struct slk_ledger *ledger)
 {
     struct slk_tree_head head;
     struct slk_span note;
+    enum slk_err err = slk_view_checkpoint(ledger->view, &head, &note);
 
-    return slk_view_renew(ledger->view) == SLK_OK && slk_view_checkpoint(ledger->view, &head, &note) == SLK_OK &&
-           head.tree_size == ledger->machine.tip.log_size;
+    ledger->signed_size = err == SLK_OK ? head.tree_size : 0;
+    return err == SLK_E_NOT_FOUND ? SLK_OK : err;
 }
 
 /* Everything after the store is open. */
@@ -149,8 +161,8 @@ static enum slk_err bring_up(struct slk_ledger *ledger, struct slk_fault *fault)
 
     if (err == SLK_OK)
         err = check_keys(ledger->charter, &ledger->options, fault);
-    if (err == SLK_OK && !ledger->options.read_only && slk_charter_voting_n(ledger->charter) != 1)
-        err = slk_ledger_fail(fault, SLK_E_READ_ONLY, "this ledger has several voting members: only their nodes together can write to it");
+    if (err == SLK_OK && !ledger->options.read_only)
+        err = check_sole_voter(ledger->charter, fault);
     if (err == SLK_OK)
         err = make_machine(ledger, slk_store_charter(ledger->store), fault);
     if (err == SLK_OK)
@@ -165,10 +177,13 @@ static enum slk_err bring_up(struct slk_ledger *ledger, struct slk_fault *fault)
         if (err != SLK_OK)
             return err;
     }
-    ledger->snapshot_at = ledger->machine.tip.events_n;
+    ledger->snapshot_at = ledger->machine.tip.events_n - slk_store_replayed_n(ledger->store);
+    ledger->snapshot_next = ledger->snapshot_at + ledger->options.snapshot_events;
     err = slk_source_open(&ledger->source, ledger->store, slk_pool_width(ledger->pool));
     if (err == SLK_OK)
         err = slk_view_begin(&ledger->view, ledger->store);
+    if (err == SLK_OK)
+        err = load_signed_size(ledger);
     if (err == SLK_OK && !ledger->options.read_only)
         err = slk_committer_start(ledger);
     return err == SLK_OK ? SLK_OK : slk_ledger_fail(fault, err, NULL);
@@ -179,8 +194,9 @@ static enum slk_err finish_open(struct slk_ledger **out, struct slk_ledger *ledg
     enum slk_err err = bring_up(ledger, fault);
 
     /* A crash between a commit and its signature left the tip unsigned. */
-    if (err == SLK_OK && !ledger->options.read_only && ledger->options.log_key != NULL && !is_signed(ledger))
-        err = slk_ledger_sign(ledger, fault);
+    if (err == SLK_OK && !ledger->options.read_only && ledger->options.log_key != NULL &&
+        ledger->signed_size != ledger->machine.tip.log_size)
+        err = slk_ledger_sign_tip(ledger, fault);
     if (err != SLK_OK) {
         release(ledger);
         return err;
@@ -191,7 +207,7 @@ static enum slk_err finish_open(struct slk_ledger **out, struct slk_ledger *ledg
 
 enum slk_err slk_ledger_open(struct slk_ledger **out, const char *dir, const struct slk_ledger_options *options, struct slk_fault *fault)
 {
-    struct slk_store_options store_options = {.read_only = options->read_only};
+    struct slk_store_options store_options = {.read_only = options->read_only, .map_size = options->map_size};
     struct slk_ledger *ledger = allocate(options);
     enum slk_err err;
 
@@ -210,7 +226,7 @@ enum slk_err slk_ledger_open(struct slk_ledger **out, const char *dir, const str
 
 enum slk_err slk_ledger_init(const char *dir, struct slk_span charter, const struct slk_ledger_options *options, struct slk_fault *fault)
 {
-    struct slk_store_options store_options = {0};
+    struct slk_store_options store_options = {.map_size = options->map_size};
     struct slk_ledger *ledger = allocate(options), *opened = NULL;
     enum slk_err err;
 
@@ -223,6 +239,8 @@ enum slk_err slk_ledger_init(const char *dir, struct slk_span charter, const str
     err = load_charter(ledger, charter, fault);
     if (err == SLK_OK)
         err = check_keys(ledger->charter, &ledger->options, fault);
+    if (err == SLK_OK)
+        err = check_sole_voter(ledger->charter, fault);
     if (err == SLK_OK)
         err = slk_store_create(&ledger->store, dir, charter, &store_options, fault);
     if (err != SLK_OK) {
@@ -273,17 +291,13 @@ static enum slk_err write_note(struct slk_ledger *ledger, struct slk_writer *w)
     return w->bad ? SLK_E_TOO_LARGE : SLK_OK;
 }
 
-enum slk_err slk_ledger_sign(struct slk_ledger *ledger, struct slk_fault *fault)
+enum slk_err slk_ledger_sign_tip(struct slk_ledger *ledger, struct slk_fault *fault)
 {
     uint8_t bytes[4096];
     struct slk_writer w = {.at = bytes, .cap = sizeof(bytes)};
     struct slk_tree_head head = {.tree_size = ledger->machine.tip.log_size, .root_hash = ledger->machine.tip.log_root};
     enum slk_err err;
 
-    if (ledger->options.read_only)
-        return slk_ledger_fail(fault, SLK_E_READ_ONLY, NULL);
-    if (ledger->options.log_key == NULL)
-        return slk_ledger_fail(fault, SLK_E_KEY, "signing needs the log key and the cosigning key");
     /* Only what is on disk may be signed. */
     assert(!ledger->in_flight && slk_store_tip(ledger->store)->log_size == head.tree_size);
     err = write_note(ledger, &w);
@@ -291,7 +305,22 @@ enum slk_err slk_ledger_sign(struct slk_ledger *ledger, struct slk_fault *fault)
         err = slk_store_put_checkpoint(ledger->store, &head, slk_span_of(bytes, w.size));
     if (err == SLK_OK)
         err = slk_view_renew(ledger->view); /* proofs carry this signature from now on */
-    return err == SLK_OK ? SLK_OK : slk_ledger_fail(fault, err, NULL);
+    if (err != SLK_OK)
+        return slk_ledger_fail(fault, err, NULL);
+    ledger->signed_size = head.tree_size;
+    return SLK_OK;
+}
+
+enum slk_err slk_ledger_sign(struct slk_ledger *ledger, struct slk_fault *fault)
+{
+    enum slk_err err;
+
+    if (ledger->options.read_only)
+        return slk_ledger_fail(fault, SLK_E_READ_ONLY, NULL);
+    if (ledger->options.log_key == NULL)
+        return slk_ledger_fail(fault, SLK_E_KEY, "signing needs the log key and the cosigning key");
+    err = slk_ledger_settle(ledger, fault);
+    return err == SLK_OK ? slk_ledger_sign_tip(ledger, fault) : err;
 }
 
 /* ---- closing and looking ---- */

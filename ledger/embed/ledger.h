@@ -21,6 +21,8 @@ struct slk_ledger_options {
     unsigned threads;                 /* 0: as many as there are cores, at most 8 */
     uint32_t block_events;            /* most events in a block; 0: the charter's limit */
     uint64_t snapshot_events;         /* a snapshot of the map after this many events; 0: the default */
+    size_t map_size;                  /* of the store at its start, which grows by itself; 0: the default */
+    unsigned fingerprint_bits;        /* of the map; 0: the default. Tests cut it down to force collisions */
     slk_progress_fn *progress;
     void *progress_ctx;
 };
@@ -60,15 +62,17 @@ struct slk_result {
 SLK_MUST_CHECK enum slk_err slk_ledger_submit(struct slk_ledger *ledger, const struct slk_span *submissions, struct slk_result *results,
     size_t n, struct slk_fault *fault);
 
-/* The same, pipelined: hand in the next batch while the last one is being committed. slk_ledger_flush waits for everything.
- * Each result is delivered through `done` in order of submission, from the calling thread, only once on disk. The bytes are
- * copied; what a result points to holds during the call. A submission whose bytes do not parse is answered at once. */
+/* The same, pipelined: hand in the next batch while the last one is being committed. slk_ledger_flush waits for everything,
+ * then signs the tip if it is not signed yet. Each result is delivered through `done` in order of submission, from the calling
+ * thread, only once on disk; `done` must not call the ledger. The bytes are copied; what a result points to holds during the
+ * call. A submission whose bytes do not parse is answered at once, after those before it. */
 typedef void slk_result_fn(void *ctx, void *tag, const struct slk_result *result);
 SLK_MUST_CHECK enum slk_err slk_ledger_push(struct slk_ledger *ledger, struct slk_span submission, void *tag, slk_result_fn *done, void *ctx,
     struct slk_fault *fault);
 SLK_MUST_CHECK enum slk_err slk_ledger_flush(struct slk_ledger *ledger, struct slk_fault *fault);
 
-/* Signs (log key and cosigning key) the tip with the time of the clock and stores the checkpoint. */
+/* Commits what was pushed, signs (log key and cosigning key) the tip with the time of the clock and stores the checkpoint;
+ * also when the tip is signed already: that is how a proof becomes fresh. */
 SLK_MUST_CHECK enum slk_err slk_ledger_sign(struct slk_ledger *ledger, struct slk_fault *fault);
 
 /* The current record; SLK_E_NOT_FOUND when the handle was never issued. */

@@ -61,7 +61,10 @@ struct slk_ledger {
     bool in_flight;
     struct slk_committer committer;
     struct slk_snapshot *snapshot;
-    uint64_t snapshot_at;  /* events_n when the last one began */
+    uint64_t snapshot_at;  /* events_n that the newest sound one covers: a start replays those after it */
+    uint64_t snapshot_begun; /* events_n when the one under way began */
+    uint64_t snapshot_next; /* events_n at which the next one is due */
+    uint64_t signed_size;  /* tree size of the checkpoint on disk; 0: none */
     enum slk_err broken;   /* why no more can be written; SLK_OK: fine */
     struct slk_fault broken_fault;
 };
@@ -70,12 +73,20 @@ enum slk_err slk_ledger_fail(struct slk_fault *fault, enum slk_err err, const ch
 SLK_MUST_CHECK enum slk_err slk_committer_start(struct slk_ledger *ledger);
 void slk_committer_stop(struct slk_ledger *ledger);
 void slk_batch_free(struct slk_batch *batch);
+/* Signs the tip, which must be on disk. */
+SLK_MUST_CHECK enum slk_err slk_ledger_sign_tip(struct slk_ledger *ledger, struct slk_fault *fault);
+/* Commits everything and delivers the answers; signs nothing. */
+SLK_MUST_CHECK enum slk_err slk_ledger_settle(struct slk_ledger *ledger, struct slk_fault *fault);
 /* Is `submission`, just refused, one that the ledger holds already? */
 bool slk_ledger_find_duplicate(struct slk_ledger *ledger, const struct slk_submission *submission, struct slk_result *result);
 /* Row of a handle's current record, proven by the map; SLK_E_NOT_FOUND absent; SLK_E_CORRUPT. */
 SLK_MUST_CHECK enum slk_err slk_ledger_find(struct slk_ledger *ledger, const struct slk_hash *path, uint64_t *row_number,
     struct slk_row *row, struct slk_fault *fault);
-/* Finishes a snapshot that has copied everything, if one has. */
+/* Writes a whole snapshot of the tip, which must be on disk. */
 SLK_MUST_CHECK enum slk_err slk_ledger_snapshot_now(struct slk_ledger *ledger, struct slk_fault *fault);
+
+/* slk_ledger_audit with options.threads, progress and fingerprint_bits. */
+SLK_MUST_CHECK enum slk_err slk_ledger_audit_with(const char *dir, const struct slk_hash *expected_chain,
+    const struct slk_ledger_options *options, struct slk_tip *tip, uint64_t *events_n, struct slk_fault *fault);
 
 #endif

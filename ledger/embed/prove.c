@@ -22,6 +22,17 @@ static void leaf_of(struct slk_hash *out, struct slk_hash *value_hash, const str
     slk_hash_map_leaf(out, path, value_hash);
 }
 
+/* Rows and entries come through the source: while answers are delivered, the map speaks of a block that is not on disk yet. */
+static bool read_row(struct slk_ledger *ledger, uint64_t number, struct slk_row *out)
+{
+    return ledger->source.reads.row(ledger->source.reads.ctx, number, out);
+}
+
+static bool read_entry(struct slk_ledger *ledger, uint64_t log_index, struct slk_span *out)
+{
+    return ledger->source.reads.entry(ledger->source.reads.ctx, log_index, out);
+}
+
 /* The path of the credential a row is about, from its entry. */
 static enum slk_err path_of_row(struct slk_ledger *ledger, const struct slk_row *row, struct slk_hash *path, struct slk_fault *fault)
 {
@@ -29,7 +40,7 @@ static enum slk_err path_of_row(struct slk_ledger *ledger, const struct slk_row 
     struct slk_entry entry;
     struct slk_event event;
 
-    if (slk_view_entry(ledger->view, row->log_index, &bytes) != SLK_OK || slk_entry_parse(&entry, bytes) != SLK_OK ||
+    if (!read_entry(ledger, row->log_index, &bytes) || slk_entry_parse(&entry, bytes) != SLK_OK ||
         entry.type != SLK_ENTRY_RECORDED || slk_event_parse(&event, entry.event) != SLK_OK)
         return corrupt(fault, "log entry", row->log_index);
     slk_hash_bytes(path, event.credential, SLK_HANDLE_SIZE);
@@ -45,7 +56,7 @@ enum slk_err slk_ledger_find(struct slk_ledger *ledger, const struct slk_hash *p
 
     if (!slk_map_find(ledger->machine.map, path, &found))
         return SLK_E_NOT_FOUND;
-    if (slk_view_row(ledger->view, found.row, row) != SLK_OK)
+    if (!read_row(ledger, found.row, row))
         return corrupt(fault, "status record", found.row);
     leaf_of(&leaf, &value_hash, path, row);
     if (slk_hash_equal(&leaf, &found.leaf)) {
@@ -75,7 +86,7 @@ static bool find_event(struct slk_ledger *ledger, const struct slk_hash *path, u
     if (slk_ledger_find(ledger, path, &number, &row, &fault) != SLK_OK || slk_record_parse(&record, row.record) != SLK_OK)
         return false;
     while (record.count > sequence + 1) {
-        if (slk_view_row(ledger->view, row.previous_row, &row) != SLK_OK || slk_record_parse(&record, row.record) != SLK_OK)
+        if (!read_row(ledger, row.previous_row, &row) || slk_record_parse(&record, row.record) != SLK_OK)
             return false;
     }
     *log_index = row.log_index;
@@ -88,7 +99,7 @@ static bool entry_is_event(struct slk_ledger *ledger, uint64_t log_index, const 
     struct slk_entry entry;
     struct slk_hash id;
 
-    if (slk_view_entry(ledger->view, log_index, &bytes) != SLK_OK || slk_entry_parse(&entry, bytes) != SLK_OK ||
+    if (!read_entry(ledger, log_index, &bytes) || slk_entry_parse(&entry, bytes) != SLK_OK ||
         entry.type != SLK_ENTRY_RECORDED)
         return false;
     slk_event_id(&id, entry.event);
@@ -109,12 +120,12 @@ bool slk_ledger_find_duplicate(struct slk_ledger *ledger, const struct slk_submi
         if (!entry_is_event(ledger, first + i, &submission->event_ids[i]))
             return false;
     }
-    if (slk_view_entry(ledger->view, first + submission->events_n, &bytes) != SLK_OK || slk_entry_parse(&entry, bytes) != SLK_OK ||
+    if (!read_entry(ledger, first + submission->events_n, &bytes) || slk_entry_parse(&entry, bytes) != SLK_OK ||
         entry.type != SLK_ENTRY_AUTHORIZATION || entry.authorization.count != submission->events_n ||
         memcmp(entry.authorization.key_id, submission->key_id, SLK_KEY_ID_SIZE) != 0)
         return false;
     result->first_index = first;
-    return slk_view_height_of(ledger->view, first, &result->height) == SLK_OK;
+    return slk_view_height_of(ledger->view, first, &result->height) == SLK_OK; /* not found: not on disk, so no answer yet */
 }
 
 /* ---- look-ups ---- */
@@ -387,15 +398,31 @@ static enum slk_err fetch_crowd(struct slk_ledger *ledger, const uint64_t *rows,
     return SLK_OK;
 }
 
+/* As with single proofs: no damage on disk ever leaves as a proof. */
+static enum slk_err check_crowd(struct slk_ledger *ledger, const uint8_t *prefix, unsigned bits, struct slk_span proof, size_t rows_n,
+    struct slk_fault *fault)
+{
+    struct slk_map_crowd_item *items = malloc((rows_n + 1) * sizeof(*items));
+    enum slk_err err;
+    size_t n;
+
+    if (items == NULL)
+        return slk_ledger_fail(fault, SLK_E_NOMEM, NULL);
+    err = slk_map_crowd_check(items, rows_n, &n, &ledger->machine.tip.map_root, prefix, bits, proof);
+    free(items);
+    return err == SLK_OK ? SLK_OK
+                         : slk_ledger_fail(fault, SLK_E_CORRUPT,
+                               "a status record under this prefix is damaged: run fsck, then restore a backup or audit a copy");
+}
+
 enum slk_err slk_ledger_crowd(struct slk_ledger *ledger, const uint8_t *prefix, unsigned bits, uint8_t **out, size_t *out_size,
     struct slk_fault *fault)
 {
     const size_t width = SLK_HASH_SIZE + SLK_RECORD_SIZE, rows_max = 65536;
     struct slk_map_walk walk;
     struct slk_writer w = {0};
-    uint8_t top[SLK_MAP_PROOF_MAX];
     uint64_t *rows = malloc(rows_max * sizeof(*rows));
-    size_t rows_n = 0, top_size;
+    size_t rows_n = 0;
     enum slk_err err = ready(ledger, fault);
 
     *out = NULL;
@@ -411,14 +438,13 @@ enum slk_err slk_ledger_crowd(struct slk_ledger *ledger, const uint8_t *prefix, 
             err = slk_ledger_fail(fault, SLK_E_NOMEM, NULL);
     }
     if (err == SLK_OK) {
-        walk.end = SLK_MAP_EMPTY;
-        top_size = slk_map_proof_format(top, sizeof(top), &walk, slk_span_of(NULL, 0));
-        assert(top_size > 1);
-        slk_write_bytes(&w, top + 1, top_size - 1); /* same form from `n` on */
+        slk_map_walk_write(&w, &walk);
         slk_write_u32(&w, (uint32_t)rows_n);
         err = fetch_crowd(ledger, rows, rows_n, w.at + w.size, fault);
         w.size += rows_n * width;
     }
+    if (err == SLK_OK)
+        err = check_crowd(ledger, prefix, bits, slk_span_of(w.at, w.size), rows_n, fault);
     free(rows);
     if (err != SLK_OK) {
         free(w.at);

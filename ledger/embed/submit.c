@@ -100,6 +100,8 @@ void slk_batch_free(struct slk_batch *batch)
 /* A ledger that could not commit has a state in memory that is not on disk: nothing more may be built on it. */
 static enum slk_err break_off(struct slk_ledger *ledger, enum slk_err err, struct slk_fault *fault)
 {
+    if (fault->text[0] == '\0')
+        slk_ledger_fail(fault, err, NULL);
     ledger->broken = err;
     ledger->broken_fault = *fault;
     return err;
@@ -132,17 +134,22 @@ static void deliver(struct slk_ledger *ledger, struct slk_batch *batch)
     batch->built = false;
 }
 
-/* Waits for the block in flight, then answers its submissions. */
-static enum slk_err land(struct slk_ledger *ledger, struct slk_fault *fault)
+/* Waits for the block in flight, then answers its submissions. `next`: built on top of it already, or NULL: the map speaks of
+ * its rows, so looking for duplicates must find them. */
+static enum slk_err land(struct slk_ledger *ledger, const struct slk_block *next, struct slk_fault *fault)
 {
     struct slk_batch *batch = &ledger->batches[1 - ledger->filling];
     enum slk_err err;
 
-    if (!ledger->in_flight)
+    if (!ledger->in_flight) {
+        ledger->source.in_flight = next;
         return SLK_OK;
+    }
     err = batch->built ? wait_for_commit(&ledger->committer, fault) : SLK_OK;
     ledger->in_flight = false;
-    ledger->source.in_flight = NULL;
+    ledger->source.in_flight = next;
+    if (err == SLK_OK)
+        err = slk_source_renew(&ledger->source);
     if (err == SLK_OK)
         err = slk_view_renew(ledger->view);
     if (err != SLK_OK)
@@ -153,12 +160,23 @@ static enum slk_err land(struct slk_ledger *ledger, struct slk_fault *fault)
 
 /* ---- snapshots, a little between any two blocks ---- */
 
+static enum slk_err begin_snapshot(struct slk_ledger *ledger)
+{
+    ledger->snapshot_next = ledger->machine.tip.events_n + ledger->options.snapshot_events; /* also when it fails: no hurry */
+    ledger->snapshot_begun = ledger->machine.tip.events_n;
+    return slk_snapshot_begin(&ledger->snapshot, ledger->store, &ledger->machine);
+}
+
 static enum slk_err finish_snapshot(struct slk_ledger *ledger)
 {
     struct slk_snapshot *snapshot = ledger->snapshot;
+    enum slk_err err;
 
     ledger->snapshot = NULL;
-    return slk_snapshot_finish(snapshot, &ledger->machine);
+    err = slk_snapshot_finish(snapshot, &ledger->machine);
+    if (err == SLK_OK)
+        ledger->snapshot_at = ledger->snapshot_begun;
+    return err;
 }
 
 /* Copies the next part of the map, if a snapshot is due or under way. True: all is copied, and it may be finished. */
@@ -167,10 +185,8 @@ static bool work_on_snapshot(struct slk_ledger *ledger)
     bool done = false;
 
     if (ledger->snapshot == NULL) {
-        if (ledger->machine.tip.events_n - ledger->snapshot_at < ledger->options.snapshot_events ||
-            slk_snapshot_begin(&ledger->snapshot, ledger->store, &ledger->machine) != SLK_OK)
+        if (ledger->machine.tip.events_n < ledger->snapshot_next || begin_snapshot(ledger) != SLK_OK)
             return false;
-        ledger->snapshot_at = ledger->machine.tip.events_n;
     }
     if (slk_snapshot_step(ledger->snapshot, &ledger->machine, SLK_SNAPSHOT_BUDGET, &done) != SLK_OK) {
         slk_snapshot_abort(ledger->snapshot);
@@ -186,7 +202,7 @@ static enum slk_err snapshot_between_blocks(struct slk_ledger *ledger, struct sl
     enum slk_err err = SLK_OK;
 
     if (work_on_snapshot(ledger)) {
-        err = land(ledger, fault);
+        err = land(ledger, NULL, fault);
         if (err == SLK_OK)
             (void)!finish_snapshot(ledger); /* failing leaves the older one in force; the next is tried in its time */
     }
@@ -200,20 +216,17 @@ enum slk_err slk_ledger_snapshot_now(struct slk_ledger *ledger, struct slk_fault
 
     slk_snapshot_abort(ledger->snapshot);
     ledger->snapshot = NULL;
-    err = slk_snapshot_begin(&ledger->snapshot, ledger->store, &ledger->machine);
-    while (err == SLK_OK && !done) {
-        err = slk_snapshot_step(ledger->snapshot, &ledger->machine, SLK_SNAPSHOT_BUDGET, &done);
-        if (err != SLK_OK) {
-            slk_snapshot_abort(ledger->snapshot);
-            ledger->snapshot = NULL;
-        }
-    }
+    err = begin_snapshot(ledger);
     if (err == SLK_OK)
+        err = slk_snapshot_step(ledger->snapshot, &ledger->machine, SIZE_MAX, &done);
+    if (err == SLK_OK) {
+        assert(done);
         err = finish_snapshot(ledger);
-    if (err != SLK_OK)
-        return slk_ledger_fail(fault, err, NULL);
-    ledger->snapshot_at = ledger->machine.tip.events_n;
-    return SLK_OK;
+    } else {
+        slk_snapshot_abort(ledger->snapshot);
+        ledger->snapshot = NULL;
+    }
+    return err == SLK_OK ? SLK_OK : slk_ledger_fail(fault, err, NULL);
 }
 
 /* ---- blocks ---- */
@@ -246,6 +259,27 @@ static enum slk_err prepare(struct slk_batch *batch)
     return SLK_OK;
 }
 
+/* The store's map grows only while nobody in this process reads it. Called between two commits. */
+static enum slk_err give_room(struct slk_ledger *ledger)
+{
+    const struct slk_block *next = ledger->source.in_flight;
+    unsigned views_n = ledger->source.views_n;
+    enum slk_err err;
+
+    if (!slk_store_is_cramped(ledger->store))
+        return SLK_OK;
+    slk_view_end(ledger->view);
+    ledger->view = NULL;
+    slk_source_close(&ledger->source);
+    err = slk_store_grow(ledger->store);
+    if (err == SLK_OK)
+        err = slk_source_open(&ledger->source, ledger->store, views_n);
+    if (err == SLK_OK)
+        err = slk_view_begin(&ledger->view, ledger->store);
+    ledger->source.in_flight = next;
+    return err;
+}
+
 /* Builds a block of the batch that was filling, while the one before it is being committed; then lets that one land,
  * hands the new one to the committer and turns to the other batch. */
 static enum slk_err close_batch(struct slk_ledger *ledger, struct slk_fault *fault)
@@ -260,43 +294,55 @@ static enum slk_err close_batch(struct slk_ledger *ledger, struct slk_fault *fau
     slk_par_run(params.par, admit_one, &admission, batch->slots_n);
     err = prepare(batch);
     if (err == SLK_OK)
-        err = slk_source_renew(&ledger->source);
-    if (err == SLK_OK)
         err = slk_block_build(&batch->block, &ledger->machine, &ledger->source.reads, &params, batch->list, batch->verdicts,
             batch->slots_n, fault);
     batch->built = err == SLK_OK;
     if (err != SLK_OK && err != SLK_E_NOT_FOUND)
         return break_off(ledger, err, fault);
-    err = land(ledger, fault);
+    err = land(ledger, batch->built ? &batch->block : NULL, fault);
     if (err != SLK_OK)
         return err;
+    err = give_room(ledger);
+    if (err != SLK_OK)
+        return break_off(ledger, err, fault);
     if (batch->built)
         hand_over(&ledger->committer, &batch->block);
-    ledger->source.in_flight = batch->built ? &batch->block : NULL;
     ledger->in_flight = true;
     ledger->filling = 1 - ledger->filling;
     return SLK_OK;
 }
 
-enum slk_err slk_ledger_flush(struct slk_ledger *ledger, struct slk_fault *fault)
+static enum slk_err may_write(const struct slk_ledger *ledger, struct slk_fault *fault)
 {
-    enum slk_err err = SLK_OK;
-
+    fault->line = 0;
+    fault->text[0] = '\0';
     if (ledger->options.read_only)
         return slk_ledger_fail(fault, SLK_E_READ_ONLY, NULL);
-    if (ledger->broken != SLK_OK) {
+    if (ledger->broken != SLK_OK)
         *fault = ledger->broken_fault;
-        return ledger->broken;
-    }
+    return ledger->broken;
+}
+
+enum slk_err slk_ledger_settle(struct slk_ledger *ledger, struct slk_fault *fault)
+{
+    enum slk_err err = may_write(ledger, fault);
+
+    if (err != SLK_OK)
+        return err;
     if (ledger->batches[ledger->filling].slots_n > 0)
         err = close_batch(ledger, fault);
     if (err == SLK_OK)
-        err = land(ledger, fault);
-    if (err == SLK_OK)
-        err = snapshot_between_blocks(ledger, fault);
-    if (err != SLK_OK)
+        err = land(ledger, NULL, fault);
+    return err == SLK_OK ? snapshot_between_blocks(ledger, fault) : err;
+}
+
+enum slk_err slk_ledger_flush(struct slk_ledger *ledger, struct slk_fault *fault)
+{
+    enum slk_err err = slk_ledger_settle(ledger, fault);
+
+    if (err != SLK_OK || ledger->options.log_key == NULL || ledger->signed_size == ledger->machine.tip.log_size)
         return err;
-    return ledger->options.log_key == NULL ? SLK_OK : slk_ledger_sign(ledger, fault);
+    return slk_ledger_sign_tip(ledger, fault);
 }
 
 /* ---- taking submissions in ---- */
@@ -360,21 +406,17 @@ enum slk_err slk_ledger_push(struct slk_ledger *ledger, struct slk_span submissi
     struct slk_batch *batch = &ledger->batches[ledger->filling];
     struct slk_slot *slot;
     size_t bytes, at;
-    enum slk_err err;
+    enum slk_err err = may_write(ledger, fault);
 
-    if (ledger->options.read_only)
-        return slk_ledger_fail(fault, SLK_E_READ_ONLY, NULL);
-    if (ledger->broken != SLK_OK) {
-        *fault = ledger->broken_fault;
-        return ledger->broken;
-    }
+    if (err != SLK_OK)
+        return err;
     err = fill_slot(batch, submission, &slot);
     if (err == SLK_E_NOMEM)
-        return slk_ledger_fail(fault, err, NULL);
+        return break_off(ledger, err, fault);
     if (err != SLK_OK) {
         /* Answers keep their order: what was handed in before is answered first. */
-        enum slk_err flushed = slk_ledger_flush(ledger, fault);
-        return flushed != SLK_OK ? flushed : answer_unparsed(err, tag, done, ctx);
+        enum slk_err settled = slk_ledger_settle(ledger, fault);
+        return settled != SLK_OK ? settled : answer_unparsed(err, tag, done, ctx);
     }
     bytes = room_of(&slot->submission);
     at = batch->slots_n;
@@ -388,7 +430,7 @@ enum slk_err slk_ledger_push(struct slk_ledger *ledger, struct slk_span submissi
             return err;
         batch = &ledger->batches[ledger->filling];
         if (!slk_block_grow(&batch->slots, &batch->slots_cap, 1, sizeof(*batch->slots)))
-            return slk_ledger_fail(fault, SLK_E_NOMEM, NULL);
+            return break_off(ledger, SLK_E_NOMEM, fault);
         swap_slots(&batch->slots[0], &full->slots[at]);
         slot = &batch->slots[0];
     }
@@ -400,7 +442,6 @@ enum slk_err slk_ledger_push(struct slk_ledger *ledger, struct slk_span submissi
     batch->bytes_n += bytes;
     return SLK_OK;
 }
-
 
 static void collect(void *ctx, void *tag, const struct slk_result *result)
 {
@@ -414,7 +455,8 @@ static void collect(void *ctx, void *tag, const struct slk_result *result)
 enum slk_err slk_ledger_submit(struct slk_ledger *ledger, const struct slk_span *submissions, struct slk_result *results, size_t n,
     struct slk_fault *fault)
 {
-    memset(results, 0, n * sizeof(*results));
+    if (n > 0)
+        memset(results, 0, n * sizeof(*results));
     for (size_t i = 0; i < n; i++) {
         enum slk_err err = slk_ledger_push(ledger, submissions[i], &results[i], collect, NULL, fault);
 
