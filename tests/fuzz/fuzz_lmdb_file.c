@@ -78,9 +78,10 @@ static uint64_t count_items(const char *name)
 
     FUZZ_CHECK(slk_lmdb_open(&file, dir, note_finding, &findings) == SLK_OK);
     tree = file.meta->main;
-    if ((name == NULL || slk_lmdb_find(&file, name, &tree) == SLK_OK) &&
-        slk_lmdb_cursor_init(&cursor, &file, "it", &tree) == SLK_OK) {
-        for (; slk_lmdb_next(&cursor, &value); n++) {
+    if (name == NULL || slk_lmdb_find(&file, name, &tree) == SLK_OK) {
+        enum slk_err err = slk_lmdb_cursor_init(&cursor, &file, "it", &tree);
+
+        for (; err == SLK_OK && slk_lmdb_next(&cursor, &value); n++) {
             FUZZ_CHECK(cursor.key_size <= SLK_LMDB_KEY_MAX && n <= FILE_MAX);
             if (value.at != NULL && value.size > 0)
                 memcpy(bytes, value.at, value.size); /* it is all there */
