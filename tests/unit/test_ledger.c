@@ -748,6 +748,40 @@ static void a_duplicate_is_known_while_its_credential_moves_on(void **state)
     slk_ledger_close(ledger);
 }
 
+/* Refused in one block, accepted in the next, which is built before the first answer is given: that answer must not name a
+ * place that is not on disk. */
+static void a_refusal_is_not_turned_into_a_place_that_is_not_on_disk(void **state)
+{
+    struct fixture *f = *state;
+    struct slk_ledger_options options = fixture_options(f);
+    struct fixture_life life = fixture_life(FIXTURE_CARD, 1), other = fixture_life(FIXTURE_CARD, 2);
+    struct slk_span issue = fixture_single(f, MINISTRY, &life, SLK_ISSUE);
+    struct slk_span lock = fixture_single(f, MINISTRY, &life, SLK_LOCK);
+    struct slk_span filler = fixture_single(f, MINISTRY, &other, SLK_ISSUE);
+    struct seen *seen = calloc(1, sizeof(*seen));
+    struct slk_ledger *ledger;
+
+    assert_non_null(seen);
+    options.block_events = 2;
+    ledger = fixture_ledger(f, &options);
+    push(ledger, lock, 0, seen); /* too early */
+    push(ledger, filler, 1, seen);
+    push(ledger, issue, 2, seen);
+    push(ledger, lock, 3, seen);
+    push(ledger, lock, 4, seen);
+    flush(ledger);
+    assert_int_equal(seen->results[0].outcome, SLK_REFUSED);
+    assert_int_equal(seen->results[0].verdict.rule, SLK_RULE_SEQUENCE);
+    assert_int_equal(seen->results[3].outcome, SLK_ACCEPTED);
+    assert_int_equal(seen->results[3].height, 2);
+    assert_duplicate_of(&seen->results[4], &seen->results[3]);
+    fixture_free(issue);
+    fixture_free(lock);
+    fixture_free(filler);
+    free(seen);
+    slk_ledger_close(ledger);
+}
+
 /* ---- blocks ---- */
 
 /* Pushes `n` one-card submissions, checks order and places of the answers, and that no block holds more than `limit`. */
@@ -1142,33 +1176,88 @@ static void any_number_of_threads_makes_the_same_ledger(void **state)
     open_fixture(state, NULL); /* for the tear-down */
 }
 
+/* A fresh card that wants the status index of card `number`. */
+static enum slk_rule rule_of_taking_the_index_of(
+    struct fixture *f, struct slk_ledger *ledger, uint32_t number)
+{
+    struct fixture_life owner = fixture_life(FIXTURE_CARD, number),
+                        life = fixture_life(FIXTURE_CARD, 100000 + number);
+    struct slk_event event = fixture_event(&life, SLK_ISSUE, f->now_ms);
+    struct fixture_batch batch = {0};
+    struct slk_result result;
+    struct slk_span bytes;
+
+    event.status_index = fixture_event(&owner, SLK_ISSUE, f->now_ms).status_index;
+    fixture_put(&batch, &event, NULL);
+    bytes = fixture_sign(f, MINISTRY, &batch);
+    result = fixture_submit(ledger, bytes);
+    fixture_free(bytes);
+    fixture_batch_free(&batch);
+    return result.verdict.rule;
+}
+
 static void a_snapshot_and_the_blocks_after_it_lead_to_the_same_state(void **state)
 {
     struct fixture *f = *state;
     struct slk_ledger_options options = fixture_options(f);
-    uint64_t heights = 0;
+    struct slk_tip before = {0};
 
     options.snapshot_events = 50;
     for (uint32_t round = 0; round < 12; round++) {
         struct slk_ledger *ledger = fixture_ledger(f, &options);
-        struct slk_tip before = *slk_ledger_tip(ledger);
 
-        assert_int_equal(before.height, heights);
         assert_int_equal(slk_ledger_credentials_n(ledger), round * 60);
+        if (round > 0) {
+            assert_tip_equal(slk_ledger_tip(ledger), &before);
+            assert_true(
+                slk_store_replayed_n(slk_ledger_store(ledger)) < 60); /* a snapshot was there and was taken */
+        }
+        for (uint32_t i = 0; i < round * 60; i += 13) /* an index used before a snapshot stays used */
+            assert_int_equal(rule_of_taking_the_index_of(f, ledger, i), SLK_RULE_STATUS_INDEX_USED);
         for (uint32_t i = 0; i < 60; i++) {
             struct fixture_life life = fixture_life(FIXTURE_CARD, round * 60 + i);
-            struct slk_record record;
-            struct slk_fault fault;
 
             fixture_accept(ledger, fixture_single(f, MINISTRY, &life, SLK_ISSUE));
-            heights++;
-            if (i == 0 && round > 0) { /* an index used before a snapshot stays used */
-                struct fixture_life first = fixture_life(FIXTURE_CARD, 0);
-                assert_int_equal(slk_ledger_lookup(ledger, first.handle, &record, &fault), SLK_OK);
-            }
         }
+        before = *slk_ledger_tip(ledger);
         slk_ledger_close(ledger);
     }
+}
+
+static void many_short_sessions_end_in_a_snapshot_too(void **state)
+{
+    struct fixture *f = *state;
+    struct slk_ledger_options options = fixture_options(f);
+
+    options.snapshot_events = 50;
+    for (uint32_t round = 0; round < 30; round++) {
+        struct slk_ledger *ledger = fixture_ledger(f, &options);
+
+        assert_true(slk_store_replayed_n(slk_ledger_store(ledger)) < 60);
+        fixture_accept(ledger, issue_many(f, 10 * round, 10));
+        slk_ledger_close(ledger);
+    }
+}
+
+static void a_small_store_grows_while_it_is_written_and_read(void **state)
+{
+    struct fixture *f = *state;
+    struct slk_ledger_options options = fixture_options(f);
+    struct slk_ledger *ledger;
+    struct slk_record record;
+    struct slk_fault fault;
+
+    options.map_size = 1u << 20;
+    options.threads = 2;
+    ledger = fixture_ledger(f, &options);
+    for (uint32_t i = 0; i < 40; i++) {
+        struct fixture_life life = fixture_life(FIXTURE_CARD, 500 * i);
+
+        fixture_accept(ledger, issue_many(f, 500 * i, 500));
+        assert_int_equal(slk_ledger_lookup(ledger, life.handle, &record, &fault), SLK_OK);
+    }
+    assert_int_equal(slk_ledger_credentials_n(ledger), 20000);
+    slk_ledger_close(ledger);
 }
 
 struct told {
@@ -1242,6 +1331,7 @@ int main(void)
         WITH(set_up, an_overlap_is_no_duplicate),
         WITH(set_up, the_same_events_under_another_key_are_no_duplicate),
         WITH(set_up, a_duplicate_is_known_while_its_credential_moves_on),
+        WITH(set_up, a_refusal_is_not_turned_into_a_place_that_is_not_on_disk),
         WITH(set_up, blocks_are_cut_at_the_callers_limit),
         WITH(set_up_small_limits, blocks_are_cut_at_the_charters_limit),
         WITH(set_up, a_submission_larger_than_the_callers_limit_has_a_block_of_its_own),
@@ -1254,6 +1344,8 @@ int main(void)
         WITH(set_up_empty, a_ledger_without_keys_is_written_but_not_signed),
         WITH(NULL, any_number_of_threads_makes_the_same_ledger),
         WITH(set_up, a_snapshot_and_the_blocks_after_it_lead_to_the_same_state),
+        WITH(set_up, many_short_sessions_end_in_a_snapshot_too),
+        WITH(set_up, a_small_store_grows_while_it_is_written_and_read),
         WITH(set_up, history_lists_every_event_with_its_place),
     };
 
