@@ -126,7 +126,7 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
 
 
 def rule_layers(tree):
-    """#include only downwards: verify < core < store < embed < tools"""
+    """includes go only downwards: verify < core < store < embed < tools"""
     for path in tree.sources():
         layer = layer_of(path)
         for m in INCLUDE.finditer(tree.text(path)):
