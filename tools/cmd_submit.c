@@ -124,7 +124,7 @@ static enum slk_err advance_clock(struct submit *s, const struct ndjson_event *e
     if (at >= s->window_end_s) {
         err = batcher_flush(&s->batcher, &s->fault);
         if (err == SLK_OK && s->ledger != NULL)
-            err = slk_ledger_flush(s->ledger, &s->fault);
+            err = slk_ledger_cut(s->ledger, &s->fault);
         s->window_end_s = at + s->options.block_seconds;
     }
     if (at * 1000 > s->clock_ms)

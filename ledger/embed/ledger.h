@@ -69,6 +69,8 @@ SLK_MUST_CHECK enum slk_err slk_ledger_submit(struct slk_ledger *ledger, const s
 typedef void slk_result_fn(void *ctx, void *tag, const struct slk_result *result);
 SLK_MUST_CHECK enum slk_err slk_ledger_push(struct slk_ledger *ledger, struct slk_span submission, void *tag, slk_result_fn *done, void *ctx,
     struct slk_fault *fault);
+/* Ends the block here: what was pushed so far goes into it (with the clock's time), without waiting for the disk. */
+SLK_MUST_CHECK enum slk_err slk_ledger_cut(struct slk_ledger *ledger, struct slk_fault *fault);
 SLK_MUST_CHECK enum slk_err slk_ledger_flush(struct slk_ledger *ledger, struct slk_fault *fault);
 
 /* Commits what was pushed, signs (log key and cosigning key) the tip with the time of the clock and stores the checkpoint;

@@ -336,6 +336,18 @@ enum slk_err slk_ledger_settle(struct slk_ledger *ledger, struct slk_fault *faul
     return err == SLK_OK ? snapshot_between_blocks(ledger, fault) : err;
 }
 
+enum slk_err slk_ledger_cut(struct slk_ledger *ledger, struct slk_fault *fault)
+{
+    enum slk_err err = may_write(ledger, fault);
+
+    if (err == SLK_OK && ledger->batches[ledger->filling].slots_n > 0) {
+        err = close_batch(ledger, fault);
+        if (err == SLK_OK)
+            err = snapshot_between_blocks(ledger, fault);
+    }
+    return err;
+}
+
 enum slk_err slk_ledger_flush(struct slk_ledger *ledger, struct slk_fault *fault)
 {
     enum slk_err err = slk_ledger_settle(ledger, fault);
