@@ -51,8 +51,10 @@ static void wait_and_tell(struct copying *c, uint64_t total, slk_progress_fn *pr
             until.tv_nsec -= 1000000000L;
             until.tv_sec++;
         }
-        if (pthread_cond_timedwait(&c->changed, &c->lock, &until) == ETIMEDOUT && progress != NULL && fstat(c->fd, &st) == 0)
-            progress(progress_ctx, "bytes", (uint64_t)st.st_size < total ? (uint64_t)st.st_size : total, total);
+        if (pthread_cond_timedwait(&c->changed, &c->lock, &until) == ETIMEDOUT && progress != NULL &&
+            fstat(c->fd, &st) == 0)
+            progress(
+                progress_ctx, "bytes", (uint64_t)st.st_size < total ? (uint64_t)st.st_size : total, total);
     }
     pthread_mutex_unlock(&c->lock);
 }
@@ -109,8 +111,8 @@ static enum slk_err try_it(const char *partial, struct slk_fault *fault)
     return err;
 }
 
-static enum slk_err copy_to(struct slk_env *env, const char *partial, slk_progress_fn *progress, void *progress_ctx,
-    struct slk_fault *fault)
+static enum slk_err copy_to(struct slk_env *env, const char *partial, slk_progress_fn *progress,
+    void *progress_ctx, struct slk_fault *fault)
 {
     char path[SLK_PATH_SIZE];
     enum slk_err err;
@@ -148,8 +150,8 @@ static enum slk_err sync_parent(const char *path)
     return slk_fsync_dir(parent);
 }
 
-enum slk_err slk_store_backup(const char *dir, const char *to, slk_progress_fn *progress, void *progress_ctx,
-    struct slk_fault *fault)
+enum slk_err slk_store_backup(
+    const char *dir, const char *to, slk_progress_fn *progress, void *progress_ctx, struct slk_fault *fault)
 {
     struct slk_env_options options = {.read_only = true};
     char partial[SLK_PATH_SIZE];

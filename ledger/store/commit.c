@@ -5,8 +5,8 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
-#define TREE_SLACK                                                                                           \
-    ((size_t)1 << 20)          /* pages that a commit rewrites: branches, leaves, the list of free pages */
+/* Pages that a commit rewrites: branches, leaves, the list of free pages. */
+#define TREE_SLACK        ((size_t)256 << 10)
 #define READER_CHECK_EACH 1024 /* commits between looks for readers that died */
 
 /* ---- commit ---- */
@@ -236,6 +236,7 @@ static void advance(struct slk_store *store, const struct slk_block *block)
     store->tip = block->tip;
     store->has_tip = true;
     store->commits_n++;
+    slk_newest_write(store);
     if (store->commits_n % READER_CHECK_EACH == 0)
         (void)mdb_reader_check(store->env->mdb, NULL);
 }
@@ -377,5 +378,8 @@ enum slk_err slk_store_put_checkpoint(
     if (err == SLK_OK)
         err = slk_env_err(write_checkpoint(store->env, head, note));
     pthread_mutex_unlock(&store->env->writer);
-    return err == SLK_OK ? SLK_OK : die(store, err, NULL);
+    if (err != SLK_OK)
+        return die(store, err, NULL);
+    slk_newest_write(store);
+    return SLK_OK;
 }

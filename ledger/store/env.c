@@ -185,7 +185,7 @@ enum slk_err slk_env_make_room(struct slk_env *env, size_t need)
     size = info.me_mapsize;
     if (need <= size - used && env->map_headroom <= size - used - need)
         return SLK_OK;
-    must = need > size - used;
+    must = need == SIZE_MAX;
     if (size > SIZE_MAX / 4 || env->map_headroom > SIZE_MAX / 4)
         return must ? SLK_E_NO_SPACE : SLK_OK;
     size *= 2;

@@ -112,7 +112,8 @@ static bool parse_key(enum slk_base base, const struct slk_lmdb_cursor *c, uint6
 
 /* ---- meta ---- */
 
-static enum slk_err copy_value(const struct slk_fsck *f, const struct slk_lmdb_value *value, struct slk_span *out)
+static enum slk_err copy_value(
+    const struct slk_fsck *f, const struct slk_lmdb_value *value, struct slk_span *out)
 {
     uint8_t *bytes;
 
@@ -138,8 +139,8 @@ static struct slk_span *meta_slot(struct meta_values *m, const struct slk_lmdb_c
     const struct {
         const char *name;
         struct slk_span *slot;
-    } all[] = {{SLK_META_FORMAT, &m->format}, {SLK_META_CHAIN_ID, &m->chain_id}, {SLK_META_CHARTER, &m->charter},
-        {SLK_META_TIP, &m->tip}, {SLK_META_CHECKPOINT, &m->checkpoint}};
+    } all[] = {{SLK_META_FORMAT, &m->format}, {SLK_META_CHAIN_ID, &m->chain_id},
+        {SLK_META_CHARTER, &m->charter}, {SLK_META_TIP, &m->tip}, {SLK_META_CHECKPOINT, &m->checkpoint}};
 
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         if (c->key_size == strlen(all[i].name) && memcmp(c->key, all[i].name, c->key_size) == 0)
@@ -161,7 +162,8 @@ static enum slk_err take_item(struct slk_fsck *f, enum slk_base base, struct met
         return err == SLK_E_NOMEM ? err : SLK_OK;
     }
     if (!parse_key(base, c, &place.key)) {
-        slk_fsck_tell(f, slk_base_names[base], "a key on page %" PRIu64 " is none that belongs there", value->page);
+        slk_fsck_tell(
+            f, slk_base_names[base], "a key on page %" PRIu64 " is none that belongs there", value->page);
         return SLK_OK;
     }
     return add_place(f, base, &place) ? SLK_OK : SLK_E_NOMEM;
@@ -201,7 +203,8 @@ static void check_format(struct slk_fsck *f, struct slk_span format)
     if (format.size != 4)
         slk_fsck_tell(f, "meta", "the format is not named");
     else if (slk_get_u32(format.at) != SLK_STORE_FORMAT)
-        slk_fsck_tell(f, "meta", "the format is %u; this program checks %d", slk_get_u32(format.at), SLK_STORE_FORMAT);
+        slk_fsck_tell(
+            f, "meta", "the format is %u; this program checks %d", slk_get_u32(format.at), SLK_STORE_FORMAT);
 }
 
 /* The charter decides which chain this is: what the blocks name must be its hash. */
@@ -293,7 +296,8 @@ static enum slk_err check_checkpoint(struct slk_fsck *f)
             slk_fsck_tell(f, "checkpoint", "what was signed is not what is stored beside it");
         for (size_t i = 0; i < note->sigs_n; i++)
             if (!line_is_good(f, note, i))
-                slk_fsck_tell(f, "checkpoint", "signature %zu is wrong, or by a key the charter does not name", i + 1);
+                slk_fsck_tell(
+                    f, "checkpoint", "signature %zu is wrong, or by a key the charter does not name", i + 1);
     }
     free(note);
     return SLK_OK;
@@ -301,7 +305,8 @@ static enum slk_err check_checkpoint(struct slk_fsck *f)
 
 /* ---- snapshots ---- */
 
-static bool height_matches(struct slk_fsck *f, uint64_t height, const struct slk_hash *hash, struct slk_buffer *buffer)
+static bool height_matches(
+    struct slk_fsck *f, uint64_t height, const struct slk_hash *hash, struct slk_buffer *buffer)
 {
     const struct slk_place *place = slk_fsck_find(f, SLK_BASE_BLOCK, height);
     struct slk_hash is;
@@ -324,7 +329,8 @@ static enum slk_err check_pieces(struct slk_fsck *f, const struct slk_snapshot_h
         free(bytes);
         if (err == SLK_E_CORRUPT) {
             slk_fsck_tell(f, name, "%s %u is damaged",
-                piece->kind == SLK_PIECE_PARTITION ? "partition" : "the status indexes of type", piece->number);
+                piece->kind == SLK_PIECE_PARTITION ? "partition" : "the status indexes of type",
+                piece->number);
             err = SLK_OK;
         }
         if (f->progress != NULL)
@@ -366,6 +372,12 @@ static enum slk_err check_contents(struct slk_fsck *f)
 {
     enum slk_err err = read_meta(f);
 
+    if (f->file.meta->txn_id < f->newest)
+        slk_fsck_tell(f, "newest",
+            "transaction %" PRIu64 " was committed here, but data.mdb ends at %" PRIu64
+            ": it is damaged, or an older copy",
+            f->newest, f->file.meta->txn_id);
+
     for (int i = SLK_BASE_BLOCK; err == SLK_OK && i < SLK_BASE_N; i++)
         err = list_base(f, (enum slk_base)i, NULL);
     if (err == SLK_OK)
@@ -376,7 +388,8 @@ static enum slk_err check_contents(struct slk_fsck *f)
 }
 
 /* Told, and walked again without a voice: what the structure is like has been said by then. */
-static enum slk_err check_data(struct slk_fsck *f, const struct slk_env *env, MDB_txn *txn, struct slk_fault *fault)
+static enum slk_err check_data(
+    struct slk_fsck *f, const struct slk_env *env, MDB_txn *txn, struct slk_fault *fault)
 {
     struct slk_lmdb_file loud;
     enum slk_err err = slk_lmdb_open(&loud, f->dir, tell_page, f);
@@ -409,12 +422,14 @@ static enum slk_err pin_and_check(struct slk_fsck *f, struct slk_fault *fault)
     MDB_txn *txn = NULL;
     enum slk_err err = slk_lmdb_check_head(f->dir, NULL);
 
-    if (err == SLK_OK && slk_env_open(&env, f->dir, &options, NULL) == SLK_OK && slk_env_read(env, &txn) != SLK_OK) {
+    if (err == SLK_OK && slk_env_open(&env, f->dir, &options, NULL) == SLK_OK &&
+        slk_env_read(env, &txn) != SLK_OK) {
         slk_env_close(env);
         env = NULL;
     }
     err = check_data(f, env, txn, fault);
-    for (int tries = 0; err == SLK_E_RANGE && tries < 1000; tries++) { /* two commits since: pin a newer picture */
+    for (int tries = 0; err == SLK_E_RANGE && tries < 1000;
+         tries++) { /* two commits since: pin a newer picture */
         slk_env_read_end(env, txn);
         txn = NULL;
         err = slk_env_read(env, &txn);
@@ -444,8 +459,8 @@ static void fsck_free(struct slk_fsck *f)
     free(f);
 }
 
-enum slk_err slk_store_fsck(const char *dir, slk_finding_fn *finding, void *finding_ctx, slk_progress_fn *progress,
-    void *progress_ctx, struct slk_fault *fault)
+enum slk_err slk_store_fsck(const char *dir, slk_finding_fn *finding, void *finding_ctx,
+    slk_progress_fn *progress, void *progress_ctx, struct slk_fault *fault)
 {
     struct slk_fsck *f = calloc(1, sizeof(*f));
     enum slk_err err;
@@ -460,6 +475,9 @@ enum slk_err slk_store_fsck(const char *dir, slk_finding_fn *finding, void *find
     f->progress = progress;
     f->progress_ctx = progress_ctx;
     f->file.fd = -1;
+    if (slk_newest_read(dir, &f->newest) == SLK_E_CORRUPT)
+        slk_fsck_tell(
+            f, "newest", "the note of the last transaction is damaged; the next block writes it anew");
     err = pin_and_check(f, fault);
     if (err == SLK_OK || err == SLK_E_CORRUPT) {
         bool blocks_known = err == SLK_OK;

@@ -19,12 +19,13 @@ struct slk_fsck {
     slk_progress_fn *progress;
     void *progress_ctx;
     uint64_t findings_n;
+    uint64_t newest;           /* transaction that data.mdb must at least be at */
     struct slk_lmdb_file file; /* read quietly: its structure has been told already */
     struct {
         bool there;
         size_t n, cap;
         struct slk_place *places; /* ascending keys */
-    } base[SLK_BASE_N]; /* not of meta */
+    } base[SLK_BASE_N];           /* not of meta */
     struct slk_hash chain_id;
     struct slk_charter *charter;
     struct slk_span charter_bytes, tip_bytes, checkpoint; /* malloc'ed */
@@ -33,7 +34,8 @@ struct slk_fsck {
     struct slk_tree_head signed_head; /* of the checkpoint; tree_size 0: none */
 };
 
-void slk_fsck_tell(struct slk_fsck *f, const char *where, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void slk_fsck_tell(struct slk_fsck *f, const char *where, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 const struct slk_place *slk_fsck_find(const struct slk_fsck *f, enum slk_base base, uint64_t key);
 /* The place with the greatest key at or below `key`. */
 const struct slk_place *slk_fsck_seek(const struct slk_fsck *f, enum slk_base base, uint64_t key);
@@ -42,7 +44,8 @@ struct slk_buffer {
     uint8_t *at;
     size_t cap;
 };
-enum slk_err slk_fsck_read(const struct slk_fsck *f, const struct slk_place *place, struct slk_buffer *buffer);
+enum slk_err slk_fsck_read(
+    const struct slk_fsck *f, const struct slk_place *place, struct slk_buffer *buffer);
 
 /* fsck_blocks.c: every block, entry, row and tile. SLK_OK (findings were told) or SLK_E_NOMEM. */
 enum slk_err slk_fsck_blocks(struct slk_fsck *f);

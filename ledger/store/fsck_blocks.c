@@ -13,6 +13,12 @@
 
 #define WHERE_SIZE 64
 
+struct bad_tile {
+    bool found, missing;
+    uint32_t level;
+    uint64_t index;
+};
+
 struct walk {
     struct slk_fsck *f;
     uint64_t height;
@@ -29,7 +35,7 @@ struct walk {
     bool has_previous;
     struct slk_hash previous_hash, previous_seal;
     uint64_t group_in_buffer; /* UINT64_MAX: none */
-    bool tiles_wrong;         /* told already for this block */
+    struct bad_tile bad_tile; /* of this block */
     bool signed_seen;
 };
 
@@ -58,21 +64,22 @@ static bool stored_leaf(struct walk *w, uint64_t index, struct slk_hash *out)
     return true;
 }
 
-/* A full tile of level 1 and above, as the log makes it, against the stored one. */
+/* A full tile of level 1 and above, as the log makes it, against the stored one. Noted, and told once it is certain that
+ * the log is right. */
 static void compare_tile(void *ctx, uint32_t level, uint64_t index, const struct slk_hash *hashes)
 {
     struct walk *w = ctx;
     const struct slk_place *place;
     uint8_t stored[SLK_TILE_WIDTH * SLK_HASH_SIZE];
+    bool missing;
 
-    if (level == 0 || w->tiles_wrong)
+    if (level == 0 || w->bad_tile.found)
         return;
     place = slk_fsck_find(w->f, SLK_BASE_TILES, (uint64_t)level << 56 | index);
-    if (place == NULL || place->size != sizeof stored ||
-        !slk_lmdb_read(&w->f->file, place->offset, stored, sizeof stored))
-        slk_fsck_tell(w->f, "tiles", "tile %" PRIu64 " of level %u is missing", index, level);
-    else if (memcmp(stored, hashes, sizeof stored) != 0)
-        slk_fsck_tell(w->f, "tiles", "tile %" PRIu64 " of level %u is not what the entries lead to", index, level);
+    missing = place == NULL || place->size != sizeof stored ||
+              !slk_lmdb_read(&w->f->file, place->offset, stored, sizeof stored);
+    if (missing || memcmp(stored, hashes, sizeof stored) != 0)
+        w->bad_tile = (struct bad_tile){.found = true, .missing = missing, .level = level, .index = index};
 }
 
 /* ---- entries ---- */
@@ -98,10 +105,12 @@ static bool grow(struct walk *w, size_t n)
 /* An authorization covers the events right before it. */
 static void cover(struct walk *w, size_t at, const struct slk_authorization *authorization, size_t open_n)
 {
-    const struct slk_issuer *issuer = w->f->charter != NULL ? slk_charter_issuer(w->f->charter, authorization->key_id) : NULL;
+    const struct slk_issuer *issuer =
+        w->f->charter != NULL ? slk_charter_issuer(w->f->charter, authorization->key_id) : NULL;
 
     if (authorization->count != open_n)
-        slk_fsck_tell(w->f, w->where, "entry %zu authorizes %u events, but %zu stand before it", at, authorization->count, open_n);
+        slk_fsck_tell(w->f, w->where, "entry %zu authorizes %u events, but %zu stand before it", at,
+            authorization->count, open_n);
     for (size_t i = 0; i < open_n; i++)
         w->agencies[w->recorded_n - 1 - i] = issuer != NULL ? issuer->agency : 0;
 }
@@ -116,10 +125,12 @@ static void check_entry(struct walk *w, size_t at, struct slk_span bytes, bool l
         return;
     }
     if ((entry.type == SLK_ENTRY_SEAL) != last)
-        slk_fsck_tell(w->f, w->where, last ? "entry %zu, its last, is not a seal" : "entry %zu is a seal, but not its last", at);
+        slk_fsck_tell(w->f, w->where,
+            last ? "entry %zu, its last, is not a seal" : "entry %zu is a seal, but not its last", at);
     if (entry.type == SLK_ENTRY_RECORDED) {
         if (slk_event_parse(&event, entry.event) != SLK_OK)
-            slk_fsck_tell(w->f, w->where, "entry %zu (index %" PRIu64 ") holds no event", at, w->next_index + at);
+            slk_fsck_tell(
+                w->f, w->where, "entry %zu (index %" PRIu64 ") holds no event", at, w->next_index + at);
         w->agencies[w->recorded_n] = 0;
         w->recorded[w->recorded_n++] = (uint32_t)at;
         (*open_n)++;
@@ -144,7 +155,8 @@ static bool check_bundle(struct walk *w, const struct slk_bundle *bundle)
         struct slk_span bytes = slk_read_span(&r, slk_read_u16(&r));
 
         if (r.bad || bytes.size == 0) {
-            slk_fsck_tell(w->f, w->where, "entry %zu (index %" PRIu64 ") has a length that cannot be", i, w->next_index + i);
+            slk_fsck_tell(w->f, w->where, "entry %zu (index %" PRIu64 ") has a length that cannot be", i,
+                w->next_index + i);
             return false;
         }
         if (slk_get_u32(bundle->offsets + 4 * i) != offset)
@@ -167,8 +179,10 @@ static bool leads_to(struct walk *w, const struct slk_hash *leaves, size_t n, co
 {
     struct slk_hash is;
 
-    w->log = w->before;
-    slk_log_append(&w->log, leaves, n, NULL, NULL);
+    if (w->log.size != w->before.size) /* an attempt failed: the log is large to copy, so only then */
+        w->log = w->before;
+    w->bad_tile = (struct bad_tile){.found = false};
+    slk_log_append(&w->log, leaves, n, compare_tile, w);
     slk_log_root(&w->log, &is);
     return slk_hash_equal(&is, root);
 }
@@ -191,13 +205,16 @@ static void compare_leaves(struct walk *w, size_t n, bool computed, const struct
     }
     if (w->log_lost) {
         for (size_t i = 0; computed && differs_n > 0 && i < 1; i++)
-            slk_fsck_tell(w->f, w->where, "entry %zu (index %" PRIu64 ") and its stored hash differ", first, w->next_index + first);
+            slk_fsck_tell(w->f, w->where, "entry %zu (index %" PRIu64 ") and its stored hash differ", first,
+                w->next_index + first);
     } else if (computed && leads_to(w, w->leaves, n, root)) {
         if (differs_n > 0)
-            slk_fsck_tell(w->f, "leaves", "the stored hash of entry %" PRIu64 " is not that of its entry", w->next_index + first);
+            slk_fsck_tell(w->f, "leaves", "the stored hash of entry %" PRIu64 " is not that of its entry",
+                w->next_index + first);
     } else if (complete && differs_n > 0 && leads_to(w, stored, n, root)) {
         if (computed)
-            slk_fsck_tell(w->f, w->where, "entry %zu (index %" PRIu64 ") is not the one the log holds", first, w->next_index + first);
+            slk_fsck_tell(w->f, w->where, "entry %zu (index %" PRIu64 ") is not the one the log holds", first,
+                w->next_index + first);
         memcpy(w->leaves, stored, n * sizeof(*stored)); /* the log goes on with what was written once */
     } else {
         tell(w, "its entries do not lead to the log root in its header");
@@ -208,9 +225,13 @@ static void compare_leaves(struct walk *w, size_t n, bool computed, const struct
 
 static void append_to_log(struct walk *w, size_t n)
 {
-    w->log = w->before;
-    w->tiles_wrong = w->log_lost;
-    slk_log_append(&w->log, w->leaves, n, compare_tile, w);
+    if (w->log.size != w->before.size + n) { /* no attempt led to the root: nothing can be said about tiles */
+        w->log = w->before;
+        slk_log_append(&w->log, w->leaves, n, NULL, NULL);
+    } else if (w->bad_tile.found && !w->log_lost) {
+        slk_fsck_tell(w->f, "tiles", "tile %" PRIu64 " of level %u is %s", w->bad_tile.index,
+            w->bad_tile.level, w->bad_tile.missing ? "missing" : "not what the entries lead to");
+    }
     w->before = w->log;
 }
 
@@ -223,14 +244,16 @@ static bool read_row(struct walk *w, uint64_t number, struct slk_row *out)
     uint8_t bytes[SLK_ROW_SIZE];
 
     if (place == NULL || number - place->key >= place->size / SLK_ROW_SIZE ||
-        !slk_lmdb_read(&w->f->file, place->offset + (number - place->key) * SLK_ROW_SIZE, bytes, sizeof bytes))
+        !slk_lmdb_read(
+            &w->f->file, place->offset + (number - place->key) * SLK_ROW_SIZE, bytes, sizeof bytes))
         return false;
     slk_row_parse(out, bytes);
     return true;
 }
 
 /* A row is what its event makes of the row before it: computed again, it must be the same to the last bit. */
-static const char *check_row(struct walk *w, const struct slk_row *row, uint64_t number, const struct slk_bundle *bundle, size_t k)
+static const char *check_row(
+    struct walk *w, const struct slk_row *row, uint64_t number, const struct slk_bundle *bundle, size_t k)
 {
     struct slk_step step = {.leaf_hash = w->leaves[w->recorded[k]]};
     uint8_t again[SLK_RECORD_SIZE];
@@ -254,7 +277,8 @@ static const char *check_row(struct walk *w, const struct slk_row *row, uint64_t
     slk_event_id(&step.event_id, entry.event);
     step.agency = w->agencies[k] != 0 ? w->agencies[k] : record.owner_agency;
     if (event.sequence > 0) {
-        if (!read_row(w, row->previous_row, &before_row) || slk_record_parse(&before, before_row.record) != SLK_OK)
+        if (!read_row(w, row->previous_row, &before_row) ||
+            slk_record_parse(&before, before_row.record) != SLK_OK)
             return NULL;
         if (!slk_hash_equal(&before.last_event_id, &event.previous) || before.count != event.sequence)
             return "does not follow from the row before it";
@@ -294,7 +318,8 @@ static enum slk_err check_rows(struct walk *w, const struct slk_bundle *bundle, 
 
 /* ---- one block ---- */
 
-static void compare_seal(struct walk *w, const struct slk_block_header *header, const struct slk_bundle *bundle)
+static void compare_seal(
+    struct walk *w, const struct slk_block_header *header, const struct slk_bundle *bundle)
 {
     struct slk_span bytes;
     struct slk_entry seal;
@@ -313,21 +338,23 @@ static void compare_seal(struct walk *w, const struct slk_block_header *header, 
         tell(w, "its seal does not follow the seal before it");
 }
 
-static void check_header(struct walk *w, const struct slk_block_header *header, const struct slk_bundle *bundle, size_t rows_n)
+static void check_header(
+    struct walk *w, const struct slk_block_header *header, const struct slk_bundle *bundle, size_t rows_n)
 {
     if (header->height != w->height)
         slk_fsck_tell(w->f, w->where, "its header says height %" PRIu64, header->height);
     if (!slk_hash_equal(&header->chain_id, &w->f->chain_id))
         tell(w, "its header is of another ledger");
     if (w->has_previous && !slk_hash_equal(&header->previous, &w->previous_hash))
-        slk_fsck_tell(w->f, w->where, "it names another hash for block %" PRIu64 " than that block has", w->height - 1);
+        slk_fsck_tell(
+            w->f, w->where, "it names another hash for block %" PRIu64 " than that block has", w->height - 1);
     if (w->height == 0 && !slk_hash_is_zero(&header->previous))
         tell(w, "it names a block before the first");
     if (header->log_size != w->next_index + bundle->entries_n)
         tell(w, "its header names another log size");
     if (header->event_count != w->recorded_n || rows_n != w->recorded_n)
-        slk_fsck_tell(w->f, w->where, "it counts %u events and %zu status records, but holds %zu events", header->event_count,
-            rows_n, w->recorded_n);
+        slk_fsck_tell(w->f, w->where, "it counts %u events and %zu status records, but holds %zu events",
+            header->event_count, rows_n, w->recorded_n);
     if (header->body_bytes != bundle->entries.size)
         tell(w, "its header names another size");
 }
@@ -338,7 +365,8 @@ static enum slk_err read_block(struct walk *w, struct slk_bundle *bundle, size_t
     const struct slk_place *place = slk_fsck_find(w->f, SLK_BASE_BLOCK, w->height);
     enum slk_err err;
 
-    if (place == NULL || place->size != SLK_BLOCK_ROW || (err = slk_fsck_read(w->f, place, &w->head)) == SLK_E_CORRUPT) {
+    if (place == NULL || place->size != SLK_BLOCK_ROW ||
+        (err = slk_fsck_read(w->f, place, &w->head)) == SLK_E_CORRUPT) {
         tell(w, "its header is missing");
         return SLK_E_NOT_FOUND;
     }
@@ -359,7 +387,8 @@ static enum slk_err read_block(struct walk *w, struct slk_bundle *bundle, size_t
         tell(w, "its entries cannot be read");
         return SLK_E_NOT_FOUND;
     }
-    if (bundle->height != w->height || bundle->entries_n != slk_get_u32(w->head.at + SLK_BLOCK_HEADER_SIZE + 16))
+    if (bundle->height != w->height ||
+        bundle->entries_n != slk_get_u32(w->head.at + SLK_BLOCK_HEADER_SIZE + 16))
         tell(w, "its entries are filed under another height or number");
     return grow(w, bundle->entries_n) ? SLK_OK : SLK_E_NOMEM;
 }
@@ -373,7 +402,8 @@ static void note_signed(struct walk *w)
     w->signed_seen = true;
     slk_log_root(&w->log, &root);
     if (!slk_hash_equal(&root, &w->f->signed_head.root_hash))
-        slk_fsck_tell(w->f, "checkpoint", "its root is not that of the log at %" PRIu64 " entries", w->log.size);
+        slk_fsck_tell(
+            w->f, "checkpoint", "its root is not that of the log at %" PRIu64 " entries", w->log.size);
 }
 
 static enum slk_err check_block(struct walk *w)
@@ -432,9 +462,10 @@ static void compare_tip(struct walk *w, const struct slk_tip *tip)
     if (slk_block_header_parse(&header, w->head.at) != SLK_OK)
         return;
     if (tip->time_ms != header.time_ms || !slk_hash_equal(&tip->log_root, &header.log_root) ||
-        !slk_hash_equal(&tip->map_root, &header.map_root) || !slk_hash_equal(&tip->block_hash, &w->previous_hash) ||
-        !slk_hash_equal(&tip->seal_hash, &w->previous_seal) || tip->log_size != w->next_index || tip->rows_n != w->next_row ||
-        tip->events_n != w->events_n)
+        !slk_hash_equal(&tip->map_root, &header.map_root) ||
+        !slk_hash_equal(&tip->block_hash, &w->previous_hash) ||
+        !slk_hash_equal(&tip->seal_hash, &w->previous_seal) || tip->log_size != w->next_index ||
+        tip->rows_n != w->next_row || tip->events_n != w->events_n)
         slk_fsck_tell(w->f, "tip", "it is not what block %" PRIu64 " leads to", tip->height);
 }
 
@@ -444,8 +475,10 @@ static void check_rest(struct walk *w, uint64_t blocks_n)
     static const struct {
         enum slk_base base;
         const char *what;
-    } all[] = {{SLK_BASE_BLOCK, "a block after the tip"}, {SLK_BASE_ENTRIES, "entries that belong to no block"},
-        {SLK_BASE_ROWS, "status records that belong to no block"}, {SLK_BASE_LEAVES, "leaf hashes beyond the log"}};
+    } all[] = {{SLK_BASE_BLOCK, "a block after the tip"},
+        {SLK_BASE_ENTRIES, "entries that belong to no block"},
+        {SLK_BASE_ROWS, "status records that belong to no block"},
+        {SLK_BASE_LEAVES, "leaf hashes beyond the log"}};
     uint64_t ends[] = {blocks_n, w->next_index, w->next_row, w->next_index / SLK_GROUP_LEAVES};
 
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
@@ -459,7 +492,8 @@ static void check_rest(struct walk *w, uint64_t blocks_n)
                 group * SLK_GROUP_LEAVES, (group + 1) * SLK_GROUP_LEAVES - 1);
     for (size_t i = 0; i < w->f->base[SLK_BASE_TILES].n; i++) {
         uint64_t key = w->f->base[SLK_BASE_TILES].places[i].key;
-        if (slk_tile_width((uint32_t)(key >> 56), key & (((uint64_t)1 << 56) - 1), w->next_index) < SLK_TILE_WIDTH)
+        if (slk_tile_width((uint32_t)(key >> 56), key & (((uint64_t)1 << 56) - 1), w->next_index) <
+            SLK_TILE_WIDTH)
             slk_fsck_tell(w->f, "tiles", "it holds a tile beyond the log");
     }
     if (w->f->signed_head.tree_size != 0 && !w->signed_seen && !w->log_lost)
@@ -472,7 +506,8 @@ static enum slk_err walk_blocks(struct walk *w)
     uint64_t blocks_n = f->has_tip ? f->tip.height + 1 : 0;
 
     if (f->has_tip && blocks_n > f->base[SLK_BASE_BLOCK].n + 1000000) {
-        slk_fsck_tell(f, "tip", "it names height %" PRIu64 ", far beyond the blocks there are", f->tip.height);
+        slk_fsck_tell(
+            f, "tip", "it names height %" PRIu64 ", far beyond the blocks there are", f->tip.height);
         blocks_n = f->base[SLK_BASE_BLOCK].n;
     }
     for (w->height = 0; w->height < blocks_n; w->height++) {
@@ -503,6 +538,7 @@ enum slk_err slk_fsck_blocks(struct slk_fsck *f)
         return SLK_E_NOMEM;
     w->f = f;
     w->group_in_buffer = UINT64_MAX;
+    slk_log_init(&w->log);
     slk_log_init(&w->before);
     err = walk_blocks(w);
     free(w->head.at);

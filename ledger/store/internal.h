@@ -58,8 +58,8 @@ struct slk_env {
     unsigned users_n;
     bool read_only;
     bool pin_only; /* no data base is open: transactions only keep pages from being reused */
-    bool dead;   /* the map is lost: every later transaction fails */
-    int hold_fd; /* keeps writers out while read without LMDB's locks; -1 */
+    bool dead;     /* the map is lost: every later transaction fails */
+    int hold_fd;   /* keeps writers out while read without LMDB's locks; -1 */
     MDB_env *mdb;
     MDB_dbi base[SLK_BASE_N];
     bool cramped; /* wanted to grow, and readers stood in the way; the writer's */
@@ -99,7 +99,8 @@ enum slk_err slk_env_err(int rc);
 struct slk_store {
     struct slk_env *env;
     char *dir;
-    int lock_fd; /* writer.lock; -1 when read only */
+    int lock_fd;   /* writer.lock; -1 when read only */
+    int newest_fd; /* newest.c; -1: not open */
     bool read_only;
     bool dead;
     bool has_tip;
@@ -122,6 +123,13 @@ enum slk_err slk_store_errno(int error_number);
 void slk_tip_format(uint8_t out[SLK_TIP_SIZE], const struct slk_tip *tip);
 bool slk_tip_parse(struct slk_tip *out, struct slk_span bytes);
 enum slk_err slk_fsync_dir(const char *dir);
+
+/* ---- newest.c: the last transaction, noted beside data.mdb ---- */
+
+/* SLK_OK, SLK_E_NOT_FOUND, SLK_E_CORRUPT, SLK_E_IO; *txn_id is 0 unless OK. To be read before data.mdb is. */
+enum slk_err slk_newest_read(const char *dir, uint64_t *txn_id);
+/* After a commit. Fails silently: then the note is old, which refuses nothing. */
+void slk_newest_write(struct slk_store *store);
 
 /* ---- view.c ---- */
 
@@ -182,17 +190,19 @@ struct slk_snapshot_head {
     int fd;
     struct slk_hash chain_id;
     uint64_t credentials_n;
-    uint64_t lowest, highest; /* heights of its pieces */
+    uint64_t lowest, highest;                  /* heights of its pieces */
     struct slk_hash lowest_hash, highest_hash; /* block hashes there */
     size_t pieces_n;
     struct slk_piece *pieces; /* the partitions in order, then the types */
 };
 const char *slk_snapshot_name(unsigned number); /* "snapshot.0" */
 /* Reads and checks a header. SLK_OK; SLK_E_NOT_FOUND (no file, or being written); SLK_E_CORRUPT; SLK_E_NOMEM; SLK_E_IO. */
-enum slk_err slk_snapshot_open(struct slk_snapshot_head *out, const char *dir, unsigned number, struct slk_fault *fault);
+enum slk_err slk_snapshot_open(
+    struct slk_snapshot_head *out, const char *dir, unsigned number, struct slk_fault *fault);
 void slk_snapshot_close(struct slk_snapshot_head *head);
 /* Reads a piece into out[piece->size] and compares its hash. SLK_OK, SLK_E_CORRUPT. */
-enum slk_err slk_snapshot_read(const struct slk_snapshot_head *head, const struct slk_piece *piece, uint8_t *out);
+enum slk_err slk_snapshot_read(
+    const struct slk_snapshot_head *head, const struct slk_piece *piece, uint8_t *out);
 /* Is it of this ledger and of its past, as seen by the view? SLK_OK; SLK_E_CHAIN: of another one; SLK_E_CORRUPT. */
 enum slk_err slk_snapshot_belongs(
     const struct slk_snapshot_head *head, struct slk_view *view, const struct slk_hash *chain_id);

@@ -534,8 +534,9 @@ static void take_free(
     uint8_t *bytes = malloc(value->size + 1);
     uint64_t n, last = UINT64_MAX;
 
-    if (bytes == NULL || value->size < 8 || value->size % 8 != 0 || !slk_lmdb_read(file, value->offset, bytes, value->size) ||
-        host64(bytes) > value->size / 8 - 1 || host64(c->key) > file->meta->txn_id) {
+    if (bytes == NULL || value->size < 8 || value->size % 8 != 0 ||
+        !slk_lmdb_read(file, value->offset, bytes, value->size) || host64(bytes) > value->size / 8 - 1 ||
+        host64(c->key) > file->meta->txn_id) {
         found(file, value->page, "holds a list of free pages that cannot be");
         free(bytes);
         return;
@@ -556,7 +557,8 @@ static void take_free(
 }
 
 /* An item of the main data base: the name of another one. */
-static void take_name(struct slk_lmdb_file *file, const struct slk_lmdb_cursor *c, const struct slk_lmdb_value *value)
+static void take_name(
+    struct slk_lmdb_file *file, const struct slk_lmdb_cursor *c, const struct slk_lmdb_value *value)
 {
     for (int i = 0; i < SLK_BASE_N; i++)
         if (c->key_size == strlen(slk_base_names[i]) && memcmp(c->key, slk_base_names[i], c->key_size) == 0 &&

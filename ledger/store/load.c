@@ -8,11 +8,11 @@
 
 #include "ledger/core/multihash.h"
 
-#define CHUNK_ROWS      512 /* rows one job prepares */
-#define WINDOW          64  /* chunks prepared side by side, then applied in order */
-#define PREFETCH_AHEAD  16
-#define BATCH_PIECES    64
-#define BATCH_BYTES     ((size_t)32 << 20)
+#define CHUNK_ROWS     512 /* rows one job prepares */
+#define WINDOW         64  /* chunks prepared side by side, then applied in order */
+#define PREFETCH_AHEAD 16
+#define BATCH_PIECES   64
+#define BATCH_BYTES    ((size_t)32 << 20)
 
 struct loader {
     struct slk_view *view;
@@ -130,7 +130,8 @@ static enum slk_err import_pieces(struct loader *l, const struct slk_snapshot_he
     } while (import.err == SLK_OK && import.taking->n > 0);
     if (import.err != SLK_OK && import.bad != NULL)
         slk_fault_set(l->fault, "%s: %s %u is damaged", name,
-            import.bad->kind == SLK_PIECE_PARTITION ? "partition" : "the status indexes of type", import.bad->number);
+            import.bad->kind == SLK_PIECE_PARTITION ? "partition" : "the status indexes of type",
+            import.bad->number);
     batch_clear(import.taking);
     batch_clear(import.reading);
     free(batches);
@@ -249,7 +250,8 @@ static enum slk_err apply_update(struct loader *l, struct slk_map_update *update
     struct slk_hash rival;
     enum slk_err err;
 
-    if (slk_map_find(l->state->map, &update->path, &found) && !found.certain && found.row != update->old_row) {
+    if (slk_map_find(l->state->map, &update->path, &found) && !found.certain &&
+        found.row != update->old_row) {
         err = path_of_row(l, found.row, &rival);
         if (err != SLK_OK)
             return err;
@@ -300,7 +302,8 @@ static enum slk_err apply_chunk(struct loader *l, struct chunk *c)
 }
 
 /* Cuts blocks from *height on, *row within it, into chunks until the window is full. */
-static enum slk_err fill_window(struct loader *l, struct chunk *chunks, size_t *n, uint64_t *height, size_t *row)
+static enum slk_err fill_window(
+    struct loader *l, struct chunk *chunks, size_t *n, uint64_t *height, size_t *row)
 {
     *n = 0;
     while (*n < WINDOW && *height <= l->view->tip.height) {
@@ -311,7 +314,8 @@ static enum slk_err fill_window(struct loader *l, struct chunk *chunks, size_t *
         if (err == SLK_OK)
             err = slk_view_bundle(l->view, block.first_index, &bundle);
         if (err != SLK_OK) {
-            slk_fault_set(l->fault, "block %llu cannot be read; run `sillok fsck`", (unsigned long long)*height);
+            slk_fault_set(
+                l->fault, "block %llu cannot be read; run `sillok fsck`", (unsigned long long)*height);
             return err;
         }
         for (; *n < WINDOW && *row < block.rows_n; (*n)++) {
@@ -402,7 +406,8 @@ static enum slk_err count_credentials(struct loader *l, uint64_t *out)
         enum slk_err err = slk_view_block(l->view, height, &block);
 
         if (err != SLK_OK) {
-            slk_fault_set(l->fault, "block %llu cannot be read; run `sillok fsck`", (unsigned long long)height);
+            slk_fault_set(
+                l->fault, "block %llu cannot be read; run `sillok fsck`", (unsigned long long)height);
             return err;
         }
         for (size_t i = 0; i < block.rows_n; i++) {
@@ -494,8 +499,8 @@ static enum slk_err load_log(struct loader *l)
     return err;
 }
 
-enum slk_err slk_store_load_state(struct slk_store *store, struct slk_machine *state, const struct slk_par *par,
-    slk_progress_fn *progress, void *progress_ctx, struct slk_fault *fault)
+enum slk_err slk_store_load_state(struct slk_store *store, struct slk_machine *state,
+    const struct slk_par *par, slk_progress_fn *progress, void *progress_ctx, struct slk_fault *fault)
 {
     struct loader *l = calloc(1, sizeof(*l));
     struct slk_fault none;

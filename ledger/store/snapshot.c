@@ -20,7 +20,7 @@
 #define PIECE_SIZE     (4 + 4 + 8 + 8 + 8 + SLK_HASH_SIZE)
 #define PIECES_MAX     (SLK_MAP_PARTITIONS + SLK_CHARTER_TYPES_MAX)
 #define ALIGNMENT      4096u
-#define PENDING_MAX    ((size_t)32 << 20) /* copies waiting for the disk */
+#define PENDING_MAX    ((size_t)32 << 20)  /* copies waiting for the disk */
 #define SYNC_EACH      ((uint64_t)8 << 20) /* so that a commit's sync never waits for much of ours */
 #define PIECE_SIZE_MAX ((uint64_t)1 << 40)
 
@@ -86,15 +86,18 @@ static bool piece_is_sane(const struct slk_snapshot_head *head, size_t i, uint64
 {
     const struct slk_piece *piece = &head->pieces[i];
 
-    if (i < SLK_MAP_PARTITIONS ? piece->kind != SLK_PIECE_PARTITION || piece->number != i : piece->kind != SLK_PIECE_INDEXES)
+    if (i < SLK_MAP_PARTITIONS ? piece->kind != SLK_PIECE_PARTITION || piece->number != i
+                               : piece->kind != SLK_PIECE_INDEXES)
         return false;
     return piece->height >= head->lowest && piece->height <= head->highest && piece->size <= PIECE_SIZE_MAX &&
            piece->offset <= file_size && piece->size <= file_size - piece->offset;
 }
 
-static bool parse_header(struct slk_snapshot_head *head, const uint8_t *bytes, size_t size, uint64_t file_size)
+static bool parse_header(
+    struct slk_snapshot_head *head, const uint8_t *bytes, size_t size, uint64_t file_size)
 {
-    struct slk_reader r = {.rest = slk_span_of(bytes + MAGIC_SIZE + SLK_HASH_SIZE, size - MAGIC_SIZE - SLK_HASH_SIZE)};
+    struct slk_reader r = {
+        .rest = slk_span_of(bytes + MAGIC_SIZE + SLK_HASH_SIZE, size - MAGIC_SIZE - SLK_HASH_SIZE)};
 
     if (slk_read_u32(&r) != SLK_STORE_FORMAT || slk_read_u32(&r) != head->pieces_n)
         return false;
@@ -113,7 +116,8 @@ static bool parse_header(struct slk_snapshot_head *head, const uint8_t *bytes, s
 }
 
 /* The whole header; *bytes is malloc'ed. */
-static enum slk_err read_header(struct slk_snapshot_head *head, uint64_t file_size, uint8_t **bytes, size_t *size)
+static enum slk_err read_header(
+    struct slk_snapshot_head *head, uint64_t file_size, uint8_t **bytes, size_t *size)
 {
     uint8_t start[FIXED_SIZE];
     struct slk_hash hash;
@@ -121,7 +125,8 @@ static enum slk_err read_header(struct slk_snapshot_head *head, uint64_t file_si
     if (file_size < FIXED_SIZE || !read_at(head->fd, 0, start, sizeof start))
         return SLK_E_CORRUPT;
     head->pieces_n = slk_get_u32(start + MAGIC_SIZE + SLK_HASH_SIZE + 4);
-    if (memcmp(start, MAGIC, MAGIC_SIZE) != 0 || head->pieces_n < SLK_MAP_PARTITIONS || head->pieces_n > PIECES_MAX)
+    if (memcmp(start, MAGIC, MAGIC_SIZE) != 0 || head->pieces_n < SLK_MAP_PARTITIONS ||
+        head->pieces_n > PIECES_MAX)
         return SLK_E_CORRUPT;
     *size = header_size(head->pieces_n);
     *bytes = malloc(*size);
@@ -139,11 +144,12 @@ static bool is_unfinished(int fd, uint64_t file_size)
     static const uint8_t zero[MAGIC_SIZE + SLK_HASH_SIZE];
     uint8_t start[MAGIC_SIZE + SLK_HASH_SIZE];
 
-    return file_size == 0 ||
-           (file_size >= sizeof start && read_at(fd, 0, start, sizeof start) && memcmp(start, zero, sizeof start) == 0);
+    return file_size == 0 || (file_size >= sizeof start && read_at(fd, 0, start, sizeof start) &&
+                                 memcmp(start, zero, sizeof start) == 0);
 }
 
-enum slk_err slk_snapshot_open(struct slk_snapshot_head *out, const char *dir, unsigned number, struct slk_fault *fault)
+enum slk_err slk_snapshot_open(
+    struct slk_snapshot_head *out, const char *dir, unsigned number, struct slk_fault *fault)
 {
     char path[SLK_PATH_SIZE];
     uint8_t *bytes = NULL;
@@ -159,8 +165,9 @@ enum slk_err slk_snapshot_open(struct slk_snapshot_head *out, const char *dir, u
     if (out->fd < 0)
         return slk_store_errno(errno);
     if (fstat(out->fd, &st) == 0)
-        err = is_unfinished(out->fd, (uint64_t)st.st_size) ? SLK_E_NOT_FOUND
-                                                            : read_header(out, (uint64_t)st.st_size, &bytes, &size);
+        err = is_unfinished(out->fd, (uint64_t)st.st_size)
+                  ? SLK_E_NOT_FOUND
+                  : read_header(out, (uint64_t)st.st_size, &bytes, &size);
     if (err == SLK_OK) {
         out->pieces = calloc(out->pieces_n, sizeof(*out->pieces));
         if (out->pieces == NULL)
@@ -170,7 +177,8 @@ enum slk_err slk_snapshot_open(struct slk_snapshot_head *out, const char *dir, u
     }
     free(bytes);
     if (err == SLK_E_CORRUPT)
-        slk_fault_set(fault, "%s: its header is damaged, or the file is truncated", slk_snapshot_name(number));
+        slk_fault_set(
+            fault, "%s: its header is damaged, or the file is truncated", slk_snapshot_name(number));
     if (err != SLK_OK)
         slk_snapshot_close(out);
     return err;
@@ -185,7 +193,8 @@ void slk_snapshot_close(struct slk_snapshot_head *head)
     head->fd = -1;
 }
 
-enum slk_err slk_snapshot_read(const struct slk_snapshot_head *head, const struct slk_piece *piece, uint8_t *out)
+enum slk_err slk_snapshot_read(
+    const struct slk_snapshot_head *head, const struct slk_piece *piece, uint8_t *out)
 {
     struct slk_hash hash;
 
@@ -212,9 +221,12 @@ enum slk_err slk_snapshot_belongs(
 
     if (!slk_hash_equal(&head->chain_id, chain_id) || !view->has_tip || head->highest > view->tip.height)
         return SLK_E_CHAIN; /* newer than the ledger: left over from before a backup was put back */
-    if (block_hash_at(view, head->lowest, &low) != SLK_OK || block_hash_at(view, head->highest, &high) != SLK_OK)
+    if (block_hash_at(view, head->lowest, &low) != SLK_OK ||
+        block_hash_at(view, head->highest, &high) != SLK_OK)
         return SLK_E_CORRUPT;
-    return slk_hash_equal(&low, &head->lowest_hash) && slk_hash_equal(&high, &head->highest_hash) ? SLK_OK : SLK_E_CHAIN;
+    return slk_hash_equal(&low, &head->lowest_hash) && slk_hash_equal(&high, &head->highest_hash)
+               ? SLK_OK
+               : SLK_E_CHAIN;
 }
 
 /* ---- writing ---- */
@@ -333,7 +345,8 @@ static void snapshot_free(struct slk_snapshot *s)
     free(s);
 }
 
-enum slk_err slk_snapshot_begin(struct slk_snapshot **out, struct slk_store *store, const struct slk_machine *state)
+enum slk_err slk_snapshot_begin(
+    struct slk_snapshot **out, struct slk_store *store, const struct slk_machine *state)
 {
     struct slk_snapshot *s;
     enum slk_err err;
@@ -414,7 +427,8 @@ static enum slk_err room_in_queue(struct slk_snapshot *s, bool wait, bool *room)
     return err;
 }
 
-enum slk_err slk_snapshot_step(struct slk_snapshot *s, const struct slk_machine *state, size_t budget, bool *done)
+enum slk_err slk_snapshot_step(
+    struct slk_snapshot *s, const struct slk_machine *state, size_t budget, bool *done)
 {
     *done = s->next == s->pieces_n;
     assert(state->has_genesis && SLK_MAP_PARTITIONS + state->charter->types_n == s->pieces_n);

@@ -312,7 +312,19 @@ static enum slk_err read_meta(struct slk_store *store, struct slk_view *view, st
     return SLK_OK;
 }
 
-static enum slk_err load(struct slk_store *store, bool unchecked, struct slk_fault *fault)
+static enum slk_err check_newest(const struct slk_view *view, uint64_t newest, struct slk_fault *fault)
+{
+    if (mdb_txn_id(view->txn) >= newest)
+        return SLK_OK;
+    slk_fault_set(fault,
+        "data.mdb ends before what was committed here last (transaction %llu of %llu): it is damaged, or an "
+        "older copy; if "
+        "that is meant, remove the file `newest`",
+        (unsigned long long)mdb_txn_id(view->txn), (unsigned long long)newest);
+    return SLK_E_CORRUPT;
+}
+
+static enum slk_err load(struct slk_store *store, bool unchecked, uint64_t newest, struct slk_fault *fault)
 {
     struct slk_view *view;
     enum slk_err err = slk_view_begin(&view, store);
@@ -321,7 +333,9 @@ static enum slk_err load(struct slk_store *store, bool unchecked, struct slk_fau
         slk_fault_set(fault, "the tip cannot be read");
         return err;
     }
-    err = read_meta(store, view, fault);
+    err = check_newest(view, newest, fault);
+    if (err == SLK_OK)
+        err = read_meta(store, view, fault);
     if (err == SLK_OK && view->has_tip && !unchecked)
         err = check_end_of_chain(store, view, fault);
     slk_view_end(view);
@@ -336,6 +350,7 @@ static enum slk_err store_new(struct slk_store **out, const char *dir, bool read
     if (store == NULL)
         return SLK_E_NOMEM;
     store->lock_fd = -1;
+    store->newest_fd = -1;
     store->read_only = read_only;
     store->dir = strdup(dir);
     store->leaves = malloc(SLK_GROUP_LEAVES * sizeof(*store->leaves));
@@ -347,6 +362,8 @@ void slk_store_close(struct slk_store *store)
     if (store == NULL)
         return;
     slk_env_close(store->env);
+    if (store->newest_fd >= 0)
+        (void)close(store->newest_fd);
     if (store->lock_fd >= 0)
         (void)close(store->lock_fd); /* last: the next writer starts when LMDB is closed */
     free(store->charter);
@@ -373,9 +390,11 @@ enum slk_err slk_store_open(
 {
     struct slk_env_options env = env_options(options, false);
     struct slk_store *store;
+    uint64_t newest;
     enum slk_err err;
 
     *out = NULL;
+    (void)slk_newest_read(dir, &newest); /* before data.mdb: a writer may be at work */
     err = slk_lmdb_check_head(dir, fault);
     if (err != SLK_OK)
         return err;
@@ -385,7 +404,7 @@ enum slk_err slk_store_open(
     if (err == SLK_OK)
         err = slk_env_open(&store->env, dir, &env, fault);
     if (err == SLK_OK)
-        err = load(store, options != NULL && options->unchecked, fault);
+        err = load(store, options != NULL && options->unchecked, newest, fault);
     if (err != SLK_OK) {
         slk_store_close(store);
         return err;
@@ -397,7 +416,7 @@ enum slk_err slk_store_open(
 /* Nothing but what an interrupted slk_store_create leaves behind. */
 static enum slk_err check_empty(const char *dir, struct slk_fault *fault)
 {
-    static const char *const ours[] = {".", "..", "data.mdb", "lock.mdb", "writer.lock"};
+    static const char *const ours[] = {".", "..", "data.mdb", "lock.mdb", "writer.lock", "newest"};
     DIR *d = opendir(dir);
     enum slk_err err = SLK_OK;
     struct dirent *e;
@@ -428,8 +447,11 @@ static enum slk_err remove_leftover(const char *dir, struct slk_fault *fault)
 
     if (!slk_store_path(path, dir, "data.mdb"))
         return SLK_E_IO;
-    if (access(path, F_OK) != 0)
+    if (access(path, F_OK) != 0) {
+        if (slk_store_path(path, dir, "newest"))
+            (void)unlink(path); /* of a ledger that was removed from here */
         return SLK_OK;
+    }
     if (slk_lmdb_newest(dir, &txn_id) == SLK_OK && txn_id > 0) {
         slk_fault_set(fault, "%s holds a ledger already", dir);
         return SLK_E_EXISTS;
@@ -479,7 +501,7 @@ static enum slk_err sync_names(const char *dir)
 
 static void remove_files(const char *dir, bool made_dir)
 {
-    static const char *const ours[] = {"data.mdb", "lock.mdb", "writer.lock"};
+    static const char *const ours[] = {"data.mdb", "lock.mdb", "writer.lock", "newest"};
     char path[SLK_PATH_SIZE];
 
     for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++)
@@ -511,7 +533,7 @@ static enum slk_err create_in(struct slk_store **out, const char *dir, struct sl
     if (err == SLK_OK)
         err = sync_names(dir);
     if (err == SLK_OK)
-        err = load(store, false, fault);
+        err = load(store, false, 0, fault);
     if (err != SLK_OK) {
         slk_store_close(store);
         remove_files(dir, false);

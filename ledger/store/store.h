@@ -5,6 +5,7 @@
  *
  *   data.mdb, lock.mdb      LMDB
  *   writer.lock             flock()ed by the one writer
+ *   newest                  number of the last transaction: a data.mdb that ends before it is refused
  *   snapshot.0, snapshot.1  leaves of the map and used status indexes, overwritten in turn
  */
 #ifndef SLK_STORE_STORE_H
@@ -18,19 +19,19 @@ struct slk_store;
 
 struct slk_store_options {
     bool read_only;
-    bool unchecked;       /* do not look at the newest blocks again: for who replays every block anyway */
-    size_t map_size;      /* LMDB's, at start; 0: the default. It grows by itself */
-    size_t map_headroom;  /* grow when less than this is free; 0: the default */
-    size_t map_max;       /* never above this: SLK_E_NO_SPACE then; 0: no limit */
+    bool unchecked;      /* do not look at the newest blocks again: for who replays every block anyway */
+    size_t map_size;     /* LMDB's, at start; 0: the default. It grows by itself */
+    size_t map_headroom; /* grow when less than this is free; 0: the default */
+    size_t map_max;      /* never above this: SLK_E_NO_SPACE then; 0: no limit */
 };
 
 /* Makes an empty ledger directory (mode 0700, created if missing; refused with SLK_E_EXISTS when it is a ledger already,
  * and when it is not empty). */
-SLK_MUST_CHECK enum slk_err slk_store_create(struct slk_store **out, const char *dir, struct slk_span genesis_charter,
-    const struct slk_store_options *options, struct slk_fault *fault);
+SLK_MUST_CHECK enum slk_err slk_store_create(struct slk_store **out, const char *dir,
+    struct slk_span genesis_charter, const struct slk_store_options *options, struct slk_fault *fault);
 /* Opens one. SLK_E_NOT_FOUND, SLK_E_IN_USE, SLK_E_FORMAT (newer), SLK_E_CORRUPT (truncated, damaged meta), SLK_E_IO. */
-SLK_MUST_CHECK enum slk_err slk_store_open(struct slk_store **out, const char *dir, const struct slk_store_options *options,
-    struct slk_fault *fault);
+SLK_MUST_CHECK enum slk_err slk_store_open(struct slk_store **out, const char *dir,
+    const struct slk_store_options *options, struct slk_fault *fault);
 void slk_store_close(struct slk_store *store);
 const char *slk_store_dir(const struct slk_store *store);
 
@@ -43,7 +44,8 @@ const struct slk_tip *slk_store_tip(const struct slk_store *store);
 /* One transaction: entries, rows, tiles, header, tip. When it returns SLK_OK the block is on disk (fdatasync done).
  * Any other answer: the store is dead (every later commit fails): stop the process, reopen, look.
  * SLK_E_NO_SPACE and SLK_E_IO are told apart. Asserts that the block follows the tip. */
-SLK_MUST_CHECK enum slk_err slk_store_commit(struct slk_store *store, const struct slk_block *block, struct slk_fault *fault);
+SLK_MUST_CHECK enum slk_err slk_store_commit(
+    struct slk_store *store, const struct slk_block *block, struct slk_fault *fault);
 
 /* The map should grow, and views that are open in this process stand in the way: end them all, grow, begin them again. A
  * commit that finds no room at all waits 30 s for that and then fails. Only where address space is scarce (ulimit -v, 32
@@ -53,14 +55,16 @@ SLK_MUST_CHECK enum slk_err slk_store_grow(struct slk_store *store);
 
 /* Signed checkpoint of the newest signed size: one transaction, synced. Refused (SLK_E_CHAIN) when smaller than the last
  * one, or of the same size with another root: this is the guard against cosigning two histories. */
-SLK_MUST_CHECK enum slk_err slk_store_put_checkpoint(struct slk_store *store, const struct slk_tree_head *head, struct slk_span note);
+SLK_MUST_CHECK enum slk_err slk_store_put_checkpoint(
+    struct slk_store *store, const struct slk_tree_head *head, struct slk_span note);
 
 /* ---- reading: a view is a consistent picture; make one per thread, end it soon (LMDB keeps old pages for it) ---- */
 
 struct slk_view;
 SLK_MUST_CHECK enum slk_err slk_view_begin(struct slk_view **out, struct slk_store *store);
 void slk_view_end(struct slk_view *view); /* NULL is fine */
-SLK_MUST_CHECK enum slk_err slk_view_renew(struct slk_view *view); /* the newest picture; cheaper than end and begin */
+SLK_MUST_CHECK enum slk_err slk_view_renew(
+    struct slk_view *view); /* the newest picture; cheaper than end and begin */
 const struct slk_tip *slk_view_tip(const struct slk_view *view); /* NULL before the genesis block */
 /* All borrowed until the view ends or renews. SLK_E_NOT_FOUND; SLK_E_CORRUPT when what is there cannot be right. */
 SLK_MUST_CHECK enum slk_err slk_view_entry(struct slk_view *view, uint64_t log_index, struct slk_span *out);
@@ -70,15 +74,17 @@ struct slk_view_block {
     uint64_t first_index, first_row;
     struct slk_span entries; /* bundle form, seal last */
     size_t entries_n, rows_n;
-    struct slk_span rows;    /* rows_n * SLK_ROW_SIZE */
+    struct slk_span rows; /* rows_n * SLK_ROW_SIZE */
 };
-SLK_MUST_CHECK enum slk_err slk_view_block(struct slk_view *view, uint64_t height, struct slk_view_block *out);
+SLK_MUST_CHECK enum slk_err slk_view_block(
+    struct slk_view *view, uint64_t height, struct slk_view_block *out);
 /* The block that holds a log index. */
 SLK_MUST_CHECK enum slk_err slk_view_height_of(struct slk_view *view, uint64_t log_index, uint64_t *height);
 /* Hashes of a tile in the log at the view's size, full or partial; right edge included. An slk_log_read_fn with ctx = view. */
 bool slk_view_tile(void *view, uint32_t level, uint64_t index, uint32_t width, struct slk_hash *out);
 /* SLK_E_NOT_FOUND when nothing was signed yet. */
-SLK_MUST_CHECK enum slk_err slk_view_checkpoint(struct slk_view *view, struct slk_tree_head *head, struct slk_span *note);
+SLK_MUST_CHECK enum slk_err slk_view_checkpoint(
+    struct slk_view *view, struct slk_tree_head *head, struct slk_span *note);
 /* Rebuilds the log's right edge at the view's tip. */
 SLK_MUST_CHECK enum slk_err slk_view_load_log(struct slk_view *view, struct slk_log *out);
 
@@ -88,13 +94,16 @@ SLK_MUST_CHECK enum slk_err slk_view_load_log(struct slk_view *view, struct slk_
  * Between slk_snapshot_begin and the end, the writer thread calls slk_snapshot_step between two blocks: it copies a few
  * partitions (with the height they are of) and hands them to a thread that writes. */
 struct slk_snapshot;
-SLK_MUST_CHECK enum slk_err slk_snapshot_begin(struct slk_snapshot **out, struct slk_store *store, const struct slk_machine *state);
+SLK_MUST_CHECK enum slk_err slk_snapshot_begin(
+    struct slk_snapshot **out, struct slk_store *store, const struct slk_machine *state);
 /* Copies about `budget` bytes of partitions. *done when all are on their way. Copies nothing while 32 MiB wait for the disk;
  * with a budget of SIZE_MAX it waits instead and copies everything. */
-SLK_MUST_CHECK enum slk_err slk_snapshot_step(struct slk_snapshot *snapshot, const struct slk_machine *state, size_t budget, bool *done);
+SLK_MUST_CHECK enum slk_err slk_snapshot_step(
+    struct slk_snapshot *snapshot, const struct slk_machine *state, size_t budget, bool *done);
 /* Waits for the writing thread, then makes it valid (header, fsync). Frees. Anything but SLK_OK: the older one stays.
  * SLK_E_RANGE: the state is ahead of the last committed block; commit first. */
-SLK_MUST_CHECK enum slk_err slk_snapshot_finish(struct slk_snapshot *snapshot, const struct slk_machine *state);
+SLK_MUST_CHECK enum slk_err slk_snapshot_finish(
+    struct slk_snapshot *snapshot, const struct slk_machine *state);
 void slk_snapshot_abort(struct slk_snapshot *snapshot); /* NULL is fine */
 
 /* Fills a fresh state (map, indexes, log, tip) from the newest sound snapshot and the blocks after it; without a
@@ -103,8 +112,8 @@ void slk_snapshot_abort(struct slk_snapshot *snapshot); /* NULL is fine */
  * loaded does not lead to the last seal (fault names it); SLK_E_NOMEM; SLK_E_IO. A state->map and state->indexes that a damaged
  * snapshot spoilt are replaced by new ones. */
 typedef void slk_progress_fn(void *ctx, const char *what, uint64_t done, uint64_t total);
-SLK_MUST_CHECK enum slk_err slk_store_load_state(struct slk_store *store, struct slk_machine *state, const struct slk_par *par,
-    slk_progress_fn *progress, void *progress_ctx, struct slk_fault *fault);
+SLK_MUST_CHECK enum slk_err slk_store_load_state(struct slk_store *store, struct slk_machine *state,
+    const struct slk_par *par, slk_progress_fn *progress, void *progress_ctx, struct slk_fault *fault);
 /* Rows that the last slk_store_load_state had to replay: what no snapshot holds yet, the price of the next start. */
 uint64_t slk_store_replayed_n(const struct slk_store *store);
 
@@ -114,10 +123,10 @@ uint64_t slk_store_replayed_n(const struct slk_store *store);
  * against the chain, tiles, snapshots. Each finding is told as one sentence; what is sound is still checked after one.
  * Returns SLK_OK (sound) or SLK_E_CORRUPT. Works on a directory that slk_store_open refuses. */
 typedef void slk_finding_fn(void *ctx, const char *where, const char *what);
-SLK_MUST_CHECK enum slk_err slk_store_fsck(const char *dir, slk_finding_fn *finding, void *finding_ctx, slk_progress_fn *progress,
-    void *progress_ctx, struct slk_fault *fault);
+SLK_MUST_CHECK enum slk_err slk_store_fsck(const char *dir, slk_finding_fn *finding, void *finding_ctx,
+    slk_progress_fn *progress, void *progress_ctx, struct slk_fault *fault);
 /* A consistent copy while a writer goes on (LMDB's hot copy), made under a temporary name, fsynced, then renamed; `to` must not exist. */
-SLK_MUST_CHECK enum slk_err slk_store_backup(const char *dir, const char *to, slk_progress_fn *progress, void *progress_ctx,
-    struct slk_fault *fault);
+SLK_MUST_CHECK enum slk_err slk_store_backup(
+    const char *dir, const char *to, slk_progress_fn *progress, void *progress_ctx, struct slk_fault *fault);
 
 #endif

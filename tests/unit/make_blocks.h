@@ -1,0 +1,52 @@
+/* make_blocks.h: blocks for tests of the store, the same in every run and process: block h of seed s is a function of both.
+ *
+ * Right in everything the store and fsck look at (events, records, histories, hashes, tiles, map root), made without
+ * ledger/core's map and builder: the map root comes from the definition, slowly. Signatures are noise: nobody below
+ * the rules looks at them.
+ */
+#ifndef SLK_TESTS_MAKE_BLOCKS_H
+#define SLK_TESTS_MAKE_BLOCKS_H
+
+#include "ledger/core/block.h"
+#include "ledger/core/charter.h"
+
+#define MAKER_CREDENTIALS_MAX 4000
+
+struct maker_credential {
+    uint8_t handle[SLK_HANDLE_SIZE];
+    struct slk_hash path;
+    struct slk_record record;
+    uint8_t bytes[SLK_RECORD_SIZE];
+    uint64_t row;
+};
+
+struct maker {
+    uint64_t random;
+    uint64_t seed;
+    unsigned events_max; /* in a block */
+    struct slk_charter *charter;
+    uint8_t charter_bytes[SLK_CHARTER_BYTES_MAX];
+    size_t charter_size;
+    struct slk_hash chain_id;
+    struct slk_log log;
+    struct slk_tip tip;
+    bool has_tip;
+    size_t credentials_n;
+    struct maker_credential *credentials; /* in order of issue */
+    size_t order[MAKER_CREDENTIALS_MAX];  /* ascending paths */
+    struct slk_block block;               /* the last one made */
+};
+
+/* events_max: most events in a block. */
+struct maker *maker_new(uint64_t seed, unsigned events_max);
+void maker_free(struct maker *maker);
+/* The next block; genesis first. Valid until the next call. */
+const struct slk_block *maker_next(struct maker *maker);
+/* As above with exactly this many events. */
+const struct slk_block *maker_next_of(struct maker *maker, unsigned events_n);
+struct slk_span maker_charter(const struct maker *maker);
+
+/* A checkpoint of the last block, signed by the first member's log key; the note's length. */
+size_t maker_note(const struct maker *maker, uint8_t *out, size_t cap);
+
+#endif
