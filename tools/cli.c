@@ -198,6 +198,7 @@ int cli_code_of(enum slk_err err)
     case SLK_E_READ_ONLY:
     case SLK_E_KEY:
     case SLK_E_EXISTS:
+    case SLK_E_NOT_FOUND:
     case SLK_E_CANCELLED:
     case SLK_E_UNSIGNED:
         return CLI_UNSURE;
@@ -225,7 +226,6 @@ int cli_code_of(enum slk_err err)
     case SLK_E_NO_HISTORY:
     case SLK_E_TIME:
     case SLK_E_CHARTER:
-    case SLK_E_NOT_FOUND:
     case SLK_E_CHAIN:
     case SLK_E_CORRUPT:
     case SLK_E_REFUSED:

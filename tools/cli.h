@@ -90,7 +90,7 @@ int cli_fail(const struct cli *cli, int code, const char *format, ...) __attribu
 /* "sillok NAME: where[:line]: sentence: detail". `where` and `fault` may be NULL. */
 int cli_fault(
     const struct cli *cli, int code, const char *where, enum slk_err err, const struct slk_fault *fault);
-/* NO for what the ledger or a file says about itself (damaged, refused, not found), UNSURE for the rest. */
+/* NO for what the ledger or a file says about itself (damaged, refused), UNSURE when it could not be asked. */
 int cli_code_of(enum slk_err err);
 
 /* One JSON value and a newline on standard output; takes the reference. Aborts on NULL: json_pack found no memory. */

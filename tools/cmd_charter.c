@@ -129,17 +129,6 @@ static void set_defaults(struct slk_charter *c)
     c->fresh_s = 60;
 }
 
-static int by_agency(const void *a, const void *b)
-{
-    return ((const struct slk_member *)a)->agency - ((const struct slk_member *)b)->agency;
-}
-
-static int by_public_key(const void *a, const void *b)
-{
-    return memcmp(
-        ((const struct slk_issuer *)a)->public_key, ((const struct slk_issuer *)b)->public_key, SLK_KEY_SIZE);
-}
-
 static bool build(const struct cli *cli, const struct new_args *a, struct slk_charter *c)
 {
     uint64_t created_s = cli_now_ms() / 1000;
@@ -159,8 +148,7 @@ static bool build(const struct cli *cli, const struct new_args *a, struct slk_ch
         !add_members(cli, a, &a->observers, SLK_OBSERVER, c) || !add_issuers(cli, a, &a->issuers, false, c) ||
         !add_issuers(cli, a, &a->desks, true, c))
         return false;
-    qsort(c->members, c->members_n, sizeof(c->members[0]), by_agency);
-    qsort(c->issuers, c->issuers_n, sizeof(c->issuers[0]), by_public_key);
+    slk_charter_sort(c);
     return true;
 }
 

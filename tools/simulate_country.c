@@ -156,14 +156,7 @@ static bool add_issuer(
     slk_sim_issuer_seed(key, o->seed, i);
     if (!public_key(issuer->public_key, key))
         return false;
-    slk_key_id(issuer->key_id, issuer->public_key);
     return true;
-}
-
-static int by_public_key(const void *a, const void *b)
-{
-    return memcmp(
-        ((const struct slk_issuer *)a)->public_key, ((const struct slk_issuer *)b)->public_key, SLK_KEY_SIZE);
 }
 
 bool slk_sim_charter(
@@ -183,7 +176,6 @@ bool slk_sim_charter(
     for (out->issuers_n = 0; out->issuers_n < SLK_SIM_ISSUERS; out->issuers_n++)
         if (!add_issuer(out, (unsigned)out->issuers_n, options, public_key))
             return false;
-    qsort(out->issuers, out->issuers_n, sizeof(out->issuers[0]), by_public_key);
     for (uint32_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
         struct slk_credential_type *type = &out->types[out->types_n++];
 
@@ -202,5 +194,6 @@ bool slk_sim_charter(
     out->delta_ms = 200;
     out->heartbeat_s = 300;
     out->fresh_s = 60;
+    slk_charter_sort(out);
     return true;
 }

@@ -1,0 +1,295 @@
+#!/bin/bash
+# Every command of sillok, and what bad input gets, on small ledgers.   cli.sh SILLOK SILLOK_VERIFY   (TAP)
+set -u
+sillok=$(realpath "$1")
+verify=$(realpath "$2")
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+cd "$dir" || exit 2
+export LC_ALL=C
+
+n=0
+bad=0
+report() { # report TITLE CONDITION
+    n=$((n + 1))
+    if [ "$2" = yes ]; then
+        echo "ok $n - $1"
+    else
+        echo "not ok $n - $1"
+        sed 's/^/# /' out | head -20
+        bad=1
+    fi
+}
+exits() { # exits CODE TITLE COMMAND...: output and messages stay in the file `out`
+    local want=$1 title=$2 got=0
+    shift 2
+    "$@" >out 2>&1 </dev/null || got=$?
+    [ "$got" = "$want" ] || echo "exit code $got, not $want: $*" >>out
+    report "$title" "$([ "$got" = "$want" ] && echo yes)"
+}
+says() { # says TEXT: the last command's output holds TEXT
+    report "  says: $1" "$(grep -qF -- "$1" out && echo yes)"
+}
+same() { # same TITLE A B
+    echo "$2 / $3" >out
+    report "$1" "$([ "$2" = "$3" ] && echo yes)"
+}
+height() { "$sillok" head --json "$1" | sed 's/.*"height":\([0-9]*\).*/\1/'; }
+root() { "$sillok" head --json "$1" | sed 's/.*"log_root":"\([0-9a-f]*\)".*/\1/'; }
+head_after() { # nothing was written: height and root are as before
+    same "  nothing was written" "$(height "$1") $(root "$1")" "$2"
+}
+
+# ---- help, usage ----
+exits 0 "--version" "$sillok" --version
+exits 0 "--help" "$sillok" --help
+for c in keygen charter "charter new" "charter show" init submit head history prove verify crowd policy audit fsck stat backup \
+    restore simulate; do
+    # shellcheck disable=SC2086
+    exits 0 "$c --help" "$sillok" $c --help
+    says "Usage:"
+done
+exits 2 "no command" "$sillok"
+exits 2 "an unknown command" "$sillok" frobnicate
+exits 2 "an unknown option" "$sillok" head --frobnicate ledger
+says "--help"
+exits 2 "an option without its argument" "$sillok" prove ledger --handle
+exits 2 "an argument too few" "$sillok" backup ledger
+exits 2 "an argument too many" "$sillok" head a b
+exits 2 "a number that is none" "$sillok" simulate --seed x
+exits 2 "a ledger that is not there" "$sillok" audit nowhere
+
+# ---- keys and charters ----
+exits 0 "keygen" "$sillok" keygen --out k.pem --name city --type cosign
+says "vkey       = city+"
+same "a private key is its owner's alone" "$(stat -c %a k.pem)" 600
+exits 2 "keygen never overwrites" "$sillok" keygen --out k.pem
+exits 0 "a key from a seed" "$sillok" keygen --seed "$(printf '00%.0s' {1..32})"
+says "3b6a27bcceb6a42d62a3a8d02a6f0d73653215771de243a63ac048a18b59da29"
+exits 0 "a member's four keys" "$sillok" keygen --member keys city
+says "cosign_key = "
+exits 0 "issuers' keys" "$sillok" keygen --issuer keys office desk
+exits 2 "keys with a path for a name" "$sillok" keygen --issuer keys ../office
+new=("$sillok" charter new --origin test.example/cards --keys keys --member city=1 --issuer office=1 --desk desk=1)
+exits 0 "charter new" "${new[@]}" -o charter.ini
+exits 0 "charter show" "$sillok" charter show charter.ini
+says "quorum       1 of 1"
+exits 0 "charter show --json" "$sillok" charter show --json charter.ini
+says '"chain_id":"'
+exits 2 "charter new without keys" "$sillok" charter new --origin o --keys nowhere --member city=1
+[ -s charter.ini ] || { echo "Bail out! no charter"; exit 1; }
+sed "s/^public_key = .*/public_key = $(sed -n 's/^vote_key = //p' charter.ini)/" charter.ini >twice.ini
+exits 1 "a charter with a key used twice" "$sillok" charter show twice.ini
+sed 's/^role = voting/role = observer/' charter.ini >nobody.ini
+exits 1 "a charter in which nobody votes" "$sillok" charter show nobody.ini
+exits 1 "no ledger comes of it" "$sillok" init nobody --charter nobody.ini
+same "  nothing was written" "$(ls -d nobody 2>/dev/null)" ""
+sed 's/^agency = 1/agency = one/' charter.ini >word.ini
+exits 1 "a charter with a word for a number" "$sillok" charter show word.ini
+says "word.ini:"
+
+# ---- a ledger by hand ----
+signers=(--log-key keys/city.log.pem --cosign-key keys/city.cosign.pem)
+exits 2 "init without its keys' mates" "$sillok" init ledger --charter charter.ini --log-key keys/city.log.pem
+exits 2 "init with somebody else's keys" "$sillok" init ledger --charter charter.ini --log-key keys/desk.pem --cosign-key keys/office.pem
+same "  nothing was written" "$(ls -d ledger 2>/dev/null)" ""
+exits 0 "init" "$sillok" init ledger --charter charter.ini "${signers[@]}"
+[ -d ledger ] || { echo "Bail out! no ledger"; exit 1; }
+exits 2 "init never overwrites" "$sillok" init ledger --charter charter.ini "${signers[@]}"
+says "already"
+handle=$(printf 'a1%.0s' {1..32})
+other=$(printf 'b2%.0s' {1..32})
+device() { printf "$1%.0s" {1..32}; }
+now=$(date -u +%s)
+issue() { # issue HANDLE DEVICE INDEX
+    echo "{\"issuer\":\"office\",\"kind\":\"ISSUE\",\"credential\":\"$1\",\"device\":\"$(device "$2")\",\"carrier\":\"PHONE\",\"channel\":\"OFFICE_QR\",\"type\":\"RESIDENT_PHONE\",\"valid_until\":$((now + 86400 * 900)),\"occurred_at\":$now,\"status_index\":$3}"
+}
+event() { # event ISSUER KIND HANDLE [MORE]
+    echo "{\"issuer\":\"$1\",\"kind\":\"$2\",\"credential\":\"$3\",\"channel\":\"OFFICE_QR\",\"occurred_at\":$now${4:-}}"
+}
+submit=("$sillok" submit ledger --keys keys "${signers[@]}")
+{
+    issue "$handle" c1 7
+    event desk LOCK "$handle" ',"reason":"LOST"'
+    event office UNLOCK "$handle"
+} >life.ndjson
+exits 0 "submit, heads filled in across issuers" "${submit[@]}" life.ndjson
+says "accepted                3 events in 3 submissions"
+exits 0 "history" "$sillok" history ledger --handle "$handle"
+says "LOCK    -> LOCKED   desk"
+says "UNLOCK  -> ACTIVE   office"
+exits 1 "history of what was never issued" "$sillok" history ledger --handle "$other"
+exits 0 "submit from standard input, without --keys' names" sh -c \
+    "echo '$(event '' LOCK "$handle" ',"reason":1' | sed 's/"issuer":"",//')' | '$sillok' submit ledger --key keys/desk.pem --json"
+says '"accepted":1'
+
+# ---- what bad input gets ----
+before="$(height ledger) $(root ledger)"
+refused() { # refused CODE TITLE SAYS: the file in.ndjson
+    exits "$1" "$2" "${submit[@]}" in.ndjson
+    says "$3"
+    [ -z "${4:-}" ] || says "$4"
+    head_after ledger "$before"
+}
+{ issue "$other" d1 8; echo '{"kind":'; } >in.ndjson
+refused 2 "half a line" "in.ndjson:2: not a JSON object"
+{ issue "$other" d1 8; event office UNLOCK "$handle" ',"colour":"red"'; } >in.ndjson
+refused 2 "an unknown field" 'in.ndjson:2: field "colour"'
+event office UNLOCK "$handle" ',"kind":"LOCK"' >in.ndjson
+refused 2 "a field twice" "duplicate"
+event office LOCK "$handle" ',"reason":1.5' >in.ndjson
+refused 2 "a wrong type" 'field "reason": must be a whole number'
+event office UNLOCK "${handle%??}" >in.ndjson
+refused 2 "a handle too short" 'field "credential": has 62 characters'
+event nobody UNLOCK "$handle" >in.ndjson
+refused 2 "an unknown issuer" "the charter lists no such issuer"
+event office LOCK "$handle" ',"reason":"BORED"' >in.ndjson
+refused 2 "an unknown reason" "the charter declares no reason of this name"
+event desk UNLOCK "$handle" >in.ndjson
+refused 1 "a right not held" "in.ndjson:1: refused: RIGHT_KIND"
+event office UNLOCK "$handle" ",\"sequence\":2,\"previous\":\"$other\"" >in.ndjson
+refused 1 "a stale sequence" "refused: SEQUENCE" "its head: sequence 4, previous "
+event office UNLOCK "$handle" ",\"sequence\":4,\"previous\":\"$other\"" >in.ndjson
+refused 1 "a stale previous" "refused: PREVIOUS"
+event desk LOCK "$handle" ',"reason":1' >in.ndjson
+refused 1 "an illegal transition" "refused: STATE"
+issue "$other" d1 7 >in.ndjson
+refused 1 "a status index in use" "refused: STATUS_INDEX_USED"
+issue "$other" d1 9 | sed "s/\"valid_until\":[0-9]*/\"valid_until\":$((now + 86400 * 1200))/" >in.ndjson
+refused 1 "validity too long" "refused: VALIDITY_LONG"
+issue "$other" d1 9 | sed "s/\"occurred_at\":[0-9]*/\"occurred_at\":$((now + 3600))/" >in.ndjson
+refused 1 "an event from the future" "refused: OCCURRED_IN_FUTURE"
+issue "$other" d1 9 | sed 's/"device":"[0-9a-f]*",//' >in.ndjson
+refused 1 "a missing field" "refused: FIELD_MISSING"
+{ issue "$other" d1 9; event office RENEW "$handle" ",\"valid_until\":$((now + 86400))"; issue "$(device e1)" e2 10; } >in.ndjson
+refused 1 "one bad event in a submission" "in.ndjson:2: refused: VALIDITY_NOT_LONGER" \
+    "the other 2 events of this submission could have been accepted, but a submission enters whole or not at all: lines 1, 3"
+exits 1 "the same as JSON" "${submit[@]}" --json in.ndjson
+says '"rule":"VALIDITY_NOT_LONGER"'
+exits 1 "--rest keeps what is not in the ledger" "${submit[@]}" --rest rest.ndjson in.ndjson
+same "  every line of it" "$(cat rest.ndjson)" "$(cat in.ndjson)"
+exits 1 "--keep-going --batch 1 takes the good ones" "${submit[@]}" --keep-going --batch 1 in.ndjson
+says "accepted                2 events"
+exits 2 "a key that others may read" sh -c "chmod 644 keys/office.pem; '$sillok' submit ledger --key keys/office.pem life.ndjson"
+chmod 600 keys/office.pem
+exits 2 "input that is not there" "${submit[@]}" nothing.ndjson
+exits 2 "submit without keys" "$sillok" submit ledger life.ndjson
+
+# ---- signed elsewhere ----
+chain=$("$sillok" charter show ledger --json | sed 's/.*"chain_id":"\([0-9a-f]*\)".*/\1/')
+third=$(device f3)
+issue "$third" f4 11 | sed 's/"RESIDENT_PHONE"/2/; s/"kind"/"sequence":0,"kind"/' >away.ndjson
+exits 0 "sign-only, far from the ledger" "$sillok" submit --sign-only --chain "$chain" --keys keys -o signed.bin away.ndjson
+exits 0 "submit what was signed" "$sillok" submit ledger --signed signed.bin "${signers[@]}"
+says "accepted                1 events"
+exits 0 "submit it again: known, not written twice" "$sillok" submit ledger --signed signed.bin
+says "known                   1 events"
+exits 0 "sign for another chain" "$sillok" submit --sign-only --chain "$other" --keys keys -o wrong.bin away.ndjson
+exits 1 "its signature is refused" "$sillok" submit ledger --signed wrong.bin
+says "SIGNATURE"
+head -c 40 signed.bin >short.bin
+exits 2 "a file cut short" "$sillok" submit ledger --signed short.bin
+says "cut short"
+
+# ---- looking and proving ----
+exits 0 "head" "$sillok" head ledger
+exits 0 "head --sign" "$sillok" head ledger --sign "${signers[@]}"
+exits 0 "head --checkpoint" "$sillok" head ledger --checkpoint
+says "test.example/cards"
+exits 0 "policy of a ledger" "$sillok" policy ledger -o policy
+exits 0 "policy of a charter" "$sillok" policy charter.ini -o policy2
+same "  the same" "$(cat policy)" "$(cat policy2)"
+exits 0 "prove" "$sillok" prove ledger --handle "$handle" -o p.tlog-proof
+says "complete history of 4 events"
+exits 1 "verify: locked" "$sillok" verify --policy policy --handle "$handle" p.tlog-proof
+says "LOCKED"
+echo "$third" >handle.txt
+exits 0 "prove from a handle in a file, small and binary" "$sillok" prove ledger --handle-file handle.txt --no-history --format binary -o p.bin
+exits 0 "verify: active" env -i "$verify" --policy policy --handle-file handle.txt p.bin
+exits 2 "a proof of somebody else" "$verify" --policy policy --handle "$handle" p.bin
+exits 0 "prove absence" "$sillok" prove ledger --handle "$(device 99)" -o a.tlog-proof
+says "never issued"
+exits 1 "verify: never issued" "$verify" --policy policy --handle "$(device 99)" a.tlog-proof
+sed 's/^extra ./extra Z/' p.tlog-proof >forged.tlog-proof
+exits 2 "a forged proof" "$verify" --policy policy --handle "$handle" forged.tlog-proof
+printf '%s\n%s\n' "$handle" "$third" >handles.txt
+exits 0 "many proofs" "$sillok" prove ledger --handles handles.txt -o proofs
+exits 0 "the second of them" "$verify" --policy policy --handle "$third" proofs/000002.tlog-proof
+exits 2 "both ways to say the handle" "$sillok" prove ledger --handle "$handle" --handle-file handle.txt
+exits 2 "no handle at all" "$sillok" prove ledger --handle 12
+exits 0 "crowd" "$sillok" crowd ledger --prefix 0/0
+says "4 credentials under the prefix"
+exits 2 "crowd with a bad prefix" "$sillok" crowd ledger --prefix 3/9
+exits 0 "stat" "$sillok" stat ledger
+exits 0 "audit" "$sillok" audit ledger
+says "sound:"
+exits 0 "audit of the right chain" "$sillok" audit ledger --chain "$chain"
+exits 1 "audit of another chain" "$sillok" audit ledger --chain "$other"
+exits 0 "fsck" "$sillok" fsck ledger
+exits 0 "backup" "$sillok" backup ledger copy
+exits 2 "backup never overwrites" "$sillok" backup ledger copy
+exits 0 "restore" "$sillok" restore copy again
+exits 2 "restore never overwrites" "$sillok" restore copy ledger
+same "the same root" "$(root ledger)" "$(root again)"
+exits 0 "the restored one is sound" "$sillok" audit again
+exits 2 "an unsigned ledger proves nothing" sh -c "'$sillok' init unsigned --charter charter.ini >/dev/null && '$sillok' prove unsigned --handle $handle"
+says "not signed yet"
+
+# ---- in use, damaged ----
+mkfifo pipe
+exec 9<>pipe
+timeout 60 "$sillok" submit ledger --keys keys pipe >writer.out 2>&1 9>&- &
+writer=$!
+for _ in $(seq 100); do
+    flock -n ledger/writer.lock true || break
+    sleep 0.1
+done
+exits 2 "a second writer" "${submit[@]}" life.ndjson
+says "another process"
+exits 0 "readers do not mind" "$sillok" audit ledger
+exits 0 "nor do backups" "$sillok" backup ledger while-writing
+exec 9>&-
+wait "$writer"
+flip() { # flip FILE OFFSET: one bit
+    local byte
+    byte=$(od -An -tu1 -j "$2" -N 1 "$1")
+    printf "\\x$(printf %02x $((byte ^ 1)))" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none
+}
+at=$(LC_ALL=C grep -obUaP '\xa1{32}' copy/data.mdb | head -1 | cut -d: -f1)
+flip copy/data.mdb "$((at + 3))"
+exits 1 "fsck names a flipped bit" "$sillok" fsck copy
+exits 1 "audit finds it" "$sillok" audit copy
+exits 1 "restore refuses it" "$sillok" restore copy third
+same "  nothing was written" "$(ls -d third 2>/dev/null)" ""
+truncate -s 20000 again/data.mdb
+exits 1 "fsck of a truncated ledger" "$sillok" fsck again
+got=0
+"$sillok" head again >out 2>&1 || got=$?
+report "a truncated ledger does not open" "$([ "$got" != 0 ] && [ "$got" -lt 3 ] && echo yes)"
+
+# ---- simulations ----
+sim=("$sillok" simulate --seed 4 --days 6 --credentials 1500 --burst --faults 10)
+exits 0 "simulate" "${sim[@]}" --keys simkeys --charter sim.ini -o sim.ndjson
+exits 0 "simulate again" "${sim[@]}" -o sim2.ndjson
+same "the same seed, the same bytes" "$(sha256sum <sim.ndjson)" "$(sha256sum <sim2.ndjson)"
+exits 0 "its ledger" "$sillok" init sim --charter sim.ini
+exits 2 "a test stream is not taken for a real one" "$sillok" submit sim sim.ndjson --keys simkeys --clock events
+says "--verify-verdicts"
+exits 0 "every verdict is the expected one" "$sillok" submit sim sim.ndjson --keys simkeys --clock events --verify-verdicts --block-seconds 21600
+says "each by the rule that was expected"
+exits 0 "audit of the simulation" "$sillok" audit sim
+sed 's/"expect":"STATE"/"expect":"PREVIOUS"/' sim.ndjson >lie.ndjson
+exits 1 "a wrong expectation shows" "$sillok" submit sim lie.ndjson --keys simkeys --clock events --verify-verdicts
+says "expected PREVIOUS, but it was STATE"
+exits 0 "simulate without faults" "$sillok" simulate --seed 4 --events 1000 --charter sim.ini -o sim.ndjson
+exits 0 "its ledger" "$sillok" init sim2 --charter sim.ini
+exits 0 "ingest" "$sillok" submit sim2 sim.ndjson --keys simkeys --clock events
+before="$(height sim2) $(root sim2)"
+exits 0 "the same again: all known" "$sillok" submit sim2 sim.ndjson --keys simkeys --clock events
+says "known               1,000 events"
+head_after sim2 "$before"
+exits 2 "a full disk is not a success" "$sillok" simulate --events 1000 -o /dev/full
+exits 2 "options that do not fit" "$sillok" simulate --existing 99
+
+echo "1..$n"
+exit $bad
