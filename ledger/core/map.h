@@ -28,7 +28,10 @@ struct slk_map;
 struct slk_map_options {
     unsigned fingerprint_bits; /* 0: SLK_MAP_FINGERPRINT_BITS; tests cut it down to force collisions */
     unsigned min_depth;        /* D at the start; 0: a small default. It grows by itself */
-    uint64_t leaf_bytes_max;   /* memory for leaves (48 bytes each, and a little air); 0: as much as there is */
+    uint64_t leaf_bytes_max; /* memory for leaves (48 bytes each, and a little air); 0: as much as there is */
+    /* Told of each large piece of memory before it is used: the core may not talk to the kernel, but who may can ask
+     * for huge pages (a fifth faster at 10 million). May be NULL. */
+    void (*advise)(void *at, size_t bytes);
 };
 SLK_MUST_CHECK enum slk_err slk_map_new(struct slk_map **out, const struct slk_map_options *options);
 void slk_map_free(struct slk_map *map);
@@ -53,15 +56,16 @@ bool slk_map_find(const struct slk_map *map, const struct slk_hash *path, struct
 /* One credential's change in a block; at most one update per path in one call. */
 struct slk_map_update {
     struct slk_hash path;
-    struct slk_hash leaf;          /* new leaf hash: slk_hash_map_leaf(path, SHA-256(new record)) */
-    uint64_t row;                  /* where the new record will be */
-    uint64_t old_row;              /* SLK_MAP_ROW_NONE: the credential is new */
-    const struct slk_hash *rival;  /* insert only: full path of the leaf that shares our fingerprint, else NULL */
+    struct slk_hash leaf; /* new leaf hash: slk_hash_map_leaf(path, SHA-256(new record)) */
+    uint64_t row;         /* where the new record will be */
+    uint64_t old_row;     /* SLK_MAP_ROW_NONE: the credential is new */
+    const struct slk_hash
+        *rival; /* insert only: full path of the leaf that shares our fingerprint, else NULL */
 };
 /* Applies a block's updates and computes the root. Splits the work by the top path bits over `par` (may be NULL).
  * All or nothing: SLK_E_NOMEM leaves the map as it was. Asserts that old_row is what is stored. */
-SLK_MUST_CHECK enum slk_err slk_map_apply(struct slk_map *map, const struct slk_map_update *updates, size_t n,
-    const struct slk_par *par);
+SLK_MUST_CHECK enum slk_err slk_map_apply(
+    struct slk_map *map, const struct slk_map_update *updates, size_t n, const struct slk_par *par);
 /* Takes back the last slk_map_apply, once: a candidate block that is not committed leaves no trace. */
 void slk_map_revert(struct slk_map *map, const struct slk_par *par);
 
@@ -78,7 +82,8 @@ SLK_MUST_CHECK enum slk_err slk_map_crowd(const struct slk_map *map, const uint8
 
 #define SLK_MAP_PARTITION_BITS 10
 #define SLK_MAP_PARTITIONS     (1u << SLK_MAP_PARTITION_BITS)
-#define SLK_MAP_ROW_BYTES      48 /* exported leaf: 11 bytes of path, 5 of row, 32 of leaf hash; see map_snapshot.c */
+#define SLK_MAP_ROW_BYTES                                                                                    \
+    48 /* exported leaf: 11 bytes of path, 5 of row, 32 of leaf hash; see map_snapshot.c */
 
 /* Bytes one partition needs now; then its leaves, ascending. The layout is map_snapshot.c's own and little of it is
  * trusted on the way back: the root decides. Full paths of known colliding pairs are included. */
@@ -87,7 +92,8 @@ size_t slk_map_export(const struct slk_map *map, unsigned partition, uint8_t *ou
 /* Into an empty map: partitions in any order, each at most once. SLK_E_CORRUPT when the bytes cannot be a partition.
  * Inner nodes are not computed until slk_map_rebuild. `expected_n` (0: unknown) sizes D once. */
 SLK_MUST_CHECK enum slk_err slk_map_import_begin(struct slk_map *map, uint64_t expected_n);
-SLK_MUST_CHECK enum slk_err slk_map_import(struct slk_map *map, unsigned partition, const uint8_t *bytes, size_t size);
+SLK_MUST_CHECK enum slk_err slk_map_import(
+    struct slk_map *map, unsigned partition, const uint8_t *bytes, size_t size);
 /* Replays a row of the log's tail over imported leaves: inserts or replaces, no old row checked, no node hashed.
  * `rival` as in slk_map_update. A row below the one stored is ignored (replay is safe to repeat). */
 SLK_MUST_CHECK enum slk_err slk_map_replay(struct slk_map *map, const struct slk_map_update *update);

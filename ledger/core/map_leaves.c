@@ -71,12 +71,13 @@ static uint32_t class_cap(unsigned class)
     return (STEPS + (above - 1) % STEPS + 1) << ((above - 1) / STEPS + EXACT_LOG2 - 3);
 }
 
-void slk_pool_init(struct slk_pool *pool, uint64_t limit)
+void slk_pool_init(struct slk_pool *pool, uint64_t limit, void (*advise)(void *at, size_t bytes))
 {
     memset(pool, 0, sizeof(*pool));
     memset(pool->free, 0xff, sizeof(pool->free));
     pool->current = SLK_POOL_NONE;
     pool->limit = limit;
+    pool->advise = advise;
 }
 
 void slk_pool_close(struct slk_pool *pool)
@@ -84,7 +85,14 @@ void slk_pool_close(struct slk_pool *pool)
     for (uint32_t i = 0; i < pool->chunks_n; i++)
         free(pool->chunks[i].leaves);
     free(pool->chunks);
-    slk_pool_init(pool, pool->limit);
+    slk_pool_init(pool, pool->limit, pool->advise);
+}
+
+uint64_t slk_pool_bytes(const struct slk_pool *pool)
+{
+    uint64_t uncut = pool->current == SLK_POOL_NONE ? 0 : pool->chunks[pool->current].size - pool->used;
+
+    return pool->bytes - uncut * sizeof(struct slk_leaf) + pool->chunks_cap * sizeof(pool->chunks[0]);
 }
 
 /* Leaves [block, block + n) wait for their next use, in pieces of class sizes. The link is kept in `hi`. */
@@ -161,9 +169,11 @@ static uint32_t add_chunk(struct slk_pool *pool, uint64_t size, bool single)
     slot = chunk_slot(pool);
     if (slot == SLK_POOL_NONE)
         return SLK_POOL_NONE;
-    leaves = malloc(bytes);
+    leaves = bytes % SLK_HUGE_PAGE == 0 ? aligned_alloc(SLK_HUGE_PAGE, bytes) : malloc(bytes);
     if (leaves == NULL)
         return SLK_POOL_NONE; /* the slot stays, unused */
+    if (bytes % SLK_HUGE_PAGE == 0 && pool->advise != NULL)
+        pool->advise(leaves, bytes);
     pool->chunks[slot] = (struct slk_pool_chunk){.leaves = leaves, .size = size, .single = single};
     pool->bytes += bytes;
     return slot;

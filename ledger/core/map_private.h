@@ -13,7 +13,7 @@
 #define SLK_MAP_DEPTH_MAX      30 /* of a bucket: prefixes are uint32_t, one bit to spare */
 #define SLK_MAP_SHARD_BITS_MAX 3
 #define SLK_MAP_SHARDS_MAX     (1u << SLK_MAP_SHARD_BITS_MAX)
-#define SLK_MAP_BUCKET_LOAD    5  /* keys per bucket, on average: see map.c */
+#define SLK_MAP_BUCKET_LOAD    4  /* keys per bucket, on average: see map.c */
 #define SLK_MAP_LOW_BITS       24 /* of the fingerprint, in `meta` */
 #define SLK_MAP_ROW_BITS       40
 
@@ -23,6 +23,7 @@ struct slk_leaf {
     uint64_t meta;
     struct slk_hash hash;
 };
+#define SLK_HUGE_PAGE     ((size_t)2 << 20) /* memory of this size and more is aligned to it */
 #define SLK_LEAF_ROW_MASK (((uint64_t)1 << SLK_MAP_ROW_BITS) - 1)
 
 /* A fingerprint: `low` as it stands in meta. */
@@ -45,7 +46,7 @@ static inline uint64_t slk_leaf_row(const struct slk_leaf *leaf)
 
 #define SLK_POOL_EXACT_MAX  32 /* blocks up to here are as long as asked */
 #define SLK_POOL_CLASSES    128
-#define SLK_POOL_CHUNK_BITS 14 /* leaves in a chunk: 768 KiB */
+#define SLK_POOL_CHUNK_BITS 17 /* leaves in a chunk: 6 MiB, three huge pages */
 #define SLK_POOL_CHUNKS_MAX (1u << (32 - SLK_POOL_CHUNK_BITS))
 #define SLK_POOL_NONE       UINT32_MAX
 
@@ -63,6 +64,7 @@ struct slk_pool {
     uint64_t free_bits[SLK_POOL_CLASSES / 64];
     uint64_t bytes; /* of all chunks */
     uint64_t limit; /* chunks beyond it are refused; 0: none */
+    void (*advise)(void *at, size_t bytes);
 };
 
 /* The leaves under one prefix, ascending by path: n of them, in a block of slk_pool_cap(n). */
@@ -108,6 +110,7 @@ struct slk_map {
     struct slk_hash *level[SLK_MAP_DEPTH_MAX + 1]; /* 64-byte aligned: siblings share a cache line */
     void *level_memory[SLK_MAP_DEPTH_MAX + 1];
     struct slk_bucket *buckets[2];
+    void (*advise)(void *at, size_t bytes);
     unsigned shard_bits;
     struct slk_shard shards[SLK_MAP_SHARDS_MAX];
     bool stale;      /* leaves came without hashing: only slk_map_rebuild makes nodes right again */
@@ -183,7 +186,9 @@ static inline struct slk_leaf *slk_bucket_leaves(
 
 /* Leaves a block for n has room for. */
 uint32_t slk_pool_cap(uint32_t n);
-void slk_pool_init(struct slk_pool *pool, uint64_t limit);
+void slk_pool_init(struct slk_pool *pool, uint64_t limit, void (*advise)(void *at, size_t bytes));
+/* Bytes in use, free blocks included; what no block was cut from yet is address space only. */
+uint64_t slk_pool_bytes(const struct slk_pool *pool);
 void slk_pool_close(struct slk_pool *pool);
 
 /* Where a path is in a bucket, or would be: its index `at`, the run of its fingerprint, and, when the run is known,

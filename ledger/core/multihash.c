@@ -8,7 +8,6 @@
 #include "ledger/core/multihash.h"
 
 #include <assert.h>
-#include <pthread.h>
 #include <string.h>
 
 #include "ledger/verify/bytes.h"
@@ -30,6 +29,7 @@ void slk_multihash_force_portable(bool on)
 #define HAS_ENGINE 1
 #include <cpuid.h>
 #include <immintrin.h>
+#include <pthread.h> /* discouraged: for pthread_once alone, which engine this CPU has */
 
 #define SHA_NI     __attribute__((target("sha,sse4.1,ssse3")))
 #define INLINE     static inline __attribute__((always_inline)) SHA_NI
@@ -245,7 +245,7 @@ static void nodes_upto_4(struct slk_hash *const *out, const uint8_t *const *pair
     case 1:
         node_x1(out, pairs, prefix);
         break;
-    default:
+    default: /* discouraged: a plain number */
         assert(n == 0);
     }
 }
