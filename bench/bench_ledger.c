@@ -425,7 +425,7 @@ static double status_kib(const char *key)
 
     while (f != NULL && fgets(line, sizeof(line), f) != NULL) {
         if (strncmp(line, key, strlen(key)) == 0)
-            kib = atof(line + strlen(key) + 1);
+            kib = strtod(line + strlen(key) + 1, NULL);
     }
     if (f != NULL)
         fclose(f);

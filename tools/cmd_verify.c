@@ -19,7 +19,7 @@ static bool beside_us(char *path, size_t cap)
     slash = strrchr(path, '/');
     if (slash == NULL || (size_t)(slash + 1 - path) + sizeof(PROGRAM) > cap)
         return false;
-    strcpy(slash + 1, PROGRAM);
+    memcpy(slash + 1, PROGRAM, sizeof(PROGRAM));
     return access(path, X_OK) == 0;
 }
 

@@ -52,10 +52,11 @@ const char *slk_sim_issuer_name(char out[SLK_CHARTER_NAME_MAX + 1], unsigned iss
 {
     assert(issuer <= SLK_SIM_STRANGER);
     if (issuer < SLK_SIM_PILOTS)
-        return strcpy(out, pilots[issuer]);
-    if (issuer >= SLK_SIM_OFFICES)
-        return strcpy(out, desk_of(issuer)->name);
-    snprintf(out, SLK_CHARTER_NAME_MAX + 1, "office-%03u", issuer + 1);
+        snprintf(out, SLK_CHARTER_NAME_MAX + 1, "%s", pilots[issuer]);
+    else if (issuer >= SLK_SIM_OFFICES)
+        snprintf(out, SLK_CHARTER_NAME_MAX + 1, "%s", desk_of(issuer)->name);
+    else
+        snprintf(out, SLK_CHARTER_NAME_MAX + 1, "office-%03u", issuer + 1);
     return out;
 }
 
@@ -127,7 +128,7 @@ static bool add_member(struct slk_charter *c, unsigned i, uint64_t seed, slk_sim
 
     m->agency = (uint16_t)(i + 1);
     m->role = i == 0 ? SLK_VOTING : SLK_OBSERVER;
-    strcpy(m->name, members[i]);
+    snprintf(m->name, sizeof(m->name), "%s", members[i]);
     for (unsigned k = 0; k < SLK_SIM_KEYS; k++) {
         slk_sim_member_seed(key, seed, i, (enum slk_sim_key)k);
         if (!public_key(keys[k], key))
@@ -167,7 +168,7 @@ bool slk_sim_charter(
     static const char *const types[] = {"RESIDENT_CARD", "RESIDENT_PHONE"};
 
     memset(out, 0, sizeof(*out));
-    strcpy(out->origin, ORIGIN);
+    snprintf(out->origin, sizeof(out->origin), "%s", ORIGIN);
     out->version = 1;
     out->created_at_ms = (options->start_s - 3600) * 1000;
     for (out->members_n = 0; out->members_n < SLK_SIM_MEMBERS; out->members_n++)
@@ -180,13 +181,15 @@ bool slk_sim_charter(
         struct slk_credential_type *type = &out->types[out->types_n++];
 
         type->code = i + 1;
-        strcpy(type->name, types[i]);
+        snprintf(type->name, sizeof(type->name), "%s", types[i]);
         type->max_validity_s = SLK_SIM_VALIDITY_S;
         type->status_list_size = slk_sim_status_list_size(options->credentials);
     }
     for (uint32_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
-        out->reasons[out->reasons_n].code = i + 1;
-        strcpy(out->reasons[out->reasons_n++].name, reasons[i]);
+        struct slk_reason *reason = &out->reasons[out->reasons_n++];
+
+        reason->code = i + 1;
+        snprintf(reason->name, sizeof(reason->name), "%s", reasons[i]);
     }
     out->block_events = 16384;
     out->block_bytes = 4u << 20;

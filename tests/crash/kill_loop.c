@@ -223,7 +223,7 @@ static void follow_block(
 
 static bool same(struct slk_span a, struct slk_span b)
 {
-    return a.size == b.size && memcmp(a.at, b.at, a.size) == 0;
+    return slk_span_equal(a, b);
 }
 
 static void compare_block(struct loop *l, uint64_t height, const struct slk_view_block *is)

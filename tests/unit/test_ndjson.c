@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -82,12 +83,12 @@ static void names_need_a_charter(void **state)
     charter->types_n = charter->reasons_n = 1;
     charter->types[0].code = 4;
     charter->reasons[0].code = 9;
-    strcpy(charter->types[0].name, "CARD");
-    strcpy(charter->reasons[0].name, "LOST");
+    snprintf(charter->types[0].name, sizeof(charter->types[0].name), "CARD");
+    snprintf(charter->reasons[0].name, sizeof(charter->reasons[0].name), "LOST");
     assert_int_equal(ndjson_parse(&e, line, strlen(line), charter, &fault), SLK_OK);
     assert_int_equal(e.event.type, 4);
     assert_int_equal(e.event.reason, 9);
-    strcpy(charter->reasons[0].name, "OTHER");
+    snprintf(charter->reasons[0].name, sizeof(charter->reasons[0].name), "OTHER");
     assert_int_equal(ndjson_parse(&e, line, strlen(line), charter, &fault), SLK_E_MALFORMED);
     assert_non_null(strstr(fault.text, "\"reason\""));
     free(charter);
