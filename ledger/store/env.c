@@ -324,8 +324,9 @@ static enum slk_err open_bases(struct slk_env *env, MDB_txn *txn, bool create, s
 /* Pins the newest picture by a read transaction, so that no writer reuses its pages; walks its structure without
  * LMDB; only then lets LMDB follow the pointers in it. */
 static enum slk_err check_and_open_bases(
-    struct slk_env *env, const char *dir, bool create, struct slk_fault *fault)
+    struct slk_env *env, const char *dir, const struct slk_env_options *options, struct slk_fault *fault)
 {
+    bool create = options->create;
     MDB_txn *txn = NULL;
     enum slk_err err;
     int rc;
@@ -352,6 +353,8 @@ static enum slk_err check_and_open_bases(
             return slk_env_err(rc);
     }
     err = open_bases(env, txn, create, fault);
+    if (err == SLK_OK && create)
+        err = slk_env_err(slk_store_put_meta(env, txn, options->charter));
     if (err == SLK_OK) { /* handles outlive a transaction only when it commits, also one that reads */
         rc = mdb_txn_commit(txn);
         txn = NULL;
@@ -408,7 +411,7 @@ static enum slk_err env_new(
         env->device = st.st_dev;
         env->inode = st.st_ino;
         if (!options->pin_only)
-            err = check_and_open_bases(env, dir, options->create, fault);
+            err = check_and_open_bases(env, dir, options, fault);
     }
     if (err == SLK_OK && !options->read_only) {
         (void)mdb_reader_check(env->mdb, NULL); /* forget readers that died: they would pin old pages */

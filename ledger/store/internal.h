@@ -76,6 +76,7 @@ struct slk_env {
 struct slk_env_options {
     bool read_only;
     bool create;
+    struct slk_span charter; /* create: the first transaction holds it, so that half a ledger is none */
     bool pin_only; /* fsck: trusts nothing but the meta pages */
     size_t map_size;
     size_t map_headroom;
@@ -116,6 +117,8 @@ struct slk_store {
 };
 
 void slk_fault_set(struct slk_fault *fault, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Format, chain and charter, into the transaction that makes the ledger. An error of LMDB's or 0. */
+int slk_store_put_meta(struct slk_env *env, MDB_txn *txn, struct slk_span charter);
 /* dir/name into out; false when too long. */
 #define SLK_PATH_SIZE 4096
 bool slk_store_path(char out[SLK_PATH_SIZE], const char *dir, const char *name);

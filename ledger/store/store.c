@@ -48,7 +48,7 @@ enum slk_err slk_store_errno(int error_number)
     case ENOENT:
     case ENOTDIR:
         return SLK_E_NOT_FOUND;
-    default:
+    default: /* discouraged: errno is a plain number */
         return SLK_E_IO;
     }
 }
@@ -439,11 +439,12 @@ static enum slk_err check_empty(const char *dir, struct slk_fault *fault)
     return err;
 }
 
-/* data.mdb from an interrupted create holds no transaction; anything else is somebody's ledger. */
+/* data.mdb from an interrupted create holds no transaction, for the first one makes the ledger; anything else is somebody's. */
 static enum slk_err remove_leftover(const char *dir, struct slk_fault *fault)
 {
     char path[SLK_PATH_SIZE];
     uint64_t txn_id;
+    enum slk_err err;
 
     if (!slk_store_path(path, dir, "data.mdb"))
         return SLK_E_IO;
@@ -452,40 +453,34 @@ static enum slk_err remove_leftover(const char *dir, struct slk_fault *fault)
             (void)unlink(path); /* of a ledger that was removed from here */
         return SLK_OK;
     }
-    if (slk_lmdb_newest(dir, &txn_id) == SLK_OK && txn_id > 0) {
+    err = slk_lmdb_newest(dir, &txn_id);
+    if (err == SLK_OK && txn_id > 0) {
         slk_fault_set(fault, "%s holds a ledger already", dir);
         return SLK_E_EXISTS;
     }
-    if (!slk_lmdb_is_leftover(dir)) {
+    if (err != SLK_OK && !slk_lmdb_is_leftover(dir)) {
         slk_fault_set(fault, "%s holds a data.mdb that is not an unfinished ledger", dir);
         return SLK_E_EXISTS;
     }
     return unlink(path) == 0 ? SLK_OK : slk_store_errno(errno);
 }
 
-static enum slk_err write_meta(struct slk_env *env, struct slk_span charter)
+int slk_store_put_meta(struct slk_env *env, MDB_txn *txn, struct slk_span charter)
 {
     MDB_dbi meta = env->base[SLK_BASE_META];
     struct slk_hash chain_id;
     uint8_t format[4];
-    MDB_txn *txn = NULL;
-    int rc = mdb_txn_begin(env->mdb, NULL, 0, &txn);
+    int rc;
 
     slk_put_u32(format, SLK_STORE_FORMAT);
     slk_charter_chain_id(&chain_id, charter);
-    if (rc == 0)
-        rc = slk_env_put(txn, meta, SLK_META_FORMAT, sizeof SLK_META_FORMAT - 1, format, sizeof format);
+    rc = slk_env_put(txn, meta, SLK_META_FORMAT, sizeof SLK_META_FORMAT - 1, format, sizeof format);
     if (rc == 0)
         rc = slk_env_put(
             txn, meta, SLK_META_CHAIN_ID, sizeof SLK_META_CHAIN_ID - 1, chain_id.b, sizeof chain_id.b);
     if (rc == 0)
         rc = slk_env_put(txn, meta, SLK_META_CHARTER, sizeof SLK_META_CHARTER - 1, charter.at, charter.size);
-    if (rc == 0) {
-        rc = mdb_txn_commit(txn);
-        txn = NULL; /* commit frees it, also when it fails */
-    }
-    mdb_txn_abort(txn);
-    return slk_env_err(rc);
+    return rc;
 }
 
 /* LMDB syncs the file, nobody syncs the names: without this a power cut can take the whole directory. */
@@ -518,6 +513,7 @@ static enum slk_err create_in(struct slk_store **out, const char *dir, struct sl
     struct slk_store *store;
     enum slk_err err = store_new(&store, dir, false);
 
+    env.charter = charter;
     if (err == SLK_OK)
         err = lock_writer(&store->lock_fd, dir, fault);
     if (err == SLK_OK)
@@ -528,8 +524,6 @@ static enum slk_err create_in(struct slk_store **out, const char *dir, struct sl
     }
     if (err == SLK_OK)
         err = slk_env_open(&store->env, dir, &env, fault);
-    if (err == SLK_OK)
-        err = write_meta(store->env, charter);
     if (err == SLK_OK)
         err = sync_names(dir);
     if (err == SLK_OK)
