@@ -179,9 +179,12 @@ static void collect_tile(void *ctx, uint32_t level, uint64_t index, const struct
 static void fill_header(struct slk_block *block, const struct slk_machine *machine, const struct slk_block_params *params,
     uint32_t events_n, const struct slk_hash *body_hash, const struct slk_seal *seal)
 {
+    /* The seal knows no flags: they must follow from the entries, or the same entries would have two headers. */
+    uint16_t flags = events_n == 0 ? params->flags : (uint16_t)(params->flags & ~SLK_BLOCK_FLAG_HEARTBEAT);
+
     block->header = (struct slk_block_header){
         .version = SLK_BLOCK_VERSION,
-        .flags = params->flags,
+        .flags = flags,
         .height = seal->height,
         .chain_id = machine->chain_id,
         .charter_hash = seal->charter_hash,

@@ -134,6 +134,8 @@ static const char *difference(const struct slk_block_header *is, const struct sl
     if (!slk_hash_equal(&is->charter_hash, &should->charter_hash) ||
         !slk_hash_equal(&is->next_charter_hash, &should->next_charter_hash))
         return "the charter hash is not the one in force";
+    if (is->flags != should->flags)
+        return "its flags do not fit its events";
     return "its counts are not those of its entries";
 }
 

@@ -24,16 +24,6 @@ void crash_stream_free(struct crash_stream *stream)
     free(stream);
 }
 
-/* A credential's 8 status indexes must last for ever. */
-static enum slk_kind choose_kind(const struct fixture_life *life, uint64_t choice)
-{
-    enum slk_kind kind = fixture_next_kind(life, choice);
-
-    if (kind == SLK_REVOKE && life->issues_n >= 7)
-        return life->state == SLK_ACTIVE ? SLK_LOCK : SLK_UNLOCK;
-    return kind;
-}
-
 /* Mostly the interactive case; now and then one larger than a block should be. */
 static size_t choose_size(uint64_t *random)
 {
@@ -54,7 +44,7 @@ void crash_stream_step(struct crash_stream *s, bool sign, struct crash_submissio
 
     for (size_t i = 0; i < n; i++) {
         struct fixture_life *life = &s->lives[fixture_below(&s->random, CRASH_LIVES_N)], copy = *life;
-        enum slk_kind kind = choose_kind(life, fixture_random(&s->random));
+        enum slk_kind kind = fixture_next_kind(life, fixture_random(&s->random));
 
         fixture_add(&s->batch, good ? life : &copy, kind, FIXTURE_START_MS);
     }

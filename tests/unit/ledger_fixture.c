@@ -299,14 +299,16 @@ struct slk_event fixture_event(const struct fixture_life *life, enum slk_kind ki
     return e;
 }
 
+/* Each credential has 8 status indexes (fixture_event): the last is not revoked. */
 enum slk_kind fixture_next_kind(const struct fixture_life *life, uint64_t choice)
 {
     static const enum slk_kind active[] = {SLK_LOCK, SLK_LOCK, SLK_REBIND, SLK_RENEW, SLK_REVOKE};
-    static const enum slk_kind locked[] = {SLK_UNLOCK, SLK_UNLOCK, SLK_REBIND, SLK_REVOKE, SLK_RENEW};
+    static const enum slk_kind locked[] = {SLK_UNLOCK, SLK_UNLOCK, SLK_REBIND, SLK_RENEW, SLK_REVOKE};
+    uint64_t n = life->issues_n < 8 ? 5 : 4;
 
     if (life->state == SLK_ACTIVE)
-        return active[choice % 5];
-    return life->state == SLK_LOCKED ? locked[choice % 5] : SLK_ISSUE;
+        return active[choice % n];
+    return life->state == SLK_LOCKED ? locked[choice % n] : SLK_ISSUE;
 }
 
 static void move_on(struct fixture_life *life, const struct slk_event *event, const struct slk_hash *id)
