@@ -21,6 +21,7 @@
 
 enum slk_err slk_newest_read(const char *dir, uint64_t *txn_id)
 {
+    static const uint8_t zero[FILE_SIZE];
     char path[SLK_PATH_SIZE];
     uint8_t bytes[FILE_SIZE + 1];
     struct slk_hash hash;
@@ -35,7 +36,8 @@ enum slk_err slk_newest_read(const char *dir, uint64_t *txn_id)
         return slk_store_errno(errno);
     n = pread(fd, bytes, sizeof bytes, 0);
     (void)close(fd);
-    if (n == 0)
+    if (n == 0 ||
+        (n == FILE_SIZE && memcmp(bytes, zero, FILE_SIZE) == 0)) /* never synced before the power went */
         return SLK_E_NOT_FOUND;
     slk_hash_bytes(&hash, bytes, TAG_SIZE + 8);
     if (n != FILE_SIZE || memcmp(bytes, TAG, TAG_SIZE) != 0 ||

@@ -19,7 +19,9 @@
 #define FIXED_SIZE     (MAGIC_SIZE + SLK_HASH_SIZE + 4 + 4 + SLK_HASH_SIZE + 8 + 2 * (8 + SLK_HASH_SIZE))
 #define PIECE_SIZE     (4 + 4 + 8 + 8 + 8 + SLK_HASH_SIZE)
 #define PIECES_MAX     (SLK_MAP_PARTITIONS + SLK_CHARTER_TYPES_MAX)
+#define SECTOR         512u /* what a disk writes whole or not at all */
 #define ALIGNMENT      4096u
+#define GATHER         ((size_t)1 << 20)   /* small pieces are written together */
 #define PENDING_MAX    ((size_t)32 << 20)  /* copies waiting for the disk */
 #define SYNC_EACH      ((uint64_t)8 << 20) /* so that a commit's sync never waits for much of ours */
 #define PIECE_SIZE_MAX ((uint64_t)1 << 40)
@@ -246,6 +248,9 @@ struct slk_snapshot {
     size_t pieces_n, next; /* next: to be copied */
     uint64_t end;          /* of the file so far */
     struct slk_piece *pieces;
+    uint8_t *gather; /* small pieces on their way, the thread's own */
+    size_t gathered;
+    uint64_t gather_offset, unsynced;
     pthread_t thread;
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t changed;
@@ -255,19 +260,47 @@ struct slk_snapshot {
     enum slk_err err;
 };
 
-/* One copy hashed and written. Only this thread touches the piece's hash until it is joined. */
-static enum slk_err write_copy(struct slk_snapshot *s, const struct copy *copy, uint64_t *unsynced)
+static enum slk_err sync_file(struct slk_snapshot *s)
+{
+    s->unsynced = 0;
+    return fdatasync(s->fd) == 0 ? SLK_OK : slk_store_errno(errno);
+}
+
+static enum slk_err write_through(struct slk_snapshot *s, uint64_t offset, const uint8_t *at, size_t size)
+{
+    if (!write_at(s->fd, offset, at, size))
+        return slk_store_errno(errno);
+    s->unsynced += size;
+    return s->unsynced < SYNC_EACH ? SLK_OK : sync_file(s);
+}
+
+static enum slk_err flush(struct slk_snapshot *s)
+{
+    size_t size = s->gathered;
+
+    s->gathered = 0;
+    return size > 0 ? write_through(s, s->gather_offset, s->gather, size) : SLK_OK;
+}
+
+/* One copy hashed and written. Pieces follow each other in the file, and most are small: they are gathered. Only this
+ * thread touches the pieces' hashes until it is joined. */
+static enum slk_err write_copy(struct slk_snapshot *s, const struct copy *copy)
 {
     struct slk_piece *piece = &s->pieces[copy->piece];
+    size_t size = (size_t)piece->size;
+    enum slk_err err = SLK_OK;
 
-    slk_hash_bytes(&piece->hash, copy->bytes, (size_t)piece->size);
-    if (!write_at(s->fd, piece->offset, copy->bytes, (size_t)piece->size))
-        return slk_store_errno(errno);
-    *unsynced += piece->size;
-    if (*unsynced < SYNC_EACH)
-        return SLK_OK;
-    *unsynced = 0;
-    return fdatasync(s->fd) == 0 ? SLK_OK : slk_store_errno(errno);
+    slk_hash_bytes(&piece->hash, copy->bytes, size);
+    if (size > GATHER - s->gathered)
+        err = flush(s);
+    if (err != SLK_OK || size > GATHER)
+        return err == SLK_OK ? write_through(s, piece->offset, copy->bytes, size) : err;
+    if (s->gathered == 0)
+        s->gather_offset = piece->offset;
+    assert(s->gather_offset + s->gathered == piece->offset);
+    memcpy(s->gather + s->gathered, copy->bytes, size);
+    s->gathered += size;
+    return SLK_OK;
 }
 
 /* The old header must be gone for good before its pieces are overwritten. */
@@ -282,7 +315,6 @@ static void *writer_main(void *arg)
 {
     struct slk_snapshot *s = arg;
     enum slk_err err = invalidate(s);
-    uint64_t unsynced = 0;
 
     pthread_mutex_lock(&s->lock);
     for (;;) {
@@ -300,12 +332,14 @@ static void *writer_main(void *arg)
         err = s->err;
         pthread_mutex_unlock(&s->lock);
         if (err == SLK_OK)
-            err = write_copy(s, copy, &unsynced);
+            err = write_copy(s, copy);
         pthread_mutex_lock(&s->lock);
         s->pending -= (size_t)s->pieces[copy->piece].size;
         pthread_cond_broadcast(&s->changed);
         free(copy);
     }
+    if (s->err == SLK_OK)
+        s->err = flush(s); /* the last: whoever joins waits for it */
     pthread_mutex_unlock(&s->lock);
     return NULL;
 }
@@ -341,6 +375,7 @@ static void snapshot_free(struct slk_snapshot *s)
 {
     if (s->fd >= 0)
         (void)close(s->fd);
+    free(s->gather);
     free(s->pieces);
     free(s);
 }
@@ -363,7 +398,8 @@ enum slk_err slk_snapshot_begin(
     s->end = header_size(s->pieces_n);
     s->last = &s->first;
     s->pieces = calloc(s->pieces_n, sizeof(*s->pieces));
-    err = s->pieces != NULL ? open_file(s, store->dir) : SLK_E_NOMEM;
+    s->gather = malloc(GATHER);
+    err = s->pieces != NULL && s->gather != NULL ? open_file(s, store->dir) : SLK_E_NOMEM;
     if (err == SLK_OK) {
         pthread_mutex_init(&s->lock, NULL);
         pthread_cond_init(&s->changed, NULL);
@@ -529,7 +565,9 @@ static enum slk_err write_header(struct slk_snapshot *s, const struct slk_snapsh
     assert(!w.bad && w.size <= size);
     slk_hash_bytes(&hash, w.at + MAGIC_SIZE + SLK_HASH_SIZE, size - MAGIC_SIZE - SLK_HASH_SIZE);
     memcpy(w.at + MAGIC_SIZE, hash.b, SLK_HASH_SIZE);
-    if (!write_at(s->fd, 0, w.at, size) || fdatasync(s->fd) != 0)
+    /* Its first sector last: until then the file is unfinished and not damaged, however the power goes. */
+    if (!write_at(s->fd, SECTOR, w.at + SECTOR, size - SECTOR) || fdatasync(s->fd) != 0 ||
+        !write_at(s->fd, 0, w.at, SECTOR) || fdatasync(s->fd) != 0)
         err = slk_store_errno(errno);
     free(w.at);
     return err;

@@ -306,3 +306,52 @@ size_t maker_note(const struct maker *m, uint8_t *out, size_t cap)
     assert(!w.bad);
     return w.size;
 }
+
+void maker_machine_new(struct slk_machine *machine, const struct maker *m)
+{
+    memset(machine, 0, sizeof(*machine));
+    machine->charter = m->charter;
+    machine->chain_id = m->chain_id;
+    slk_log_init(&machine->log);
+    if (slk_map_new(&machine->map, NULL) != SLK_OK ||
+        slk_index_set_new(&machine->indexes, m->charter) != SLK_OK)
+        abort();
+}
+
+void maker_machine_free(struct slk_machine *machine)
+{
+    slk_map_free(machine->map);
+    slk_index_set_free(machine->indexes);
+}
+
+/* What the last block did to the map: credentials in it have their last row there. */
+void maker_execute(const struct maker *m, struct slk_machine *machine)
+{
+    struct slk_map_update *updates = calloc(m->credentials_n + 1, sizeof(*updates));
+    struct slk_hash root, value;
+    size_t n = 0;
+
+    assert(updates != NULL);
+    for (size_t i = 0; i < m->credentials_n; i++) {
+        const struct maker_credential *c = &m->credentials[i];
+        struct slk_map_found found;
+
+        if (c->row < m->block.first_row)
+            continue;
+        updates[n] = (struct slk_map_update){.path = c->path, .row = c->row, .old_row = SLK_MAP_ROW_NONE};
+        if (slk_map_find(machine->map, &c->path, &found))
+            updates[n].old_row = found.row;
+        slk_hash_bytes(&value, c->bytes, SLK_RECORD_SIZE);
+        slk_hash_map_leaf(&updates[n].leaf, &c->path, &value);
+        slk_index_set_put(machine->indexes, c->record.type, c->record.status_index, true);
+        n++;
+    }
+    if (slk_map_apply(machine->map, updates, n, NULL) != SLK_OK)
+        abort();
+    free(updates);
+    slk_map_root(machine->map, &root);
+    assert(slk_hash_equal(&root, &m->tip.map_root)); /* the map against its definition */
+    machine->tip = m->tip;
+    machine->has_genesis = true;
+    machine->log = m->log;
+}

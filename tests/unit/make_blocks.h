@@ -46,6 +46,11 @@ const struct slk_block *maker_next(struct maker *maker);
 const struct slk_block *maker_next_of(struct maker *maker, unsigned events_n);
 struct slk_span maker_charter(const struct maker *maker);
 
+/* A state that executes them. maker_execute moves it from the block before to the last one made. */
+void maker_machine_new(struct slk_machine *machine, const struct maker *maker);
+void maker_machine_free(struct slk_machine *machine);
+void maker_execute(const struct maker *maker, struct slk_machine *machine);
+
 /* A checkpoint of the last block, signed by the first member's log key; the note's length. */
 size_t maker_note(const struct maker *maker, uint8_t *out, size_t cap);
 

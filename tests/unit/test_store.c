@@ -1023,53 +1023,6 @@ static void backups_and_fsck_run_beside_a_writer(void **state)
 
 /* ---- the state: snapshots and replay ---- */
 
-static void machine_new(struct slk_machine *machine, const struct maker *m)
-{
-    memset(machine, 0, sizeof(*machine));
-    machine->charter = m->charter;
-    machine->chain_id = m->chain_id;
-    slk_log_init(&machine->log);
-    assert_int_equal(slk_map_new(&machine->map, NULL), SLK_OK);
-    assert_int_equal(slk_index_set_new(&machine->indexes, m->charter), SLK_OK);
-}
-
-static void machine_free(struct slk_machine *machine)
-{
-    slk_map_free(machine->map);
-    slk_index_set_free(machine->indexes);
-}
-
-/* What executing the block does to the state: credentials in it have their last row there. */
-static void execute(struct slk_machine *machine, const struct maker *m)
-{
-    struct slk_map_update *updates = calloc(m->credentials_n + 1, sizeof(*updates));
-    struct slk_hash root, value;
-    size_t n = 0;
-
-    assert_non_null(updates);
-    for (size_t i = 0; i < m->credentials_n; i++) {
-        const struct maker_credential *c = &m->credentials[i];
-        struct slk_map_found found;
-
-        if (c->row < m->block.first_row)
-            continue;
-        updates[n] = (struct slk_map_update){.path = c->path, .row = c->row, .old_row = SLK_MAP_ROW_NONE};
-        if (slk_map_find(machine->map, &c->path, &found))
-            updates[n].old_row = found.row;
-        slk_hash_bytes(&value, c->bytes, SLK_RECORD_SIZE);
-        slk_hash_map_leaf(&updates[n].leaf, &c->path, &value);
-        slk_index_set_put(machine->indexes, c->record.type, c->record.status_index, true);
-        n++;
-    }
-    assert_int_equal(slk_map_apply(machine->map, updates, n, NULL), SLK_OK);
-    slk_map_root(machine->map, &root);
-    assert_true(slk_hash_equal(&root, &m->tip.map_root));
-    machine->tip = m->tip;
-    machine->has_genesis = true;
-    machine->log = m->log;
-    free(updates);
-}
-
 static void compare_machines(const struct slk_machine *a, const struct slk_machine *b)
 {
     struct slk_hash x, y;
@@ -1138,7 +1091,7 @@ static void load_and_compare(struct slk_store *store, const struct slk_machine *
     struct slk_machine loaded;
     enum slk_err err;
 
-    machine_new(&loaded, m);
+    maker_machine_new(&loaded, m);
     err = slk_store_load_state(store, &loaded, par, NULL, NULL, &fault);
     if (err != SLK_OK)
         fail_msg("load: %s: %s", slk_err_name(err), fault.text);
@@ -1147,7 +1100,7 @@ static void load_and_compare(struct slk_store *store, const struct slk_machine *
     else if (strstr(fault.text, expected_text) == NULL)
         fail_msg("`%s` should say `%s`", fault.text, expected_text);
     compare_machines(&loaded, machine);
-    machine_free(&loaded);
+    maker_machine_free(&loaded);
 }
 
 static void snapshot_now(struct slk_store *store, const struct slk_machine *machine)
@@ -1169,11 +1122,11 @@ static void the_state_loads_from_blocks_alone(void **state)
     struct slk_machine machine;
 
     (void)state;
-    machine_new(&machine, m);
+    maker_machine_new(&machine, m);
     load_and_compare(store, &machine, m, NULL, NULL); /* before the first block */
     for (int i = 0; i < 20; i++) {
         commit(store, maker_next(m));
-        execute(&machine, m);
+        maker_execute(m, &machine);
         if (i % 5 == 0)
             load_and_compare(store, &machine, m, i % 2 == 0 ? &two : NULL, NULL);
     }
@@ -1182,7 +1135,7 @@ static void the_state_loads_from_blocks_alone(void **state)
     store = reopen(dir, true);
     load_and_compare(store, &machine, m, NULL, NULL);
     slk_store_close(store);
-    machine_free(&machine);
+    maker_machine_free(&machine);
     maker_free(m);
 }
 
@@ -1197,12 +1150,12 @@ static void a_snapshot_taken_between_blocks_loads(void **state)
     unsigned taken = 0;
 
     (void)state;
-    machine_new(&machine, m);
+    maker_machine_new(&machine, m);
     for (int i = 0; i < 60; i++) {
         bool done = false;
 
         commit(store, maker_next(m));
-        execute(&machine, m);
+        maker_execute(m, &machine);
         if (snapshot == NULL)
             assert_int_equal(slk_snapshot_begin(&snapshot, store, &machine), SLK_OK);
         assert_int_equal(
@@ -1221,7 +1174,7 @@ static void a_snapshot_taken_between_blocks_loads(void **state)
     assert_int_equal(access(file_in(dir, "snapshot.0"), F_OK), 0);
     assert_int_equal(access(file_in(dir, "snapshot.1"), F_OK), 0);
     slk_store_close(store);
-    machine_free(&machine);
+    maker_machine_free(&machine);
     maker_free(m);
 }
 
@@ -1235,20 +1188,20 @@ static void a_snapshot_never_runs_ahead_of_the_blocks(void **state)
     bool done;
 
     (void)state;
-    machine_new(&machine, m);
+    maker_machine_new(&machine, m);
     commit(store, maker_next(m));
-    execute(&machine, m);
+    maker_execute(m, &machine);
     commit(store, maker_next(m));
-    execute(&machine, m);
+    maker_execute(m, &machine);
     (void)maker_next(m);
-    execute(&machine, m); /* executed, not committed */
+    maker_execute(m, &machine); /* executed, not committed */
     assert_int_equal(slk_snapshot_begin(&snapshot, store, &machine), SLK_OK);
     assert_int_equal(slk_snapshot_step(snapshot, &machine, SIZE_MAX, &done), SLK_OK);
     assert_int_equal(slk_snapshot_finish(snapshot, &machine), SLK_E_RANGE);
     commit(store, &m->block);
     load_and_compare(store, &machine, m, NULL, NULL);
     slk_store_close(store);
-    machine_free(&machine);
+    maker_machine_free(&machine);
     maker_free(m);
 }
 
@@ -1257,10 +1210,10 @@ static struct slk_store *with_snapshots(const char *dir, struct maker *m, struct
 {
     struct slk_store *store = create(dir, m, NULL);
 
-    machine_new(machine, m);
+    maker_machine_new(machine, m);
     for (int i = 0; i < 12; i++) {
         commit(store, maker_next(m));
-        execute(machine, m);
+        maker_execute(m, machine);
         if (i == 5 || i == 9)
             snapshot_now(store, machine);
     }
@@ -1307,7 +1260,7 @@ static void a_damaged_snapshot_is_left_out(void **state)
     load_and_compare(store, &machine, m, NULL, "snapshot.0");
     free(bytes);
     slk_store_close(store);
-    machine_free(&machine);
+    maker_machine_free(&machine);
     maker_free(m);
 }
 
@@ -1330,18 +1283,18 @@ static void a_snapshot_of_another_past_is_left_out(void **state)
     slk_store_close(store);
     /* of the future of a ledger that was put back */
     store = create(in_base("past3"), short_m, NULL);
-    machine_new(&short_machine, short_m);
+    maker_machine_new(&short_machine, short_m);
     commit(store, maker_next(short_m));
-    execute(&short_machine, short_m);
+    maker_execute(short_m, &short_machine);
     commit(store, maker_next(short_m));
-    execute(&short_machine, short_m);
+    maker_execute(short_m, &short_machine);
     write_file(file_in(in_base("past3"), "snapshot.1"), bytes, size);
     load_and_compare(store, &short_machine, short_m, NULL, "not of this ledger's past");
     slk_store_close(store);
     free(bytes);
-    machine_free(&machine);
-    machine_free(&other_machine);
-    machine_free(&short_machine);
+    maker_machine_free(&machine);
+    maker_machine_free(&other_machine);
+    maker_machine_free(&short_machine);
     maker_free(m);
     maker_free(n);
     maker_free(short_m);
@@ -1373,7 +1326,7 @@ static void cancelled_snapshots_leave_the_older_one(void **state)
     slk_snapshot_close(&head);
     load_and_compare(store, &machine, m, NULL, NULL);
     slk_store_close(store);
-    machine_free(&machine);
+    maker_machine_free(&machine);
     maker_free(m);
 }
 
@@ -1472,7 +1425,7 @@ static void fsck_finds_nothing_in_sound_ledgers(void **state)
     expect_sound(in_base("sound4"));
     assert_int_equal(
         slk_store_fsck(in_base("nothing"), take_finding, &f, NULL, NULL, &fault), SLK_E_NOT_FOUND);
-    machine_free(&machine);
+    maker_machine_free(&machine);
     maker_free(m);
 }
 
@@ -1488,12 +1441,12 @@ static void fsck_names_the_place(void **state)
     char text[64];
 
     (void)state;
-    machine_new(&machine, m);
+    maker_machine_new(&machine, m);
     for (int i = 0; i < 12; i++) {
         const struct slk_block *b = i == 0 ? maker_next(m) : maker_next_of(m, 1500);
 
         commit(store, b);
-        execute(&machine, m);
+        maker_execute(m, &machine);
         if (i == 7 || i == 9) { /* the parts of them that are looked at */
             struct slk_block *copy = i == 7 ? &b7 : &b9;
             *copy = *b;
@@ -1565,7 +1518,7 @@ static void fsck_names_the_place(void **state)
         free(copy->leaves);
         free(copy->offsets);
     }
-    machine_free(&machine);
+    maker_machine_free(&machine);
     maker_free(m);
 }
 
@@ -1754,7 +1707,7 @@ static void every_flipped_bit_of_a_snapshot_is_found(void **state)
         try_flip(&t, sample_below(&random, (uint64_t)st.st_size * 8));
     assert_int_equal(t.refused, 0); /* the ledger itself stays readable */
     assert_int_equal(t.harmless, 0);
-    machine_free(&machine);
+    maker_machine_free(&machine);
     maker_free(m);
 }
 
