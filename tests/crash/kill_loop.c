@@ -64,6 +64,7 @@ __attribute__((format(printf, 2, 3), noreturn)) static void fail(
 {
     va_list args;
 
+    printf("not ok 1 - kill -9 at random moments\n");
     fprintf(stderr, "kill_loop: ");
     va_start(args, format);
     vfprintf(stderr, format, args);
@@ -104,29 +105,44 @@ static int64_t now_us(void)
     return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
-/* Reads what the child tells until it is silent for good; kills it at `deadline_us` (below 0: never). */
-static void listen_and_kill(struct loop *l, pid_t pid, int fd, int64_t deadline_us)
+/* When to kill: so long after the start, or after the child said that the ledger is open. */
+struct moment {
+    bool never, once_open;
+    int64_t delay_us;
+};
+
+/* Waits for something to read, at most until `until_us`. False: nothing came. */
+static bool wait_for_word(int fd, int64_t until_us)
 {
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    int64_t left = until_us - now_us();
+    struct timespec nap = {.tv_nsec = left < 1000 ? (long)left * 1000 : 0};
+
+    if (left <= 0)
+        return false;
+    if (left >= 1000) /* poll counts milliseconds: the last one is slept exactly */
+        return poll(&p, 1, (int)(left / 1000)) > 0;
+    (void)nanosleep(&nap, NULL);
+    return poll(&p, 1, 0) > 0;
+}
+
+/* Reads what the child tells until it is silent for good; kills it at its moment. */
+static void listen_and_kill(struct loop *l, pid_t pid, int fd, struct moment moment)
+{
+    bool armed = !moment.never && !moment.once_open;
+    int64_t until_us = now_us() + moment.delay_us;
     struct crash_message message;
-    bool killed = false;
+    ssize_t n;
 
     l->told_n = 0;
     for (;;) {
-        struct pollfd p = {.fd = fd, .events = POLLIN};
-        int64_t left = deadline_us - now_us();
-        ssize_t n;
-
-        if (deadline_us >= 0 && !killed && left <= 0) {
+        if (armed && !wait_for_word(fd, until_us)) {
+            if (now_us() < until_us)
+                continue;
             if (kill(pid, SIGKILL) != 0)
                 fail(l, "kill: %s", strerror(errno));
-            killed = true;
-        }
-        if (deadline_us >= 0 && !killed) { /* poll counts milliseconds: the last one is slept exactly */
-            struct timespec nap = {.tv_nsec = left < 1000 ? (long)left * 1000 : 0};
-            if (left < 1000)
-                (void)nanosleep(&nap, NULL);
-            if (left < 1000 || poll(&p, 1, (int)(left / 1000)) == 0)
-                continue;
+            armed = false;
+            moment.never = true;
         }
         n = read(fd, &message, sizeof(message));
         if (n == 0)
@@ -135,6 +151,10 @@ static void listen_and_kill(struct loop *l, pid_t pid, int fd, int64_t deadline_
             fail(l, "the pipe gave %zd bytes", n);
         l->told = grow(l->told, &l->told_cap, l->told_n + 1, sizeof(*l->told));
         l->told[l->told_n++] = message;
+        if (message.word == CRASH_OPENED && moment.once_open && !moment.never) {
+            until_us = now_us() + moment.delay_us;
+            armed = true;
+        }
     }
 }
 
@@ -152,7 +172,7 @@ static bool end(struct loop *l, pid_t pid)
     return false;
 }
 
-static void run_child(struct loop *l, uint32_t to, int64_t delay_us)
+static void run_child(struct loop *l, uint32_t to, struct moment moment)
 {
     char seed[32], from[32], until[32], fd[32], run[32];
     char name[] = "kill_child", mode[] = "run";
@@ -169,7 +189,7 @@ static void run_child(struct loop *l, uint32_t to, int64_t delay_us)
     snprintf(run, sizeof(run), "%" PRIu64, l->killed_n);
     pid = start(l, argv);
     close(ends[1]);
-    listen_and_kill(l, pid, ends[0], delay_us < 0 ? -1 : now_us() + delay_us);
+    listen_and_kill(l, pid, ends[0], moment);
     close(ends[0]);
     if (end(l, pid)) {
         l->killed_n++;
@@ -424,12 +444,17 @@ static void kill_init(struct loop *l)
 
 /* ---- the loop ---- */
 
-/* A third die while opening, a third early, a third somewhere in half a second. */
-static int64_t choose_delay_us(struct loop *l)
+/* A third die while opening, the others while they work: early, or somewhere in a third of a second. */
+static struct moment choose_moment(struct loop *l)
 {
-    static const uint64_t spans_us[] = {12000, 60000, 500000};
+    static const struct {
+        bool once_open;
+        uint64_t span_us;
+    } kinds[] = {{false, 25000}, {true, 20000}, {true, 350000}};
+    unsigned kind = (unsigned)fixture_below(&l->random, 3);
 
-    return (int64_t)fixture_below(&l->random, spans_us[fixture_below(&l->random, 3)]);
+    return (struct moment){.once_open = kinds[kind].once_open,
+        .delay_us = (int64_t)fixture_below(&l->random, kinds[kind].span_us)};
 }
 
 static void set_up(struct loop *l)
@@ -471,12 +496,12 @@ int main(int argc, char **argv)
 
     l.seed = from_environment("SLK_SEED", (uint64_t)now_us());
     l.random = l.seed | 1;
-    printf("# seed=%" PRIu64 "\n", l.seed);
+    printf("1..1\n# seed=%" PRIu64 "\n", l.seed);
     fflush(stdout);
     set_up(&l);
     kill_init(&l);
     for (unsigned runs = 1; l.killed_n < kills; runs++) {
-        run_child(&l, l.next + RUN_SUBMISSIONS, choose_delay_us(&l));
+        run_child(&l, l.next + RUN_SUBMISSIONS, choose_moment(&l));
         take_in(&l);
         if (fixture_below(&l.random, 4) != 0) /* else it is killed again before anybody looks */
             look(&l);
@@ -485,7 +510,7 @@ int main(int argc, char **argv)
             look_closely(&l);
         }
     }
-    run_child(&l, l.next + RUN_SUBMISSIONS, -1);
+    run_child(&l, l.next + RUN_SUBMISSIONS, (struct moment){.never = true});
     take_in(&l);
     look(&l);
     look_closely(&l);
@@ -494,6 +519,7 @@ int main(int argc, char **argv)
            " blocks, %" PRIu64 " events\n",
         l.killed_n, l.killed_opening_n, l.answers_n, l.duplicates_n, l.unanswered_blocks_n,
         slk_ledger_tip(l.reference)->height, slk_ledger_tip(l.reference)->events_n);
+    printf("ok 1 - kill -9 at random moments: what was answered is there\n");
     tear_down(&l);
     return 0;
 }
