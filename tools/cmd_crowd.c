@@ -23,7 +23,8 @@ static bool parse_prefix(const char *text, struct prefix *out)
         (slash != NULL && !slk_decimal_parse(&bits, digits * 4, slash + 1, strlen(slash + 1))))
         return false;
     memset(padded, '0', sizeof(padded));
-    memcpy(padded, text, digits);
+    for (size_t i = 0; i < digits; i++)
+        padded[i] = text[i];
     out->bits = (unsigned)bits;
     return text_hash_parse(out->bytes, padded, sizeof(padded));
 }

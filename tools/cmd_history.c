@@ -52,7 +52,7 @@ static void detail_of(const struct history *h, const struct slk_event *event, ch
         used +=
             (size_t)snprintf(out + used, cap - used, " until %.10s", text_time(time, event->valid_until_s));
     if (event->reason != 0)
-        used += (size_t)snprintf(out + used, cap - used, " %s", reason != NULL ? reason->name : "?");
+        snprintf(out + used, cap - used, " %s", reason != NULL ? reason->name : "?");
 }
 
 static void show_json(const struct slk_event *event, const struct slk_entry *entry, uint64_t log_index,

@@ -66,7 +66,7 @@ static int many(struct cli *cli, const struct prove *p)
     size_t size, proof_size = 0, total = 0;
     uint64_t line = 0, made = 0, started;
     int code = CLI_YES;
-    char a[TEXT_HUMAN_SIZE], b[TEXT_HUMAN_SIZE];
+    char a[TEXT_HUMAN_SIZE], b[TEXT_HUMAN_SIZE], c[TEXT_HUMAN_SIZE];
 
     if (p->out == NULL || (mkdir(p->out, 0700) != 0 && errno != EEXIST))
         return cli_fail(cli, CLI_UNSURE, "--handles needs -o DIR for its proofs");
@@ -99,11 +99,13 @@ static int many(struct cli *cli, const struct prove *p)
     }
     cli_progress_end(&cli->progress);
     free(text);
+    started = cli_tick_ms() - started;
     if (p->json)
         cli_json(json_pack("{s:I, s:I, s:I}", "proofs", (json_int_t)made, "bytes", (json_int_t)total,
-            "milliseconds", (json_int_t)(cli_tick_ms() - started)));
+            "milliseconds", (json_int_t)started));
     else
-        printf("%s proofs, %s\n", text_count(a, made), text_size(b, total));
+        printf("%s proofs, %s, written at %s a second\n", text_count(a, made), text_size(b, total),
+            text_count(c, made * 1000 / (started > 0 ? started : 1)));
     return code;
 }
 

@@ -406,8 +406,9 @@ static int close_outputs(struct submit *s, int code)
 static int submit(struct submit *s, struct keyring *ring)
 {
     const struct submit_options *o = &s->options;
-    const char *dir = s->cli->args_n > (o->chain_hex != NULL) ? s->cli->args[0] : NULL;
-    const char *input = s->cli->args_n > (dir != NULL) ? s->cli->args[dir != NULL] : "-";
+    bool has_dir = s->cli->args_n > (o->chain_hex != NULL); /* --chain HEX stands for DIR */
+    const char *dir = has_dir ? s->cli->args[0] : NULL;
+    const char *input = s->cli->args_n > has_dir ? s->cli->args[has_dir] : "-";
     int code;
 
     if (o->rest != NULL && (s->report.rest = fopen(o->rest, "wb")) == NULL)

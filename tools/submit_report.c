@@ -162,7 +162,9 @@ void report_result(struct report *report, const struct batch *batch, const struc
     }
     report->refused_submissions_n++;
     report->refused_n += events_n;
-    tell_refusal(report, batch, result);
+    /* When we stop at the first one, those that were on their way already are counted, not told one by one. */
+    if (report->keep_going || report->json || report->refused_submissions_n == 1)
+        tell_refusal(report, batch, result);
     report_rest(report, batch->text, batch->text_n);
 }
 
@@ -215,7 +217,9 @@ static void summary_text(const struct report *report, struct slk_ledger *ledger,
         text_count(a, report->accepted_n), text_count(b, report->submissions_n));
     line("known", report->duplicate_n, "events that were in the ledger already");
     line("refused", report->expected_n, "events, each by the rule that was expected");
-    line("refused", report->refused_n, "events, in submissions that are not in the ledger");
+    if (report->refused_n > 0)
+        printf("%-12s %12s events in %s submissions, none of which is in the ledger\n", "refused",
+            text_count(a, report->refused_n), text_count(b, report->refused_submissions_n));
     line("unexpected", report->surprises_n, "verdicts other than expected");
     line("not sent", report->unsent_n, "events that were read and are not in the ledger");
     if (ms > 0)
