@@ -202,8 +202,8 @@ static int commit_once(struct slk_store *store, const struct slk_block *block)
     if (rc == 0)
         rc = put_head(env, txn, block);
     if (rc == 0) {
-        rc = mdb_txn_commit(txn);
-        txn = NULL; /* commit frees it, also when it fails */
+        rc = slk_env_commit(env, txn);
+        txn = NULL; /* it is gone, also when that failed */
     }
     mdb_txn_abort(txn); /* NULL is fine */
     return rc;
@@ -347,7 +347,7 @@ static int write_checkpoint(struct slk_env *env, const struct slk_tree_head *hea
         slk_put_u64(at, head->tree_size);
         memcpy(at + 8, head->root_hash.b, SLK_HASH_SIZE);
         memcpy(at + 8 + SLK_HASH_SIZE, note.at, note.size);
-        rc = mdb_txn_commit(txn);
+        rc = slk_env_commit(env, txn);
         txn = NULL;
     }
     mdb_txn_abort(txn);

@@ -41,6 +41,20 @@ enum slk_err slk_env_err(int rc)
     return rc > 0 ? slk_store_errno(rc) : SLK_E_IO;
 }
 
+int slk_env_commit(struct slk_env *env, MDB_txn *txn)
+{
+    uint8_t stamp[8];
+    int rc;
+
+    slk_put_u64(stamp, mdb_txn_id(txn));
+    rc = slk_env_put(
+        txn, env->base[SLK_BASE_META], SLK_META_STAMP, sizeof SLK_META_STAMP - 1, stamp, sizeof stamp);
+    if (rc == 0)
+        return mdb_txn_commit(txn); /* frees it, also when it fails */
+    mdb_txn_abort(txn);
+    return rc;
+}
+
 int slk_env_put(MDB_txn *txn, MDB_dbi base, const void *key, size_t key_size, const void *value, size_t size)
 {
     MDB_val k = {key_size, (void *)(uintptr_t)key};
@@ -356,7 +370,7 @@ static enum slk_err check_and_open_bases(
     if (err == SLK_OK && create)
         err = slk_env_err(slk_store_put_meta(env, txn, options->charter));
     if (err == SLK_OK) { /* handles outlive a transaction only when it commits, also one that reads */
-        rc = mdb_txn_commit(txn);
+        rc = create ? slk_env_commit(env, txn) : mdb_txn_commit(txn);
         txn = NULL;
         err = slk_env_err(rc);
         if (err != SLK_OK)

@@ -131,7 +131,7 @@ static enum slk_err copy_value(
 }
 
 struct meta_values {
-    struct slk_span format, chain_id, charter, tip, checkpoint;
+    struct slk_span format, chain_id, charter, tip, checkpoint, stamp;
 };
 
 static struct slk_span *meta_slot(struct meta_values *m, const struct slk_lmdb_cursor *c)
@@ -140,7 +140,8 @@ static struct slk_span *meta_slot(struct meta_values *m, const struct slk_lmdb_c
         const char *name;
         struct slk_span *slot;
     } all[] = {{SLK_META_FORMAT, &m->format}, {SLK_META_CHAIN_ID, &m->chain_id},
-        {SLK_META_CHARTER, &m->charter}, {SLK_META_TIP, &m->tip}, {SLK_META_CHECKPOINT, &m->checkpoint}};
+        {SLK_META_CHARTER, &m->charter}, {SLK_META_TIP, &m->tip}, {SLK_META_CHECKPOINT, &m->checkpoint},
+        {SLK_META_STAMP, &m->stamp}};
 
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         if (c->key_size == strlen(all[i].name) && memcmp(c->key, all[i].name, c->key_size) == 0)
@@ -235,6 +236,8 @@ static enum slk_err read_meta(struct slk_fsck *f)
 
     if (err == SLK_OK && f->base[SLK_BASE_META].there) {
         check_format(f, m.format);
+        if (m.stamp.size != 8 || slk_get_u64(m.stamp.at) != f->file.meta->txn_id)
+            slk_fsck_tell(f, "meta", "the newest meta page names another transaction than the one it is of");
         err = check_charter(f, &m);
         f->has_tip = m.tip.size > 0 && slk_tip_parse(&f->tip, m.tip);
         if (m.tip.size > 0 && !f->has_tip)
@@ -248,6 +251,7 @@ static enum slk_err read_meta(struct slk_fsck *f)
     }
     free((void *)(uintptr_t)m.format.at);
     free((void *)(uintptr_t)m.chain_id.at);
+    free((void *)(uintptr_t)m.stamp.at);
     f->charter_bytes = m.charter;
     f->tip_bytes = m.tip;
     f->checkpoint = m.checkpoint;

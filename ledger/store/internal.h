@@ -1,7 +1,7 @@
 /* internal.h: what the files of ledger/store share. Nobody outside this folder includes it.
  *
  *   data base  key (big-endian)   value
- *   meta       name               format, chain_id, charter, tip, checkpoint
+ *   meta       name               format, chain_id, charter, tip, checkpoint, transaction
  *   block      u64 height         header[266] || u64 first_index || u64 first_row || u32 entries_n || u32 rows_n
  *   entries    u64 first_index    bundle || u32 offset[entries_n] || u64 height || u32 entries_n
  *   rows       u64 first_row      row[152][rows_n]; none when the block has no row
@@ -35,6 +35,7 @@
 #define SLK_META_CHARTER    "charter"
 #define SLK_META_TIP        "tip"
 #define SLK_META_CHECKPOINT "checkpoint"
+#define SLK_META_STAMP      "transaction" /* number of the last one: newest.c says why */
 
 enum slk_base {
     SLK_BASE_META,
@@ -92,6 +93,8 @@ void slk_env_read_reset(struct slk_env *env, MDB_txn *txn); /* keeps it for slk_
 /* Makes sure that `need` bytes can be added (SIZE_MAX: LMDB said full, so at least double it); the caller holds
  * env->writer and no write transaction. Grows early when no reader stands in the way, waits for them when it must. */
 enum slk_err slk_env_make_room(struct slk_env *env, size_t need);
+/* Ends what a transaction writes: its own number, then the commit. Takes the transaction; an error of LMDB's or 0. */
+int slk_env_commit(struct slk_env *env, MDB_txn *txn);
 int slk_env_put(MDB_txn *txn, MDB_dbi base, const void *key, size_t key_size, const void *value, size_t size);
 enum slk_err slk_env_err(int rc);
 

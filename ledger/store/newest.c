@@ -1,8 +1,10 @@
 /* newest.c: which transaction was the last one here: a witness beside data.mdb.
  *
- * LMDB's newest picture is the meta page with the higher number, and nothing vouches for that number: one bit less, or an
- * older copy of the file, and the ledger is silently shorter by what was acknowledged last. So the number is also kept in
- * a file of its own, written after each commit and not synced: it may lag behind after a power cut, never run ahead.
+ * LMDB's newest picture is the meta page with the higher number, and nothing vouches for that number: one flipped bit, or
+ * an older copy of the file, and the ledger is silently shorter by what was acknowledged last. So each transaction writes
+ * its number into what it commits: an old picture cannot pass for a newer one. And the number is kept in a file of its
+ * own, written after each commit and not synced: the newest picture cannot pass for an old one. The file may lag behind
+ * after a power cut, never run ahead.
  *
  *   tag[16] || u64 transaction || SHA-256 of both
  */

@@ -312,15 +312,25 @@ static enum slk_err read_meta(struct slk_store *store, struct slk_view *view, st
     return SLK_OK;
 }
 
-static enum slk_err check_newest(const struct slk_view *view, uint64_t newest, struct slk_fault *fault)
+/* Is this the newest picture, and what LMDB takes it for? See newest.c. */
+static enum slk_err check_newest(struct slk_view *view, uint64_t newest, struct slk_fault *fault)
 {
-    if (mdb_txn_id(view->txn) >= newest)
+    uint64_t txn_id = mdb_txn_id(view->txn);
+    struct slk_span stamp;
+
+    if (slk_view_get(view, SLK_BASE_META, SLK_META_STAMP, sizeof SLK_META_STAMP - 1, &stamp) != SLK_OK ||
+        stamp.size != 8 || slk_get_u64(stamp.at) != txn_id) {
+        slk_fault_set(fault,
+            "data.mdb: a meta page names another transaction than the one it is of; run `sillok fsck`");
+        return SLK_E_CORRUPT;
+    }
+    if (txn_id >= newest)
         return SLK_OK;
     slk_fault_set(fault,
         "data.mdb ends before what was committed here last (transaction %llu of %llu): it is damaged, or an "
         "older copy; if "
         "that is meant, remove the file `newest`",
-        (unsigned long long)mdb_txn_id(view->txn), (unsigned long long)newest);
+        (unsigned long long)txn_id, (unsigned long long)newest);
     return SLK_E_CORRUPT;
 }
 

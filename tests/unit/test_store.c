@@ -379,18 +379,19 @@ static void open_refuses_what_is_not_there(void **state)
 static void put_meta(const char *dir, const char *key, const void *value, size_t size)
 {
     MDB_val k = {strlen(key), (void *)(uintptr_t)key}, v = {size, (void *)(uintptr_t)value};
-    MDB_env *env;
+    struct slk_env env = {.mdb = NULL};
     MDB_txn *txn;
     MDB_dbi dbi;
 
-    assert_int_equal(mdb_env_create(&env), 0);
-    assert_int_equal(mdb_env_set_maxdbs(env, 8), 0);
-    assert_int_equal(mdb_env_open(env, dir, 0, 0600), 0);
-    assert_int_equal(mdb_txn_begin(env, NULL, 0, &txn), 0);
+    assert_int_equal(mdb_env_create(&env.mdb), 0);
+    assert_int_equal(mdb_env_set_maxdbs(env.mdb, 8), 0);
+    assert_int_equal(mdb_env_open(env.mdb, dir, 0, 0600), 0);
+    assert_int_equal(mdb_txn_begin(env.mdb, NULL, 0, &txn), 0);
     assert_int_equal(mdb_dbi_open(txn, "meta", 0, &dbi), 0);
     assert_int_equal(mdb_put(txn, dbi, &k, &v, 0), 0);
-    assert_int_equal(mdb_txn_commit(txn), 0);
-    mdb_env_close(env);
+    env.base[SLK_BASE_META] = dbi;
+    assert_int_equal(slk_env_commit(&env, txn), 0);
+    mdb_env_close(env.mdb);
 }
 
 static void newer_format_is_refused(void **state)
@@ -1651,6 +1652,24 @@ static void every_flipped_bit_is_found_or_changes_nothing(void **state)
     assert_true(digest(dir, &t.original));
 }
 
+/* Bit by bit, the numbers of the last two transactions: the newest must not pass for old, nor the older one for new. */
+static void no_flipped_transaction_number_takes_anything_back(void **state)
+{
+    (void)state;
+    for (unsigned blocks = 5; blocks < 13; blocks++) {
+        struct flips t = {.dir = in_base("number")};
+
+        make_ledger(t.dir, 43, blocks);
+        t.path = file_in(t.dir, "data.mdb");
+        assert_true(digest(t.dir, &t.original));
+        for (uint64_t page = 0; page < 2; page++)
+            for (uint64_t bit = 0; bit < 64; bit++)
+                try_flip(&t, 8 * (4096 * page + 144) + bit);
+        assert_int_equal(t.harmless, 0);
+        remove_dir(t.dir);
+    }
+}
+
 static void an_older_copy_of_the_file_is_refused(void **state)
 {
     const char *dir = in_base("older");
@@ -1744,6 +1763,7 @@ int main(void)
         cmocka_unit_test(fsck_finds_nothing_in_sound_ledgers),
         cmocka_unit_test(fsck_names_the_place),
         cmocka_unit_test(every_flipped_bit_is_found_or_changes_nothing),
+        cmocka_unit_test(no_flipped_transaction_number_takes_anything_back),
         cmocka_unit_test(an_older_copy_of_the_file_is_refused),
         cmocka_unit_test(every_flipped_bit_of_a_snapshot_is_found),
     };
