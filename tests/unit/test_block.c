@@ -420,6 +420,36 @@ static void an_altered_byte_is_refused_and_changes_nothing(void **state)
     pair_close(&p);
 }
 
+/* Entry by entry well formed, but its issuer has not signed it: refused by the rule that it breaks, at its place. */
+static void a_forged_signature_is_refused_by_its_rule(void **state)
+{
+    struct slk_fault fault = {0};
+    struct slk_block *block;
+    struct pair p;
+    size_t forged = 0;
+
+    pair_open(&p, *state);
+    block = &p.builder->block;
+    for (size_t i = 0; i < block->entries_n; i++) {
+        uint8_t *at = p.entries + block->offsets[i];
+        size_t size = (size_t)at[0] << 8 | at[1];
+        struct slk_entry entry;
+
+        assert_int_equal(slk_entry_parse(&entry, slk_span_of(at + 2, size)), SLK_OK);
+        if (entry.type != SLK_ENTRY_AUTHORIZATION)
+            continue;
+        at[2 + size - 1 - 40] ^= 1; /* the signature's 64 bytes are the last ones: this one is of R */
+        assert_int_equal(slk_block_check(&p.checker->block, &p.checker->machine, &p.checker->source, p.header,
+                             slk_span_of(p.entries, p.size), NULL, &fault),
+            SLK_E_REFUSED);
+        assert_non_null(strstr(fault.text, "SIGNATURE"));
+        at[2 + size - 1 - 40] ^= 1;
+        forged++;
+    }
+    assert_true(forged > 1);
+    pair_close(&p);
+}
+
 static void a_block_out_of_its_place_is_refused(void **state)
 {
     struct pair p;
@@ -569,6 +599,7 @@ int main(void)
         cmocka_unit_test(what_is_built_is_what_checks),
         cmocka_unit_test(a_block_taken_back_leaves_nothing),
         cmocka_unit_test(an_altered_byte_is_refused_and_changes_nothing),
+        cmocka_unit_test(a_forged_signature_is_refused_by_its_rule),
         cmocka_unit_test(a_block_out_of_its_place_is_refused),
         cmocka_unit_test(a_checked_block_can_be_taken_back),
         cmocka_unit_test(a_heartbeat_is_a_block_without_events),
