@@ -84,6 +84,21 @@ static struct place at_name(const char *name)
     return place;
 }
 
+/* The store has each transaction write its own number, so that an older picture does not pass for the newest; so does whoever
+ * alters it with care. */
+static void stamp(MDB_txn *txn)
+{
+    static const char name[] = "transaction";
+    MDB_val key = {sizeof(name) - 1, (void *)(uintptr_t)name}, value;
+    uint8_t number[8];
+    MDB_dbi meta;
+
+    slk_put_u64(number, mdb_txn_id(txn));
+    value = (MDB_val){sizeof(number), number};
+    assert_int_equal(mdb_dbi_open(txn, "meta", 0, &meta), 0);
+    assert_int_equal(mdb_put(txn, meta, &key, &value, 0), 0);
+}
+
 /* Flips bits of one stored byte; a second call with the same mask puts it right again. Returns the value's size. */
 static size_t alter(const char *dir, const struct place *place, size_t offset, uint8_t mask)
 {
@@ -111,8 +126,11 @@ static size_t alter(const char *dir, const struct place *place, size_t offset, u
         value.mv_data = copy;
         assert_int_equal(mdb_put(txn, base, &key, &value, 0), 0);
         free(copy);
+        stamp(txn);
+        assert_int_equal(mdb_txn_commit(txn), 0);
+    } else {
+        mdb_txn_abort(txn);
     }
-    assert_int_equal(mdb_txn_commit(txn), 0);
     mdb_env_close(env);
     return size;
 }
