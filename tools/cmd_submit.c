@@ -27,6 +27,8 @@ struct submit {
     struct batcher batcher;
     struct report report;
     struct slk_fault fault;
+    char *line; /* being read */
+    size_t line_cap, line_n;
     FILE *out;             /* sign-only: where submissions go */
     bool by_events;        /* --clock events */
     uint64_t clock_ms;     /* of the newest event taken */
@@ -119,7 +121,7 @@ static enum slk_err advance_clock(struct submit *s, const struct ndjson_event *e
     uint64_t at = event->event.occurred_at_s;
     enum slk_err err = SLK_OK;
 
-    if (!s->by_events || event->expect == SLK_RULE_OCCURRED_IN_FUTURE || at >= UINT64_C(1) << 50)
+    if (!s->by_events || event->expect == SLK_RULE_OCCURRED_IN_FUTURE || at >= SLK_TIME_MS_MAX / 1000)
         return SLK_OK;
     if (at >= s->window_end_s) {
         err = batcher_flush(&s->batcher, &s->fault);
@@ -194,38 +196,37 @@ static uint64_t size_of(FILE *in)
 
 static enum slk_err read_events(struct submit *s, FILE *in, uint64_t size)
 {
-    char *line = NULL;
-    size_t cap = 0;
     uint64_t line_n = 0, done = 0;
     enum slk_err err = SLK_OK;
     ssize_t n;
 
-    while (err == SLK_OK && !report_wants_stop(&s->report) && (n = getline(&line, &cap, in)) > 0) {
+    s->line_n = 0;
+    while (err == SLK_OK && !report_wants_stop(&s->report) && (n = getline(&s->line, &s->line_cap, in)) > 0) {
         done += (uint64_t)n;
-        err = take_line(s, line, (size_t)n, ++line_n);
-        if (err != SLK_OK)
-            s->fault.line = err == SLK_E_MALFORMED ? line_n : 0;
-        if (err != SLK_OK && s->report.rest != NULL)
-            report_rest(&s->report, line, (size_t)n);
+        err = take_line(s, s->line, (size_t)n, ++line_n);
+        if (err == SLK_E_MALFORMED) {
+            s->fault.line = line_n;
+            s->line_n = (size_t)n; /* read, and in no batch */
+        }
         if (line_n % 256 == 0)
             cli_progress_step(&s->cli->progress, "submitting", done, size);
     }
+    cli_progress_end(&s->cli->progress);
     if (err == SLK_OK && ferror(in)) {
         snprintf(s->fault.text, sizeof(s->fault.text), "%s", strerror(errno));
         err = SLK_E_IO;
     }
     if (err == SLK_OK && !report_wants_stop(&s->report))
         err = batcher_flush(&s->batcher, &s->fault);
-    while (s->report.rest != NULL && (n = getline(&line, &cap, in)) > 0)
-        report_rest(&s->report, line, (size_t)n);
-    free(line);
-    cli_progress_end(&s->cli->progress);
     return err;
 }
 
-/* Lines in batches that were still open when we stopped. */
-static void count_unsent(struct submit *s)
+/* What --rest keeps after the refused ones, so that each credential's events stay in order: lines in batches that were
+ * still open when we stopped, the line that cannot be read, and all that follows it. */
+static void keep_rest(struct submit *s, FILE *in)
 {
+    ssize_t n;
+
     for (size_t i = 0; i < KEYRING_MAX; i++) {
         const struct batch *batch = s->batcher.open[i];
 
@@ -234,25 +235,29 @@ static void count_unsent(struct submit *s)
         s->report.unsent_n += batch->events_n;
         report_rest(&s->report, batch->text, batch->text_n);
     }
+    report_rest(&s->report, s->line, s->line_n);
+    while (s->report.rest != NULL && (n = getline(&s->line, &s->line_cap, in)) > 0)
+        report_rest(&s->report, s->line, (size_t)n);
 }
 
 static enum slk_err submit_events(struct submit *s, FILE *in)
 {
+    struct slk_fault later = {0};
     uint64_t size = size_of(in);
-    enum slk_err err = SLK_OK, flushed;
+    enum slk_err err = SLK_OK, flushed = SLK_OK;
 
     if (size > 0 && !s->options.no_check) {
         err = check_lines(s, in, size);
         rewind(in);
     }
-    if (err != SLK_OK)
-        return err;
-    s->report.started_ms = cli_tick_ms();
-    err = read_events(s, in, size);
-    flushed = s->ledger != NULL
-                  ? slk_ledger_flush(s->ledger, err == SLK_OK ? &s->fault : &(struct slk_fault){0})
-                  : SLK_OK;
-    count_unsent(s);
+    if (err == SLK_OK) {
+        s->report.started_ms = cli_tick_ms();
+        err = read_events(s, in, size);
+        if (s->ledger != NULL)
+            flushed = slk_ledger_flush(s->ledger, err == SLK_OK ? &s->fault : &later);
+    }
+    keep_rest(s, in);
+    free(s->line);
     return err != SLK_OK ? err : flushed;
 }
 

@@ -63,22 +63,75 @@ void slk_block_hash(struct slk_hash *out, const uint8_t header[SLK_BLOCK_HEADER_
     slk_hash_tagged(out, SLK_TAG_BLOCK, header, SLK_BLOCK_HEADER_SIZE);
 }
 
-#define ROW_RECORD_SIZE 136 /* the record without its 8 zero bytes (design §4) */
+#define ROW_NONE (((uint64_t)1 << 40) - 1) /* above SLK_MAP_ROW_MAX */
 
-void slk_row_format(uint8_t out[SLK_ROW_SIZE], const struct slk_row *row)
+static void put_bytes(uint8_t *at, uint64_t value, unsigned bytes_n)
 {
-    assert(slk_get_u64(row->record + ROW_RECORD_SIZE) == 0);
-    memcpy(out, row->record, ROW_RECORD_SIZE);
-    slk_put_u64(out + ROW_RECORD_SIZE, row->log_index);
-    slk_put_u64(out + ROW_RECORD_SIZE + 8, row->previous_row);
+    assert(bytes_n == 8 || value >> (8 * bytes_n) == 0);
+    for (unsigned i = bytes_n; i-- > 0; value >>= 8)
+        at[i] = (uint8_t)value;
 }
 
-void slk_row_parse(struct slk_row *out, const uint8_t bytes[SLK_ROW_SIZE])
+static uint64_t get_bytes(const uint8_t *at, unsigned bytes_n)
 {
-    memcpy(out->record, bytes, ROW_RECORD_SIZE);
-    memset(out->record + ROW_RECORD_SIZE, 0, SLK_RECORD_SIZE - ROW_RECORD_SIZE);
-    out->log_index = slk_get_u64(bytes + ROW_RECORD_SIZE);
-    out->previous_row = slk_get_u64(bytes + ROW_RECORD_SIZE + 8);
+    uint64_t value = 0;
+
+    for (unsigned i = 0; i < bytes_n; i++)
+        value = value << 8 | at[i];
+    return value;
+}
+
+bool slk_rows_count(size_t size, size_t *rows_n)
+{
+    *rows_n = size < SLK_ROWS_HEAD ? 0 : (size - SLK_ROWS_HEAD) / SLK_ROW_SIZE;
+    return *rows_n > 0 && slk_rows_size(*rows_n) == size;
+}
+
+void slk_rows_begin(uint8_t *rows, uint64_t time_ms, uint64_t first_index)
+{
+    slk_put_u64(rows, time_ms);
+    slk_put_u64(rows + 8, first_index);
+}
+
+/* Offsets in the 144-byte record (design §4) and in the row. */
+void slk_row_format(uint8_t *rows, size_t i, const struct slk_row *row)
+{
+    uint8_t *at = rows + SLK_ROWS_HEAD + i * SLK_ROW_SIZE;
+    const uint8_t *r = row->record;
+    uint64_t previous = row->previous_row == SLK_MAP_ROW_NONE ? ROW_NONE : row->previous_row;
+
+    assert(slk_get_u64(r + 88) == slk_get_u64(rows) && slk_get_u64(r + 136) == 0);
+    assert(row->previous_row == SLK_MAP_ROW_NONE || row->previous_row <= SLK_MAP_ROW_MAX);
+    memcpy(at, r, 64);            /* history, last_event_id */
+    memcpy(at + 64, r + 104, 32); /* device */
+    put_bytes(at + 96, slk_get_u64(r + 64), 5);
+    assert(r[72] < 16 && r[73] < 16);
+    at[101] = (uint8_t)(r[72] << 4 | r[73]);
+    memcpy(at + 102, r + 74, 6); /* type, owner */
+    put_bytes(at + 108, slk_get_u64(r + 80), 6);
+    memcpy(at + 114, r + 96, 8); /* status_index, reason */
+    put_bytes(at + 122, row->log_index - slk_get_u64(rows + 8), 2);
+    put_bytes(at + 124, previous, 5);
+}
+
+void slk_row_parse(struct slk_row *out, const uint8_t *rows, size_t i)
+{
+    const uint8_t *at = rows + SLK_ROWS_HEAD + i * SLK_ROW_SIZE;
+    uint8_t *r = out->record;
+    uint64_t previous = get_bytes(at + 124, 5);
+
+    memcpy(r, at, 64);
+    slk_put_u64(r + 64, get_bytes(at + 96, 5));
+    r[72] = at[101] >> 4;
+    r[73] = at[101] & 15;
+    memcpy(r + 74, at + 102, 6);
+    slk_put_u64(r + 80, get_bytes(at + 108, 6));
+    memcpy(r + 88, rows, 8);
+    memcpy(r + 96, at + 114, 8);
+    memcpy(r + 104, at + 64, 32);
+    memset(r + 136, 0, 8);
+    out->log_index = slk_get_u64(rows + 8) + get_bytes(at + 122, 2);
+    out->previous_row = previous == ROW_NONE ? SLK_MAP_ROW_NONE : previous;
 }
 
 bool slk_block_grow(void *array, size_t *cap, size_t n, size_t element)

@@ -11,11 +11,12 @@
 #include "ledger/core/rules.h"
 #include "ledger/core/submission.h"
 
-#define SLK_BLOCK_VERSION       1
-#define SLK_BLOCK_FLAG_HEARTBEAT 0x0001 /* protocol §2.2; a block with events has it not, whatever its params ask */
-#define SLK_BLOCK_HEADER_SIZE   266
-#define SLK_BLOCK_EVENTS_MAX    16384   /* protocol, head: limits */
-#define SLK_BLOCK_BYTES_MAX     (4u << 20)
+#define SLK_BLOCK_VERSION 1
+#define SLK_BLOCK_FLAG_HEARTBEAT                                                                             \
+    0x0001 /* protocol §2.2; a block with events has it not, whatever its params ask */
+#define SLK_BLOCK_HEADER_SIZE 266
+#define SLK_BLOCK_EVENTS_MAX  16384 /* protocol, head: limits */
+#define SLK_BLOCK_BYTES_MAX   (4u << 20)
 
 /* Fixed layout, big-endian, in this order (protocol §2.2). */
 struct slk_block_header {
@@ -37,20 +38,41 @@ struct slk_block_header {
     struct slk_hash map_root;
 };
 void slk_block_header_format(uint8_t out[SLK_BLOCK_HEADER_SIZE], const struct slk_block_header *header);
-SLK_MUST_CHECK enum slk_err slk_block_header_parse(struct slk_block_header *out, const uint8_t bytes[SLK_BLOCK_HEADER_SIZE]);
+SLK_MUST_CHECK enum slk_err slk_block_header_parse(
+    struct slk_block_header *out, const uint8_t bytes[SLK_BLOCK_HEADER_SIZE]);
 /* SHA-256("sillok/block/1\0\0" || header). */
 void slk_block_hash(struct slk_hash *out, const uint8_t header[SLK_BLOCK_HEADER_SIZE]);
 
 /* One event's record as the store keeps it: the record, where its entry is, where the record before it is. */
-#define SLK_ROW_SIZE 152
 struct slk_row {
     uint8_t record[SLK_RECORD_SIZE];
     uint64_t log_index;
     uint64_t previous_row; /* SLK_MAP_ROW_NONE for the first */
 };
-/* On disk the record's 8 zero bytes are left out: record[0..136) || u64 log_index || u64 previous_row. */
-void slk_row_format(uint8_t out[SLK_ROW_SIZE], const struct slk_row *row);
-void slk_row_parse(struct slk_row *out, const uint8_t bytes[SLK_ROW_SIZE]);
+
+/* The rows of one block stand together, because half of what a disk would hold of them is the same for all:
+ *
+ *   u64 time_ms || u64 first_index        the block's, once
+ *   rows_n times 129 bytes:
+ *     history[32] || last_event_id[32] || device[32] || u40 count || u8 state << 4 | carrier || u32 type || u16 owner ||
+ *     u48 valid_until || u32 status_index || u32 reason || u16 log_index - first_index || u40 previous_row (all ones: none)
+ *
+ * The bounds that make this lossless: rows < 2^40 (ledger/core/map.h), block times < SLK_TIME_MS_MAX and valid_until at
+ * most 50 years later (charter.h), at most 2 * SLK_BLOCK_EVENTS_MAX + 1 entries in a block. */
+#define SLK_ROWS_HEAD   16
+#define SLK_ROW_SIZE    129
+#define SLK_TIME_MS_MAX ((uint64_t)1 << 53) /* the year 287,396 */
+
+static inline size_t slk_rows_size(size_t rows_n)
+{
+    return rows_n == 0 ? 0 : SLK_ROWS_HEAD + rows_n * SLK_ROW_SIZE;
+}
+/* How many rows these bytes hold; false when it is no whole number of them. */
+bool slk_rows_count(size_t size, size_t *rows_n);
+void slk_rows_begin(uint8_t *rows, uint64_t time_ms, uint64_t first_index);
+/* The i-th row; its recorded_at is the rows' time_ms. */
+void slk_row_format(uint8_t *rows, size_t i, const struct slk_row *row);
+void slk_row_parse(struct slk_row *out, const uint8_t *rows, size_t i);
 
 /* What the last committed block left behind. */
 struct slk_tip {
@@ -69,7 +91,7 @@ struct slk_tip {
 struct slk_block_source {
     void *ctx;
     /* False when the row does not exist or cannot be read. */
-    bool (*row)(void *ctx, uint64_t row, struct slk_row *out);     /* called from several threads at once */
+    bool (*row)(void *ctx, uint64_t row, struct slk_row *out); /* called from several threads at once */
     /* Entry bytes; false as above. */
     bool (*entry)(void *ctx, uint64_t log_index, struct slk_span *out);
 };
@@ -90,23 +112,23 @@ struct slk_machine {
 struct slk_block {
     struct slk_block_header header;
     uint8_t header_bytes[SLK_BLOCK_HEADER_SIZE];
-    struct slk_tip tip;       /* after it */
-    uint64_t first_index;     /* of its first entry */
+    struct slk_tip tip;   /* after it */
+    uint64_t first_index; /* of its first entry */
     uint64_t first_row;
     size_t entries_n, rows_n;
-    uint8_t *entries;         /* u16 length || entry, one after another: C2SP bundle form; the seal is last */
+    uint8_t *entries; /* u16 length || entry, one after another: C2SP bundle form; the seal is last */
     size_t entries_size, entries_cap;
-    uint32_t *offsets;        /* entries_n offsets into `entries` (of the length field) */
+    uint32_t *offsets; /* entries_n offsets into `entries` (of the length field) */
     size_t offsets_cap;
-    uint8_t *rows;            /* rows_n * SLK_ROW_SIZE */
+    uint8_t *rows; /* slk_rows_size(rows_n) bytes */
     size_t rows_cap;
-    struct slk_hash *leaves;  /* entries_n leaf hashes */
+    struct slk_hash *leaves; /* entries_n leaf hashes */
     size_t leaves_cap;
     struct slk_block_tile {
         uint32_t level;
         uint64_t index;
         struct slk_hash hashes[SLK_TILE_WIDTH];
-    } *tiles; /* that became full */
+    } * tiles; /* that became full */
     size_t tiles_n, tiles_cap;
     void *scratch; /* private to block.c */
 };
@@ -114,19 +136,21 @@ void slk_block_free(struct slk_block *block);
 
 /* Verdict on one submission of a block. */
 struct slk_verdict {
-    enum slk_rule rule;      /* OK: it is in the block, whole and in order */
-    size_t rule_event;       /* which event broke it; SIZE_MAX: the submission as a whole */
-    enum slk_rule *events;   /* when refused: each event's own verdict, judged as if the bad ones before it had not been
+    enum slk_rule rule; /* OK: it is in the block, whole and in order */
+    size_t rule_event;  /* which event broke it; SIZE_MAX: the submission as a whole */
+    enum slk_rule
+        *events;   /* when refused: each event's own verdict, judged as if the bad ones before it had not been
                                 sent (the caller's array of events_n, may be NULL) */
-    bool has_head;           /* rule is SEQUENCE or PREVIOUS: what the credential's head is now */
-    uint64_t head_sequence;  /* = record's count */
+    bool has_head; /* rule is SEQUENCE or PREVIOUS: what the credential's head is now */
+    uint64_t head_sequence; /* = record's count */
     struct slk_hash head_event_id;
-    uint64_t first_index;    /* OK: log index of its first event */
-    bool deferred;           /* did not fit into this block: offer it again for the next */
+    uint64_t first_index; /* OK: log index of its first event */
+    bool deferred;        /* did not fit into this block: offer it again for the next */
 };
 
 /* Height 0: the charter entry and its seal. `state` must be fresh. */
-SLK_MUST_CHECK enum slk_err slk_block_genesis(struct slk_block *out, struct slk_machine *state, struct slk_span charter_bytes);
+SLK_MUST_CHECK enum slk_err slk_block_genesis(
+    struct slk_block *out, struct slk_machine *state, struct slk_span charter_bytes);
 
 struct slk_block_params {
     uint64_t time_ms; /* above the tip's */
@@ -141,8 +165,9 @@ struct slk_block_params {
  * verdict and leaves no trace. The state moves to the block's end; slk_block_undo takes it back until the next build.
  * Returns SLK_OK; SLK_E_NOT_FOUND no submission was good (state unchanged, no block); SLK_E_CORRUPT a record read
  * from the store is not the one the map commits to (detail in fault); SLK_E_NOMEM. */
-SLK_MUST_CHECK enum slk_err slk_block_build(struct slk_block *out, struct slk_machine *state, const struct slk_block_source *source,
-    const struct slk_block_params *params, struct slk_submission *const *submissions, struct slk_verdict *verdicts, size_t n,
+SLK_MUST_CHECK enum slk_err slk_block_build(struct slk_block *out, struct slk_machine *state,
+    const struct slk_block_source *source, const struct slk_block_params *params,
+    struct slk_submission *const *submissions, struct slk_verdict *verdicts, size_t n,
     struct slk_fault *fault);
 /* `block` is the one that was built or checked last on this machine; once, and before any other build. */
 void slk_block_undo(struct slk_machine *state, struct slk_block *block, const struct slk_par *par);
@@ -151,7 +176,8 @@ void slk_block_undo(struct slk_machine *state, struct slk_block *block, const st
  * that cover their events, signatures, rules, seal, header, roots. `entries` is in bundle form. On SLK_OK `out` holds
  * the re-made block and the state is at its end; on refusal the state is unchanged and fault names the entry and the reason.
  * Returns SLK_OK, SLK_E_CORRUPT, SLK_E_CHAIN, SLK_E_REFUSED, SLK_E_NOMEM. */
-SLK_MUST_CHECK enum slk_err slk_block_check(struct slk_block *out, struct slk_machine *state, const struct slk_block_source *source,
-    const uint8_t header[SLK_BLOCK_HEADER_SIZE], struct slk_span entries, const struct slk_par *par, struct slk_fault *fault);
+SLK_MUST_CHECK enum slk_err slk_block_check(struct slk_block *out, struct slk_machine *state,
+    const struct slk_block_source *source, const uint8_t header[SLK_BLOCK_HEADER_SIZE],
+    struct slk_span entries, const struct slk_par *par, struct slk_fault *fault);
 
 #endif

@@ -148,8 +148,10 @@ static void append_row(struct slk_block *block, const struct slk_block_touched *
 {
     struct slk_row row = {.log_index = log_index, .previous_row = previous_row};
 
+    if (block->rows_n == 0)
+        slk_rows_begin(block->rows, t->record.recorded_at_ms, block->first_index);
     slk_record_format(row.record, &t->record);
-    slk_row_format(block->rows + block->rows_n * SLK_ROW_SIZE, &row);
+    slk_row_format(block->rows, block->rows_n, &row);
     block->rows_n++;
 }
 
@@ -391,7 +393,7 @@ static bool make_room(struct slk_block *block, struct slk_block_scratch *s, size
            slk_block_grow(&s->records, &s->records_cap, events_n, sizeof(*s->records)) &&
            slk_block_grow(&block->entries, &block->entries_cap, bytes_n, 1) &&
            slk_block_grow(&block->offsets, &block->offsets_cap, entries_n, sizeof(*block->offsets)) &&
-           slk_block_grow(&block->rows, &block->rows_cap, events_n * SLK_ROW_SIZE, 1) &&
+           slk_block_grow(&block->rows, &block->rows_cap, slk_rows_size(events_n), 1) &&
            slk_block_grow(&block->leaves, &block->leaves_cap, entries_n, sizeof(*block->leaves));
 }
 
@@ -465,7 +467,7 @@ enum slk_err slk_block_build(struct slk_block *out, struct slk_machine *machine,
     struct slk_hash body_hash;
     enum slk_err err;
 
-    assert(machine->has_genesis && params->time_ms > machine->tip.time_ms);
+    assert(machine->has_genesis && params->time_ms > machine->tip.time_ms && params->time_ms < SLK_TIME_MS_MAX);
     taken_n = select_submissions(machine->charter, submissions, n, &events_n, &bytes_n);
     if (b.s == NULL || !make_room(out, b.s, n, events_n, bytes_n))
         return SLK_E_NOMEM;

@@ -117,6 +117,8 @@ static enum slk_err check_header(const struct slk_machine *machine, const struct
         return refuse(fault, SLK_E_CHAIN, "the block belongs to another ledger");
     if (header->height != height || !slk_hash_equal(&header->previous, previous))
         return refuse(fault, SLK_E_CHAIN, "the header does not follow block %llu", (unsigned long long)machine->tip.height);
+    if (header->time_ms >= SLK_TIME_MS_MAX)
+        return refuse(fault, SLK_E_CORRUPT, "the block's time is beyond what a ledger can hold");
     if (machine->has_genesis && header->time_ms <= machine->tip.time_ms)
         return refuse(fault, SLK_E_CORRUPT, "the block's time is not after the one before");
     return SLK_OK;

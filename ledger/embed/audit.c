@@ -68,7 +68,7 @@ static enum slk_err compare_rows(struct audit *a, const struct slk_view_block *s
     if (stored->first_index != a->block.first_index || stored->first_row != a->block.first_row ||
         stored->entries_n != a->block.entries_n || stored->rows_n != a->block.rows_n)
         return slk_ledger_fail(a->fault, SLK_E_CORRUPT, "it is filed under wrong numbers");
-    if (!slk_span_equal(stored->rows, slk_span_of(a->block.rows, a->block.rows_n * SLK_ROW_SIZE)))
+    if (!slk_span_equal(stored->rows, slk_span_of(a->block.rows, slk_rows_size(a->block.rows_n))))
         return slk_ledger_fail(a->fault, SLK_E_CORRUPT, "its stored status records are not those its events lead to");
     return SLK_OK;
 }

@@ -13,7 +13,7 @@ static bool read_row(void *ctx, uint64_t row, struct slk_row *out)
     if (block != NULL && row >= block->first_row) {
         if (row - block->first_row >= block->rows_n)
             return false;
-        slk_row_parse(out, block->rows + (row - block->first_row) * SLK_ROW_SIZE);
+        slk_row_parse(out, block->rows, (size_t)(row - block->first_row));
         return true;
     }
     assert(slk_pool_self() < source->views_n);

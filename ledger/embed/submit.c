@@ -291,6 +291,8 @@ static enum slk_err close_batch(struct slk_ledger *ledger, struct slk_fault *fau
     enum slk_err err;
 
     params.time_ms = now > ledger->machine.tip.time_ms ? now : ledger->machine.tip.time_ms + 1;
+    if (params.time_ms >= SLK_TIME_MS_MAX)
+        return slk_ledger_fail(fault, SLK_E_RANGE, "the clock is beyond the year 287,000: set it right");
     slk_par_run(params.par, admit_one, &admission, batch->slots_n);
     err = prepare(batch);
     if (err == SLK_OK)

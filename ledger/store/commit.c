@@ -96,7 +96,8 @@ static int reserve(MDB_txn *txn, MDB_dbi base, uint64_t key, size_t size, uint8_
 
 static int put_entries(struct slk_env *env, MDB_txn *txn, const struct slk_block *block)
 {
-    size_t size = block->entries_size + 4 * block->entries_n + SLK_ENTRIES_TAIL;
+    size_t marks_n = SLK_ENTRY_MARKS(block->entries_n);
+    size_t size = block->entries_size + 4 * marks_n + SLK_ENTRIES_TAIL;
     uint8_t *at;
     int rc = reserve(txn, env->base[SLK_BASE_ENTRIES], block->first_index, size, &at);
 
@@ -104,9 +105,9 @@ static int put_entries(struct slk_env *env, MDB_txn *txn, const struct slk_block
         return rc;
     memcpy(at, block->entries, block->entries_size);
     at += block->entries_size;
-    for (size_t i = 0; i < block->entries_n; i++)
-        slk_put_u32(at + 4 * i, block->offsets[i]);
-    at += 4 * block->entries_n;
+    for (size_t i = 0; i < marks_n; i++)
+        slk_put_u32(at + 4 * i, block->offsets[i * SLK_ENTRIES_PER_MARK]);
+    at += 4 * marks_n;
     slk_put_u64(at, block->header.height);
     slk_put_u32(at + 8, (uint32_t)block->entries_n);
     return 0;
@@ -119,9 +120,9 @@ static int put_rows(struct slk_env *env, MDB_txn *txn, const struct slk_block *b
 
     if (block->rows_n == 0)
         return 0;
-    rc = reserve(txn, env->base[SLK_BASE_ROWS], block->first_row, block->rows_n * SLK_ROW_SIZE, &at);
+    rc = reserve(txn, env->base[SLK_BASE_ROWS], block->first_row, slk_rows_size(block->rows_n), &at);
     if (rc == 0)
-        memcpy(at, block->rows, block->rows_n * SLK_ROW_SIZE);
+        memcpy(at, block->rows, slk_rows_size(block->rows_n));
     return rc;
 }
 
@@ -217,7 +218,7 @@ static size_t room_for(const struct slk_block *block)
     size_t n = TREE_SLACK;
 
     n += block->entries_size + 4 * block->entries_n + SLK_ENTRIES_TAIL + page;
-    n += block->rows_n * SLK_ROW_SIZE + page;
+    n += slk_rows_size(block->rows_n) + page;
     n += groups * (SLK_GROUP_LEAVES * SLK_HASH_SIZE + page);
     return n + block->tiles_n * (SLK_TILE_WIDTH * SLK_HASH_SIZE + page);
 }

@@ -159,7 +159,8 @@ static bool check_bundle(struct walk *w, const struct slk_bundle *bundle)
                 w->next_index + i);
             return false;
         }
-        if (slk_get_u32(bundle->offsets + 4 * i) != offset)
+        if (i % SLK_ENTRIES_PER_MARK == 0 &&
+            slk_get_u32(bundle->offsets + 4 * (i / SLK_ENTRIES_PER_MARK)) != offset)
             slk_fsck_tell(w->f, w->where, "the offset of entry %zu is wrong", i);
         slk_hash_leaf(&w->leaves[i], bytes.at, bytes.size);
         check_entry(w, i, bytes, i + 1 == bundle->entries_n, &open_n);
@@ -241,13 +242,15 @@ static void append_to_log(struct walk *w, size_t n)
 static bool read_row(struct walk *w, uint64_t number, struct slk_row *out)
 {
     const struct slk_place *place = slk_fsck_seek(w->f, SLK_BASE_ROWS, number);
-    uint8_t bytes[SLK_ROW_SIZE];
+    uint8_t bytes[SLK_ROWS_HEAD + SLK_ROW_SIZE]; /* the head of its block's rows, then itself alone */
+    size_t n;
 
-    if (place == NULL || number - place->key >= place->size / SLK_ROW_SIZE ||
-        !slk_lmdb_read(
-            &w->f->file, place->offset + (number - place->key) * SLK_ROW_SIZE, bytes, sizeof bytes))
+    if (place == NULL || !slk_rows_count(place->size, &n) || number - place->key >= n ||
+        !slk_lmdb_read(&w->f->file, place->offset, bytes, SLK_ROWS_HEAD) ||
+        !slk_lmdb_read(&w->f->file, place->offset + SLK_ROWS_HEAD + (number - place->key) * SLK_ROW_SIZE,
+            bytes + SLK_ROWS_HEAD, SLK_ROW_SIZE))
         return false;
-    slk_row_parse(out, bytes);
+    slk_row_parse(out, bytes, 0);
     return true;
 }
 
@@ -295,7 +298,7 @@ static enum slk_err check_rows(struct walk *w, const struct slk_bundle *bundle, 
 
     if (rows_n == 0)
         return SLK_OK;
-    if (place == NULL || place->size != (uint64_t)rows_n * SLK_ROW_SIZE) {
+    if (place == NULL || place->size != slk_rows_size(rows_n)) {
         tell(w, "its status records are missing");
         return SLK_OK;
     }
@@ -308,7 +311,7 @@ static enum slk_err check_rows(struct walk *w, const struct slk_bundle *bundle, 
         struct slk_row row;
         const char *what;
 
-        slk_row_parse(&row, w->rows.at + k * SLK_ROW_SIZE);
+        slk_row_parse(&row, w->rows.at, k);
         what = check_row(w, &row, w->next_row + k, bundle, k);
         if (what != NULL)
             slk_fsck_tell(w->f, w->where, "status record %" PRIu64 " %s", w->next_row + k, what);

@@ -4,7 +4,7 @@
  *   meta       name               format, chain_id, charter, tip, checkpoint, transaction
  *   block      u64 height         header[266] || u64 first_index || u64 first_row || u32 entries_n || u32 rows_n
  *   entries    u64 first_index    bundle || u32 offset[entries_n] || u64 height || u32 entries_n
- *   rows       u64 first_row      row[152][rows_n]; none when the block has no row
+ *   rows       u64 first_row      u64 time_ms || u64 first_index || row[129][rows_n]; none when the block has no row
  *   leaves     u64 group          leaf hashes of 16 full tiles of level 0: 4,096 hashes
  *   tiles      u32 level, u64 index   256 hashes of a full tile of level 1 and above
  *
@@ -26,6 +26,9 @@
 #define SLK_TIP_SIZE      (5 * 8 + 4 * SLK_HASH_SIZE)
 #define SLK_BLOCK_ROW     (SLK_BLOCK_HEADER_SIZE + 8 + 8 + 4 + 4)
 #define SLK_ENTRIES_TAIL  (8 + 4) /* height, entries_n: after the offsets */
+/* One entry in 16 has its offset stored; the others are found by walking their lengths from there. */
+#define SLK_ENTRIES_PER_MARK 16
+#define SLK_ENTRY_MARKS(n)   (((size_t)(n) + SLK_ENTRIES_PER_MARK - 1) / SLK_ENTRIES_PER_MARK)
 #define SLK_TILE_KEY_SIZE (4 + 8)
 #define SLK_OPEN_BLOCKS   64u    /* design §7: blocks checked again at start */
 #define SLK_OPEN_ENTRIES  65536u /* of which at most this many entries are hashed again: about 20 ms */
@@ -161,6 +164,7 @@ struct slk_view {
     struct slk_bundle bundle; /* of the last entry read; entries_n = 0: none */
     uint64_t rows_first;      /* of the last row read */
     struct slk_span rows;
+    size_t rows_n;
 };
 enum slk_err slk_view_begin_env(struct slk_view **out, struct slk_env *env);
 /* The value of a key. */

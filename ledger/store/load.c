@@ -144,7 +144,8 @@ static enum slk_err import_pieces(struct loader *l, const struct slk_snapshot_he
 struct chunk {
     uint64_t height;
     struct slk_bundle bundle;
-    const uint8_t *rows;
+    const uint8_t *rows; /* of the whole block */
+    size_t rows_at;      /* the first of ours */
     uint64_t first_row;
     size_t n;
     enum slk_err err;
@@ -198,7 +199,7 @@ static void prepare_chunk(struct chunk *c, struct scratch *s)
     for (size_t i = 0; i < c->n; i++) {
         struct slk_row row;
 
-        slk_row_parse(&row, c->rows + i * SLK_ROW_SIZE);
+        slk_row_parse(&row, c->rows, c->rows_at + i);
         memcpy(s->records[i], row.record, SLK_RECORD_SIZE);
         c->bad_index = row.log_index;
         c->err = read_event(&c->bundle, row.log_index, &s->events[i]);
@@ -323,7 +324,8 @@ static enum slk_err fill_window(
 
             c->height = *height;
             c->bundle = bundle;
-            c->rows = block.rows.at + *row * SLK_ROW_SIZE;
+            c->rows = block.rows.at;
+            c->rows_at = *row;
             c->first_row = block.first_row + *row;
             c->n = block.rows_n - *row < CHUNK_ROWS ? block.rows_n - *row : CHUNK_ROWS;
             *row += c->n;
@@ -412,7 +414,7 @@ static enum slk_err count_credentials(struct loader *l, uint64_t *out)
         }
         for (size_t i = 0; i < block.rows_n; i++) {
             struct slk_row row;
-            slk_row_parse(&row, block.rows.at + i * SLK_ROW_SIZE);
+            slk_row_parse(&row, block.rows.at, i);
             *out += row.previous_row == SLK_MAP_ROW_NONE;
         }
     }

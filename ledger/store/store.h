@@ -74,7 +74,7 @@ struct slk_view_block {
     uint64_t first_index, first_row;
     struct slk_span entries; /* bundle form, seal last */
     size_t entries_n, rows_n;
-    struct slk_span rows; /* rows_n * SLK_ROW_SIZE */
+    struct slk_span rows; /* slk_rows_size(rows_n) bytes */
 };
 SLK_MUST_CHECK enum slk_err slk_view_block(
     struct slk_view *view, uint64_t height, struct slk_view_block *out);

@@ -17,30 +17,33 @@ bool slk_bundle_parse(struct slk_bundle *out, uint64_t first_index, struct slk_s
     if (value.size < SLK_ENTRIES_TAIL)
         return false;
     n = slk_get_u32(value.at + value.size - 4);
-    /* An entry takes at least its length field and its offset. */
-    if (n == 0 || n > (value.size - SLK_ENTRIES_TAIL) / (2 + 4) || first_index > UINT64_MAX - n)
+    /* An entry takes at least its length field and a byte. */
+    if (n == 0 || n > (value.size - SLK_ENTRIES_TAIL) / 3 || first_index > UINT64_MAX - n ||
+        4 * SLK_ENTRY_MARKS(n) > value.size - SLK_ENTRIES_TAIL)
         return false;
     out->first_index = first_index;
     out->height = slk_get_u64(value.at + value.size - SLK_ENTRIES_TAIL);
     out->entries_n = n;
-    out->entries = slk_span_of(value.at, value.size - SLK_ENTRIES_TAIL - 4 * n);
+    out->entries = slk_span_of(value.at, value.size - SLK_ENTRIES_TAIL - 4 * SLK_ENTRY_MARKS(n));
     out->offsets = value.at + out->entries.size;
     return true;
 }
 
 bool slk_bundle_entry(const struct slk_bundle *bundle, size_t at, struct slk_span *out)
 {
-    size_t offset, size;
+    size_t offset = slk_get_u32(bundle->offsets + 4 * (at / SLK_ENTRIES_PER_MARK)), size = 0;
 
     assert(at < bundle->entries_n);
     *out = (struct slk_span){0};
-    offset = slk_get_u32(bundle->offsets + 4 * at);
-    if (bundle->entries.size < 2 || offset > bundle->entries.size - 2)
-        return false;
-    size = (size_t)bundle->entries.at[offset] << 8 | bundle->entries.at[offset + 1];
-    if (size == 0 || size > bundle->entries.size - 2 - offset)
-        return false;
-    *out = slk_span_of(bundle->entries.at + offset + 2, size);
+    for (size_t walked = 0; walked <= at % SLK_ENTRIES_PER_MARK; walked++) {
+        offset += size;
+        if (bundle->entries.size < 2 || offset > bundle->entries.size - 2)
+            return false;
+        size = 2 + ((size_t)bundle->entries.at[offset] << 8 | bundle->entries.at[offset + 1]);
+        if (size == 2 || size > bundle->entries.size - offset)
+            return false;
+    }
+    *out = slk_span_of(bundle->entries.at + offset + 2, size - 2);
     return true;
 }
 
@@ -244,21 +247,23 @@ enum slk_err slk_view_row(struct slk_view *view, uint64_t row, struct slk_row *o
     uint64_t first = row;
     struct slk_span value;
     enum slk_err err;
+    size_t n;
 
     if (!view->has_tip || row >= view->tip.rows_n)
         return SLK_E_NOT_FOUND;
     if (view->rows.size == 0 || row < view->rows_first ||
-        row - view->rows_first >= view->rows.size / SLK_ROW_SIZE) {
+        row - view->rows_first >= view->rows_n) {
         view->rows.size = 0;
         err = slk_view_seek(view, SLK_BASE_ROWS, &first, &value);
         if (err != SLK_OK)
             return err == SLK_E_NOT_FOUND ? SLK_E_CORRUPT : err;
-        if (value.size % SLK_ROW_SIZE != 0 || row - first >= value.size / SLK_ROW_SIZE)
+        if (!slk_rows_count(value.size, &n) || row - first >= n)
             return SLK_E_CORRUPT;
         view->rows_first = first;
         view->rows = value;
+        view->rows_n = n;
     }
-    slk_row_parse(out, view->rows.at + (row - view->rows_first) * SLK_ROW_SIZE);
+    slk_row_parse(out, view->rows.at, (size_t)(row - view->rows_first));
     return SLK_OK;
 }
 
@@ -293,8 +298,7 @@ enum slk_err slk_view_block(struct slk_view *view, uint64_t height, struct slk_v
     if (err == SLK_OK && out->rows_n > 0) {
         slk_put_u64(key, out->first_row);
         err = slk_view_get(view, SLK_BASE_ROWS, key, sizeof key, &out->rows);
-        if (err == SLK_OK &&
-            (out->rows.size % SLK_ROW_SIZE != 0 || out->rows.size / SLK_ROW_SIZE != out->rows_n))
+        if (err == SLK_OK && out->rows.size != slk_rows_size(out->rows_n))
             err = SLK_E_CORRUPT;
     }
     if (err != SLK_OK)

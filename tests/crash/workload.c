@@ -224,7 +224,7 @@ static bool block_is_there(struct check *c, struct slk_view *view)
     if (memcmp(stored.header, b->header_bytes, SLK_BLOCK_HEADER_SIZE) != 0 ||
         stored.entries.size != b->entries_size ||
         memcmp(stored.entries.at, b->entries, b->entries_size) != 0 || stored.rows_n != b->rows_n ||
-        memcmp(stored.rows.at != NULL ? stored.rows.at : b->rows, b->rows, b->rows_n * SLK_ROW_SIZE) != 0)
+        memcmp(stored.rows.at != NULL ? stored.rows.at : b->rows, b->rows, slk_rows_size(b->rows_n)) != 0)
         return bad(c, "is another one", text);
     return true;
 }

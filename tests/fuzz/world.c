@@ -264,7 +264,7 @@ void world_keep(struct world *world)
         world->entries[world->entries_n++] = slk_span_of(fuzz_exact(at + 2, size), size);
     }
     for (size_t i = 0; i < b->rows_n; i++)
-        slk_row_parse(&world->rows[world->rows_n++], b->rows + i * SLK_ROW_SIZE);
+        slk_row_parse(&world->rows[world->rows_n++], b->rows, i);
 }
 
 void world_commit(struct world *world, const struct slk_span *events, size_t n)

@@ -34,7 +34,7 @@ struct maker *maker_new(uint64_t seed, unsigned events_max)
     m->block.entries = malloc(BLOCK_BYTES);
     m->block.offsets = calloc(2 * 4096 + 8, sizeof(*m->block.offsets));
     m->block.leaves = calloc(2 * 4096 + 8, sizeof(*m->block.leaves));
-    m->block.rows = calloc(4096, SLK_ROW_SIZE);
+    m->block.rows = calloc(4096 + 1, SLK_ROW_SIZE);
     m->block.tiles = calloc(64, sizeof(*m->block.tiles));
     assert(m->block.entries != NULL && m->block.offsets != NULL && m->block.leaves != NULL &&
            m->block.rows != NULL && m->block.tiles != NULL);
@@ -174,7 +174,9 @@ static void one_event(struct maker *m, uint64_t time_ms)
         insert_in_order(m, which);
     c->row = b->first_row + b->rows_n;
     memcpy(row.record, c->bytes, SLK_RECORD_SIZE);
-    slk_row_format(b->rows + b->rows_n * SLK_ROW_SIZE, &row);
+    if (b->rows_n == 0)
+        slk_rows_begin(b->rows, time_ms, b->first_index);
+    slk_row_format(b->rows, b->rows_n, &row);
     b->rows_n++;
 }
 

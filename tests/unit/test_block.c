@@ -55,7 +55,7 @@ static void keep(struct world *w)
     assert_int_equal(b->first_index, w->entries_n);
     assert_true(w->rows_n + b->rows_n <= ENTRIES_MAX && w->entries_n + b->entries_n <= ENTRIES_MAX);
     for (size_t i = 0; i < b->rows_n; i++)
-        slk_row_parse(&w->rows[w->rows_n++], b->rows + i * SLK_ROW_SIZE);
+        slk_row_parse(&w->rows[w->rows_n++], b->rows, i);
     for (size_t i = 0; i < b->entries_n; i++) {
         const uint8_t *at = b->entries + b->offsets[i];
         size_t size = (size_t)at[0] << 8 | at[1];
@@ -222,7 +222,7 @@ static void assert_same_block(const struct slk_block *a, const struct slk_block 
     assert_memory_equal(a->leaves, b->leaves, a->entries_n * sizeof(*a->leaves));
     assert_int_equal(a->rows_n, b->rows_n);
     if (a->rows_n > 0)
-        assert_memory_equal(a->rows, b->rows, a->rows_n * SLK_ROW_SIZE);
+        assert_memory_equal(a->rows, b->rows, slk_rows_size(a->rows_n));
     assert_int_equal(a->first_index, b->first_index);
     assert_int_equal(a->first_row, b->first_row);
     assert_int_equal(a->tiles_n, b->tiles_n);
@@ -568,7 +568,7 @@ static void headers_and_rows_print_back(void **state)
     (void)state;
     for (int i = 0; i < 1000; i++) {
         uint8_t bytes[SLK_BLOCK_HEADER_SIZE], again[SLK_BLOCK_HEADER_SIZE];
-        uint8_t row_bytes[SLK_ROW_SIZE], row_again[SLK_ROW_SIZE];
+        uint8_t row_bytes[SLK_ROWS_HEAD + SLK_ROW_SIZE], row_again[SLK_ROWS_HEAD + SLK_ROW_SIZE];
         struct slk_block_header header;
         struct slk_row row;
 
@@ -576,8 +576,9 @@ static void headers_and_rows_print_back(void **state)
             bytes[k] = (uint8_t)fixture_random(&random);
         for (size_t k = 0; k < sizeof(row_bytes); k++)
             row_bytes[k] = (uint8_t)fixture_random(&random);
-        slk_row_parse(&row, row_bytes);
-        slk_row_format(row_again, &row);
+        slk_row_parse(&row, row_bytes, 0);
+        memcpy(row_again, row_bytes, SLK_ROWS_HEAD);
+        slk_row_format(row_again, 0, &row);
         assert_memory_equal(row_again, row_bytes, sizeof(row_bytes));
         assert_int_equal(slk_block_header_parse(&header, bytes), SLK_E_MALFORMED); /* version */
         memcpy(bytes, "\0\1\0", 3);

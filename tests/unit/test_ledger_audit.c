@@ -278,9 +278,9 @@ static void an_altered_record_is_found_in_its_block(void **state)
         struct place place = at_number("rows", block.first_row);
         char where[32];
 
-        assert_int_equal(size_at(((struct fixture *)*state)->dir, &place), block.rows_n * SLK_ROW_SIZE);
+        assert_int_equal(size_at(((struct fixture *)*state)->dir, &place), slk_rows_size(block.rows_n));
         snprintf(where, sizeof(where), "block %llu", (unsigned long long)rounds[i].height);
-        for (size_t offset = 0; offset < block.rows_n * SLK_ROW_SIZE; offset += rounds[i].step)
+        for (size_t offset = 0; offset < slk_rows_size(block.rows_n); offset += rounds[i].step)
             assert_found(*state, &place, offset, (uint8_t)(1u << offset % 8), where);
     }
     assert_sound(*state);
@@ -380,10 +380,10 @@ static void a_damaged_record_never_leaves_in_a_proof(void **state)
     uint8_t *crowd;
     size_t size;
 
-    for (size_t offset = 0; offset < 136 + 8; offset += 9) { /* the record and its log index */
+    for (size_t offset = SLK_ROWS_HEAD; offset < SLK_ROWS_HEAD + 124; offset += 7) { /* the record and its log index */
         (void)alter(f->dir, &place, offset, 1);
         ledger = open_reader(f);
-        if (offset < 136) {
+        if (offset < SLK_ROWS_HEAD + 122) {
             assert_int_equal(slk_ledger_lookup(ledger, lives[6].handle, &record, &fault), SLK_E_CORRUPT);
             assert_int_equal(prove(ledger, &lives[6], false), SLK_E_CORRUPT);
         }

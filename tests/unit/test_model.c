@@ -78,7 +78,7 @@ static void keep(struct node *node)
         node->entries[node->entries_n++] = slk_span_of(copy_of(at + 2, size), size);
     }
     for (size_t i = 0; i < block->rows_n; i++)
-        slk_row_parse(&node->rows[node->rows_n++], block->rows + i * SLK_ROW_SIZE);
+        slk_row_parse(&node->rows[node->rows_n++], block->rows, i);
 }
 
 static struct node *node_new(

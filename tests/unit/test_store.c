@@ -196,7 +196,7 @@ static void compare_block(struct slk_view *view, const struct slk_block *b)
     assert_int_equal(stored.rows_n, b->rows_n);
     assert_int_equal(stored.entries.size, b->entries_size);
     assert_memory_equal(stored.entries.at, b->entries, b->entries_size);
-    assert_int_equal(stored.rows.size, b->rows_n * SLK_ROW_SIZE);
+    assert_int_equal(stored.rows.size, slk_rows_size(b->rows_n));
     if (b->rows_n > 0)
         assert_memory_equal(stored.rows.at, b->rows, stored.rows.size);
     for (size_t i = 0; i < b->entries_n; i++) {
@@ -210,12 +210,13 @@ static void compare_block(struct slk_view *view, const struct slk_block *b)
         assert_int_equal(height, b->header.height);
     }
     for (size_t i = 0; i < b->rows_n; i++) {
-        uint8_t bytes[SLK_ROW_SIZE];
+        uint8_t bytes[SLK_ROWS_HEAD + SLK_ROW_SIZE];
         struct slk_row row;
 
         assert_int_equal(slk_view_row(view, b->first_row + i, &row), SLK_OK);
-        slk_row_format(bytes, &row);
-        assert_memory_equal(bytes, b->rows + i * SLK_ROW_SIZE, SLK_ROW_SIZE);
+        memcpy(bytes, b->rows, SLK_ROWS_HEAD);
+        slk_row_format(bytes, 0, &row);
+        assert_memory_equal(bytes + SLK_ROWS_HEAD, b->rows + SLK_ROWS_HEAD + i * SLK_ROW_SIZE, SLK_ROW_SIZE);
     }
 }
 
@@ -1452,11 +1453,11 @@ static void fsck_names_the_place(void **state)
             struct slk_block *copy = i == 7 ? &b7 : &b9;
             *copy = *b;
             copy->entries = malloc(b->entries_size);
-            copy->rows = malloc(b->rows_n * SLK_ROW_SIZE);
+            copy->rows = malloc(slk_rows_size(b->rows_n));
             copy->leaves = malloc(b->entries_n * sizeof(*b->leaves));
             copy->offsets = malloc(b->entries_n * sizeof(*b->offsets));
             memcpy(copy->entries, b->entries, b->entries_size);
-            memcpy(copy->rows, b->rows, b->rows_n * SLK_ROW_SIZE);
+            memcpy(copy->rows, b->rows, slk_rows_size(b->rows_n));
             memcpy(copy->leaves, b->leaves, b->entries_n * sizeof(*b->leaves));
             memcpy(copy->offsets, b->offsets, b->entries_n * sizeof(*b->offsets));
         }
@@ -1468,7 +1469,7 @@ static void fsck_names_the_place(void **state)
 
     /* the last byte of entry 700 of block 7: it still parses, or not; it is named either way */
     entry = place_of(data, b7.entries, b7.entries_size) + b7.offsets[701] - 1;
-    row = place_of(data, b9.rows, b9.rows_n * SLK_ROW_SIZE) + 3 * SLK_ROW_SIZE + 70;
+    row = place_of(data, b9.rows, slk_rows_size(b9.rows_n)) + SLK_ROWS_HEAD + 3 * SLK_ROW_SIZE + 70;
     leaf = place_of(data, b7.leaves[10].b, SLK_HASH_SIZE);
     partition = 8 * 4096 * 20 + 5;
 
