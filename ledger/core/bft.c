@@ -1,0 +1,333 @@
+/* bft.c: the consensus core's frame: one input in, rules until nothing fires, effects out.
+ *
+ *   bft.c          step: dispatch, effects, the look from outside
+ *   bft_msg.c      messages, as they come
+ *   bft_tally.c    votes, certificates, blocks that are known, evidence
+ *   bft_rules.c    R2 to R8
+ *   bft_status.c   R9: STATUS and its answers
+ *   bft_get.c      R10: questions
+ *   bft_recover.c  a new height, a new boot
+ */
+#include "ledger/core/bft.h"
+
+#include <stdlib.h>
+
+#include "ledger/core/bft_private.h"
+
+enum { EFFECTS_SENT_MAX = 256 };         /* room for everything else remains */
+enum { ROUNDS_MAX = 4 * SLK_BFT_VIEWS }; /* of the rules in one step: each fires a bounded number of times */
+
+void slk_bft_config_default(struct slk_bft_config *out, uint64_t delta_ms)
+{
+    *out = (struct slk_bft_config){
+        .verifier = slk_verifier_ed25519,
+        .delta_ms = delta_ms,
+        .body_ms = 2 * delta_ms,
+        .batch_ms = delta_ms / 4,
+        .gap_ms = delta_ms / 2,
+        .heartbeat_ms = 600 * 1000,
+        .empty_ms = 60 * 1000,
+        .ahead_ms = 30 * 1000,
+        .guard_ms = 5000,
+        .get_ms = 1000,
+        .get_max_ms = 10 * 1000,
+        .status_ms = 250,
+        .status_max_ms = 2000,
+        .status_idle_ms = 10 * 1000,
+        .status_gap_ms = 100,
+        .view_max_ms = 60 * 1000,
+    };
+}
+
+struct slk_bft *slk_bft_new(const struct slk_bft_config *config)
+{
+    struct slk_bft *core = calloc(1, sizeof(*core));
+
+    if (core == NULL)
+        return NULL;
+    assert(config->delta_ms > 0 && config->verifier.verify != NULL);
+    core->config = *config;
+    return core;
+}
+
+void slk_bft_free(struct slk_bft *core)
+{
+    free(core);
+}
+
+struct slk_bft_effect *bft_effect(struct slk_bft *core, enum slk_bft_effect_kind kind)
+{
+    struct slk_bft_effect *effect;
+
+    assert(core->out->n < SLK_BFT_EFFECTS);
+    effect = &core->out->at[core->out->n++];
+    memset(effect, 0, sizeof(*effect));
+    effect->kind = kind;
+    return effect;
+}
+
+/* A message to `peer`; when too many are under way this one is lost, as the network may lose any. */
+struct slk_msg *bft_msg(struct slk_bft *core, enum slk_msg_kind kind, uint16_t peer)
+{
+    static const struct slk_msg empty;
+    struct slk_msg *msg;
+    struct slk_bft_effect *effect;
+
+    if (core->out->msgs_n == SLK_BFT_MSGS || core->out->n >= EFFECTS_SENT_MAX)
+        return NULL;
+    msg = &core->out->msgs[core->out->msgs_n++];
+    *msg = empty;
+    msg->kind = kind;
+    effect = bft_effect(core, SLK_OUT_SEND);
+    effect->peer = peer;
+    effect->msg = msg;
+    return msg;
+}
+
+struct slk_bft_record *bft_record(struct slk_bft *core, enum slk_bft_record_kind kind)
+{
+    struct slk_bft_record *record;
+
+    assert(core->out->records_n < SLK_BFT_RECORDS);
+    record = &core->out->records[core->out->records_n++];
+    memset(record, 0, sizeof(*record));
+    record->kind = kind;
+    return record;
+}
+
+void bft_wake(struct slk_bft *core, uint64_t at_ms)
+{
+    if (at_ms < core->wake_ms)
+        core->wake_ms = at_ms;
+}
+
+void bft_wake_wall(struct slk_bft *core, uint64_t at_wall_ms)
+{
+    uint64_t in_ms = at_wall_ms > core->wall_ms ? at_wall_ms - core->wall_ms : 0;
+
+    if (in_ms <= UINT64_MAX - core->now_ms)
+        bft_wake(core, core->now_ms + in_ms);
+}
+
+void bft_alarm(struct slk_bft *core, enum slk_bft_alarm alarm)
+{
+    bft_effect(core, SLK_OUT_ALARM)->alarm = alarm;
+}
+
+void bft_charge(struct slk_bft *core, uint16_t peer)
+{
+    core->dropped++;
+    bft_effect(core, SLK_OUT_CHARGE)->peer = peer;
+}
+
+/* A view's place, remembered as touched. */
+struct view *bft_view(struct slk_bft *core, uint32_t view)
+{
+    assert(view > 0 && view <= SLK_BFT_VIEWS);
+    if (view > core->top)
+        core->top = view;
+    return &core->views[view];
+}
+
+/* E.g. not before the others had a chance to say what they remember of me (protocol §2.6, amnesia). */
+bool bft_may_vote(const struct slk_bft *core)
+{
+    return core->me < core->n && !core->is_muted && !core->is_decided &&
+           (core->n == 1 || core->now_ms >= core->guard_ms || slk_bits_n(core->heard) >= core->q - 1);
+}
+
+static void on_persisted(struct slk_bft *core, uint64_t seq)
+{
+    if (core->is_commit_asked)
+        return; /* nothing is signed at a height that may be committed already */
+    for (uint32_t w = 1; w <= core->top; w++) {
+        for (int kind = SLK_VOTE_PROPOSE; kind < SLK_VOTE_KIND_N; kind++) {
+            struct own *own = &core->views[w].own[kind];
+
+            if (own->state != OWN_SAVING || own->seq > seq)
+                continue;
+            own->state = OWN_SAVED;
+            bft_effect(core, SLK_OUT_SIGN)->statement = own->vote.statement;
+        }
+    }
+}
+
+static bool same_statement(const struct slk_statement *a, const struct slk_statement *b)
+{
+    return a->kind == b->kind && a->height == b->height && a->view == b->view && a->aux == b->aux &&
+           slk_hash_equal(&a->hash, &b->hash);
+}
+
+/* E2: only now, durable and signed, is my vote counted by me. */
+static void on_signed(struct slk_bft *core, const struct slk_vote *vote)
+{
+    const struct slk_statement *s = &vote->statement;
+    struct slk_msg *msg;
+    struct own *own;
+
+    if (s->height != core->height || s->view == 0 || s->view > SLK_BFT_VIEWS)
+        return; /* the height was decided meanwhile */
+    own = &core->views[s->view].own[s->kind];
+    if (own->state != OWN_SAVED || !same_statement(&own->vote.statement, s))
+        return;
+    memcpy(own->vote.sig, vote->sig, sizeof(vote->sig));
+    own->state = OWN_SIGNED;
+    if (s->kind == SLK_VOTE_PROPOSE) {
+        core->views[s->view].proposal = own->vote;
+        bft_send_proposal(core, s->view, SLK_BFT_ALL);
+        return;
+    }
+    bft_tally(core, &own->vote);
+    if (core->n > 1 && (msg = bft_msg(core, SLK_MSG_VOTE, SLK_BFT_ALL)) != NULL)
+        msg->vote = own->vote;
+}
+
+static void on_validated(struct slk_bft *core, const struct slk_hash *hash, enum slk_bft_verdict verdict)
+{
+    for (size_t i = 0; i < core->blocks_n; i++) {
+        struct block *block = &core->blocks[i];
+
+        if (block->state != BLOCK_VALIDATING || !slk_hash_equal(&block->hash, hash))
+            continue;
+        block->state = verdict == SLK_BLOCK_VALID     ? BLOCK_VALID
+                       : verdict == SLK_BLOCK_INVALID ? BLOCK_INVALID
+                                                      : BLOCK_MISSING;
+    }
+}
+
+/* A decision in view w costs w - 1 steps of backoff and pays one back (protocol §2.8). */
+static void on_committed(struct slk_bft *core, const struct slk_bft_tip *tip)
+{
+    uint32_t failed = core->decided.view - 1;
+
+    assert(core->is_commit_asked && tip->height == core->height);
+    assert(slk_hash_equal(&tip->hash, &core->decided.hash));
+    core->backoff += failed;
+    if (core->backoff > 0)
+        core->backoff--;
+    bft_effect(core, SLK_OUT_COSIGN)->seq = tip->height;
+    bft_start_height(core, tip);
+    bft_replay_next(core);
+}
+
+static void on_pool(struct slk_bft *core, const struct slk_bft_input *in)
+{
+    if (core->pool_count == 0 && in->pool_count > 0)
+        core->pool_since_ms = core->now_ms;
+    if (in->pool_count != core->pool_count || in->pool_xor != core->pool_xor)
+        core->is_build_refused = false;
+    core->pool_count = in->pool_count;
+    core->pool_xor = in->pool_xor;
+    core->pool_urgent = in->pool_urgent;
+}
+
+static void dispatch(struct slk_bft *core, const struct slk_bft_input *in)
+{
+    switch (in->kind) {
+    case SLK_IN_MSG:
+        bft_on_msg(core, in->msg, in->peer);
+        break;
+    case SLK_IN_TICK:
+        break;
+    case SLK_IN_PERSISTED:
+        on_persisted(core, in->seq);
+        break;
+    case SLK_IN_SIGNED:
+        on_signed(core, in->vote);
+        break;
+    case SLK_IN_VALIDATED:
+        on_validated(core, &in->hash, in->verdict);
+        break;
+    case SLK_IN_BUILT:
+        bft_built(core, in);
+        break;
+    case SLK_IN_COMMITTED:
+        on_committed(core, in->tip);
+        break;
+    case SLK_IN_POOL:
+        on_pool(core, in);
+        break;
+    }
+}
+
+/* E4: every rule again, until none fires; then what must become durable, in one transaction. */
+static void settle(struct slk_bft *core)
+{
+    struct slk_bft_effect *effect;
+    unsigned rounds = 0;
+    bool fired;
+
+    do {
+        core->wake_ms = UINT64_MAX;
+        fired = bft_rules(core);
+        fired |= bft_requests(core);
+        fired |= bft_status_due(core);
+        assert(++rounds <= ROUNDS_MAX);
+    } while (fired);
+    if (core->is_mute_new) {
+        core->is_mute_new = false;
+        bft_record(core, SLK_RECORD_MUTED);
+    }
+    if (core->out->records_n > 0) {
+        effect = bft_effect(core, SLK_OUT_PERSIST);
+        effect->seq = core->seq++;
+        effect->first = 0;
+        effect->n = core->out->records_n;
+    }
+    core->out->wake_ms = core->wake_ms;
+}
+
+static void take(struct slk_bft *core, const struct slk_bft_input *in, struct slk_bft_effects *out)
+{
+    assert(in->now_ms >= core->now_ms);
+    core->now_ms = in->now_ms;
+    core->wall_ms = in->wall_ms;
+    core->random = in->random;
+    core->out = out;
+    out->n = out->records_n = out->msgs_n = 0;
+}
+
+void slk_bft_start(struct slk_bft *core, const struct slk_bft_tip *tip, const struct slk_bft_record *records,
+    size_t records_n, const struct slk_bft_input *at, struct slk_bft_effects *out)
+{
+    assert(core->height == 0);
+    take(core, at, out);
+    bft_boot(core, tip, records, records_n);
+    settle(core);
+    core->out = NULL;
+}
+
+void slk_bft_step(struct slk_bft *core, const struct slk_bft_input *in, struct slk_bft_effects *out)
+{
+    assert(core->height > 0);
+    take(core, in, out);
+    dispatch(core, in);
+    settle(core);
+    core->out = NULL;
+}
+
+void slk_bft_look(const struct slk_bft *core, struct slk_bft_view_of *out)
+{
+    *out = (struct slk_bft_view_of){.height = core->height,
+        .view = core->view,
+        .me = core->me,
+        .muted = core->is_muted,
+        .armed = core->is_armed,
+        .deciding = core->is_decided,
+        .backoff = core->backoff,
+        .dropped = core->dropped};
+}
+
+bool slk_bft_recorded(
+    const struct slk_bft *core, enum slk_vote_kind kind, uint32_t view, struct slk_hash *hash)
+{
+    const struct own *own;
+
+    if (view == 0 || view > SLK_BFT_VIEWS)
+        return false;
+    own = &core->views[view].own[kind];
+    if (own->state == OWN_NONE)
+        return false;
+    *hash = own->vote.statement.hash;
+    return true;
+}

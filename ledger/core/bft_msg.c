@@ -1,0 +1,184 @@
+/* bft_msg.c: messages as they come: who may say what, in the order of protocol §2.10. */
+#include "ledger/core/bft_private.h"
+
+static void take_certs(struct slk_bft *core, const struct slk_msg *msg, uint16_t peer)
+{
+    for (size_t i = 0; i < msg->certs_n; i++)
+        bft_cert(core, msg->certs[i], peer);
+}
+
+static void keep_body(struct slk_bft *core, const struct slk_msg *msg)
+{
+    struct slk_bft_effect *effect = bft_effect(core, SLK_OUT_BODY);
+
+    effect->hash = msg->hash;
+    effect->header = msg->header.at;
+    effect->body = msg->body;
+}
+
+/* The first view of the next height, from its leader's own connection: kept until this height is committed. */
+static void keep_next(struct slk_bft *core, const struct slk_msg *msg, uint16_t peer)
+{
+    const struct slk_statement *s = &msg->vote.statement;
+
+    if (s->height != core->height + 1 || s->view != 1 || peer != msg->vote.signer ||
+        core->has_next_proposal || slk_council_leader(&core->tip.council, s->height, 1) != msg->vote.signer) {
+        core->dropped++;
+        return;
+    }
+    core->has_next_proposal = true;
+    core->next_proposal = msg->vote;
+    memcpy(core->next_header, msg->header.at, sizeof(core->next_header));
+    keep_body(core, msg);
+}
+
+/* A second, different proposal of one view (E3). */
+static void second_proposal(struct slk_bft *core, const struct slk_msg *msg, uint16_t peer)
+{
+    struct view *view = &core->views[msg->vote.statement.view];
+
+    if (slk_hash_equal(&view->proposal.statement.hash, &msg->hash)) {
+        take_certs(core, msg, peer); /* the same, perhaps with another justification */
+        return;
+    }
+    if (view->is_equivocated || view->own[SLK_VOTE_PROPOSE].state != OWN_NONE)
+        return;
+    if (!slk_vote_check(&msg->vote, &core->tip.council, &core->config.verifier)) {
+        bft_charge(core, peer);
+        return;
+    }
+    view->is_equivocated = true;
+    bft_evidence(core, &view->proposal, &msg->vote);
+}
+
+static void own_proposal(struct slk_bft *core, const struct slk_msg *msg)
+{
+    const struct slk_statement *s = &msg->vote.statement;
+    struct slk_hash hash;
+
+    if ((s->height == core->height && slk_bft_recorded(core, SLK_VOTE_PROPOSE, s->view, &hash) &&
+            slk_hash_equal(&hash, &s->hash)) ||
+        core->is_muted || !slk_vote_check(&msg->vote, &core->tip.council, &core->config.verifier))
+        return;
+    core->is_muted = core->is_mute_new = true;
+    bft_alarm(core, SLK_ALARM_AMNESIA);
+}
+
+void bft_on_proposal(struct slk_bft *core, const struct slk_msg *msg, uint16_t peer, bool has_body)
+{
+    const struct slk_statement *s = &msg->vote.statement;
+    struct view *view;
+    size_t at;
+
+    if (s->height < core->height) {
+        core->dropped++;
+        return;
+    }
+    if (msg->vote.signer == core->me) {
+        own_proposal(core, msg);
+        return;
+    }
+    if (s->height > core->height) {
+        keep_next(core, msg, peer);
+        return;
+    }
+    if (s->view > SLK_BFT_VIEWS || s->view < core->view || s->view > core->view + VIEWS_AHEAD ||
+        slk_council_leader(&core->tip.council, s->height, s->view) != msg->vote.signer) {
+        core->dropped++;
+        return;
+    }
+    view = bft_view(core, s->view);
+    if (view->has_proposal) {
+        second_proposal(core, msg, peer);
+        return;
+    }
+    if (!slk_vote_check(&msg->vote, &core->tip.council, &core->config.verifier)) {
+        bft_charge(core, peer);
+        return;
+    }
+    at = bft_block_header(core, msg->header.at, &msg->hash);
+    if (at == SLK_BFT_BLOCKS)
+        return;
+    view->has_proposal = true;
+    view->proposal = msg->vote;
+    view->block = at;
+    if (s->aux == 0 && has_body)
+        keep_body(core, msg);
+    take_certs(core, msg, peer);
+}
+
+static void on_commit(struct slk_bft *core, const struct slk_msg *msg, uint16_t peer)
+{
+    const struct slk_cert *cert = msg->certs[0];
+
+    if (cert->kind != SLK_VOTE_FINALIZE || !slk_hash_equal(&cert->hash, &msg->hash)) {
+        bft_charge(core, peer);
+        return;
+    }
+    bft_cert(core, cert, peer);
+    if (core->is_decided && slk_hash_equal(&core->decided.hash, &msg->hash))
+        (void)bft_block_header(core, msg->header.at, &msg->hash);
+}
+
+static bool contradict(const struct slk_statement *a, const struct slk_statement *b)
+{
+    bool crossed = (a->kind == SLK_VOTE_NULLIFY && b->kind == SLK_VOTE_FINALIZE) ||
+                   (a->kind == SLK_VOTE_FINALIZE && b->kind == SLK_VOTE_NULLIFY);
+
+    return a->height == b->height && a->view == b->view &&
+           (crossed || (a->kind == b->kind && !slk_hash_equal(&a->hash, &b->hash)));
+}
+
+static void on_evidence(struct slk_bft *core, const struct slk_msg *msg, uint16_t peer)
+{
+    if (msg->vote.signer >= core->n || msg->vote.statement.height != core->height ||
+        (core->accused >> msg->vote.signer & 1) != 0) {
+        core->dropped++;
+        return;
+    }
+    if (msg->vote.signer != msg->other.signer || !contradict(&msg->vote.statement, &msg->other.statement) ||
+        !slk_vote_check(&msg->vote, &core->tip.council, &core->config.verifier) ||
+        !slk_vote_check(&msg->other, &core->tip.council, &core->config.verifier)) {
+        bft_charge(core, peer);
+        return;
+    }
+    bft_evidence(core, &msg->vote, &msg->other);
+}
+
+void bft_on_msg(struct slk_bft *core, const struct slk_msg *msg, uint16_t peer)
+{
+    if (peer >= core->n && msg->kind != SLK_MSG_STATUS && msg->kind != SLK_MSG_GET) {
+        core->dropped++; /* an observer has no say (protocol §2.15) */
+        return;
+    }
+    switch (msg->kind) {
+    case SLK_MSG_PROPOSAL:
+        bft_on_proposal(core, msg, peer, true);
+        return;
+    case SLK_MSG_VOTE:
+        if (bft_vote(core, &msg->vote, peer) && msg->vote.statement.kind == SLK_VOTE_NULLIFY &&
+            !core->is_armed)
+            bft_effect(core, SLK_OUT_PULL)->peer = peer; /* does it know of work? (protocol §2.9) */
+        return;
+    case SLK_MSG_CERT:
+        take_certs(core, msg, peer);
+        return;
+    case SLK_MSG_STATUS:
+        bft_on_status(core, &msg->status, peer);
+        return;
+    case SLK_MSG_COMMIT:
+        on_commit(core, msg, peer);
+        return;
+    case SLK_MSG_GET:
+        bft_on_get(core, &msg->get, peer);
+        return;
+    case SLK_MSG_DATA:
+        bft_on_data(core, msg, peer);
+        return;
+    case SLK_MSG_EVIDENCE:
+        on_evidence(core, msg, peer);
+        return;
+    case SLK_MSG_KIND_N:
+        break;
+    }
+}

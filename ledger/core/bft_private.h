@@ -1,0 +1,200 @@
+/* bft_private.h: the consensus core's state, shared by bft*.c. */
+#ifndef SLK_CORE_BFT_PRIVATE_H
+#define SLK_CORE_BFT_PRIVATE_H
+
+#include <assert.h>
+#include <string.h>
+
+#include "ledger/core/bft.h"
+
+/* Each is a way to be wrong that the simulator must notice: tests/sim builds the core once per mutation. */
+#define SLK_MUTATE_NOTHING           0
+#define SLK_MUTATE_CERTS_NOT_STORED  1
+#define SLK_MUTATE_LATE_FINALIZE     2 /* FINALIZE after NULLIFY */
+#define SLK_MUTATE_VOTE_BEFORE_FSYNC 3
+#define SLK_MUTATE_AMNESIA           4
+#define SLK_MUTATE_NOT_RETALLIED     5
+#define SLK_MUTATE_GET_STORM         6
+#define SLK_MUTATE_NO_JUSTIFICATION  7 /* NOTARIZE without looking at K */
+#ifndef SLK_MUTATE
+#define SLK_MUTATE SLK_MUTATE_NOTHING
+#endif
+#define MUTATED(what) (SLK_MUTATE == SLK_MUTATE_##what)
+
+enum { VIEWS_AHEAD = 8, VIEWS_BEHIND = 32 }; /* protocol §2.10: votes accepted around the current view */
+enum { NEXT_VIEWS = 2 };                     /* of h + 1, kept until h is committed */
+enum { VOTES_NOTARIZE, VOTES_NULLIFY, VOTES_FINALIZE, VOTES_N };
+
+/* My own vote: written, then durable, then signed and sent. */
+enum own_state { OWN_NONE, OWN_SAVING, OWN_SAVED, OWN_SIGNED };
+struct own {
+    enum own_state state;
+    uint64_t seq; /* SAVING: of the transaction */
+    struct slk_vote vote;
+};
+
+struct held {
+    bool is_held;
+    bool is_saved; /* in a transaction that was handed out */
+    struct slk_cert cert;
+};
+
+struct votes {
+    uint64_t have;
+    struct slk_hash hash[SLK_CHARTER_VOTING_MAX];
+    uint8_t sig[SLK_CHARTER_VOTING_MAX][SLK_SIGNATURE_SIZE];
+};
+
+/* Everything about one view of the height being decided. */
+struct view {
+    bool has_proposal; /* the first that its leader signed */
+    bool is_equivocated;
+    bool is_bad; /* the proposal breaks a rule */
+    size_t block;
+    struct slk_vote proposal;
+    struct own own[SLK_VOTE_KIND_N];
+    struct held n, k;
+    struct votes votes[VOTES_N];
+};
+
+enum block_state { BLOCK_UNKNOWN, BLOCK_VALIDATING, BLOCK_VALID, BLOCK_INVALID, BLOCK_MISSING };
+struct block {
+    enum block_state state;
+    bool has_header;
+    bool is_sound; /* its header fits the tip */
+    bool is_saved;
+    struct slk_hash hash;
+    struct slk_block_header fields;
+    uint8_t header[SLK_BLOCK_HEADER_SIZE];
+};
+
+/* A question that is open (R10): one per object, asked of one peer after the other. */
+struct request {
+    bool is_open;
+    uint64_t key;
+    struct slk_hash hash;
+    uint16_t peer;
+    uint64_t due_ms, wait_ms;
+};
+
+struct seen {
+    uint64_t height;
+    uint32_t view;
+    enum slk_vote_kind kind;
+};
+
+struct slk_bft {
+    struct slk_bft_config config;
+    struct slk_bft_tip tip;
+    size_t n, q, f;
+    uint16_t me;
+    uint64_t height; /* being decided */
+    uint32_t view;
+    uint32_t top; /* the highest view that holds anything */
+    uint64_t now_ms, wall_ms;
+    uint32_t random;
+    uint64_t wake_ms;
+
+    uint64_t entered_ms, committed_ms;
+    bool is_armed;
+    uint64_t armed_ms;
+    uint32_t backoff;
+    bool must_push; /* the certificate of view - 1 */
+    uint64_t push_ms;
+
+    bool is_building;
+    bool is_build_refused; /* until the pool changes or `build_retry_ms` */
+    uint64_t build_retry_ms;
+    uint64_t pool_count, pool_xor, pool_since_ms;
+    bool pool_urgent;
+
+    bool is_decided, is_commit_asked;
+    size_t decided_block;
+    struct slk_cert decided;
+
+    bool is_muted;    /* signs nothing any more */
+    bool is_mute_new; /* and the store does not know yet */
+    bool is_clock_told;
+    uint64_t guard_ms;
+    uint64_t heard;   /* peers whose STATUS came since the start */
+    uint64_t voters;  /* members with a valid vote at this height */
+    uint64_t accused; /* members with evidence at this height */
+    struct seen seen[SLK_CHARTER_VOTING_MAX];
+
+    uint64_t status_ms, status_wait_ms, status_last_ms, status_seq;
+    struct request get[SLK_GET_N];
+    uint64_t
+        claimed[SLK_CHARTER_VOTING_MAX]; /* height each member says to be deciding: a hint, nothing more */
+    uint64_t ask_height;                 /* a vote of mine that somebody says to hold */
+    uint32_t ask_view, ask_kind;
+
+    uint64_t seq; /* of the next PERSIST */
+    uint64_t dropped;
+
+    bool has_next_proposal;
+    struct slk_vote next_proposal;
+    uint8_t next_header[SLK_BLOCK_HEADER_SIZE];
+    uint64_t next_have[NEXT_VIEWS][VOTES_N];
+    struct slk_vote next_votes[NEXT_VIEWS][VOTES_N][SLK_CHARTER_VOTING_MAX];
+
+    struct slk_bft_effects *out;
+    size_t blocks_n;
+    struct block blocks[SLK_BFT_BLOCKS];
+    struct view views[SLK_BFT_VIEWS + 1]; /* [0] is not used */
+};
+
+/* bft.c */
+struct slk_bft_effect *bft_effect(struct slk_bft *core, enum slk_bft_effect_kind kind);
+struct slk_msg *bft_msg(struct slk_bft *core, enum slk_msg_kind kind, uint16_t peer);
+struct slk_bft_record *bft_record(struct slk_bft *core, enum slk_bft_record_kind kind);
+void bft_wake(struct slk_bft *core, uint64_t at_ms);
+void bft_wake_wall(struct slk_bft *core, uint64_t at_wall_ms);
+void bft_alarm(struct slk_bft *core, enum slk_bft_alarm alarm);
+void bft_charge(struct slk_bft *core, uint16_t peer);
+struct view *bft_view(struct slk_bft *core, uint32_t view);
+bool bft_may_vote(const struct slk_bft *core);
+
+/* bft_tally.c: votes, certificates, blocks that are known; evidence */
+size_t bft_block(struct slk_bft *core, const struct slk_hash *hash);
+size_t bft_block_header(struct slk_bft *core, const uint8_t *header, const struct slk_hash *hash);
+bool bft_vote(struct slk_bft *core, const struct slk_vote *vote, uint16_t peer);
+void bft_tally(struct slk_bft *core, const struct slk_vote *vote);
+void bft_cert(struct slk_bft *core, const struct slk_cert *cert, uint16_t peer);
+void bft_hold(struct slk_bft *core, const struct slk_cert *cert);
+void bft_evidence(struct slk_bft *core, const struct slk_vote *first, const struct slk_vote *second);
+int bft_votes_index(enum slk_vote_kind kind);
+enum slk_vote_kind bft_votes_kind(int index);
+
+/* bft_rules.c: R2 to R8; each says whether it fired */
+bool bft_rules(struct slk_bft *core);
+/* True when the certificates that justify a proposal in `view` are all here, for the highest *carried; else *gap is
+ * the highest view without any. */
+bool bft_justify(const struct slk_bft *core, uint32_t view, uint32_t *carried, uint32_t *gap);
+/* K(view - 1) down to K(carried + 1), then N(carried): as many as fit and are held. */
+size_t bft_justification(const struct slk_bft *core, uint32_t view, uint32_t carried,
+    const struct slk_cert *out[], size_t out_max);
+/* A block that has to be here for something to go on: SLK_BFT_BLOCKS when there is none that is missing. */
+size_t bft_missing_block(const struct slk_bft *core);
+void bft_send_proposal(struct slk_bft *core, uint32_t view, uint16_t peer);
+void bft_built(struct slk_bft *core, const struct slk_bft_input *in);
+
+/* bft_status.c: R9; bft_get.c: R10 */
+bool bft_status_due(struct slk_bft *core);
+void bft_status_soon(struct slk_bft *core, uint64_t in_ms);
+void bft_on_status(struct slk_bft *core, const struct slk_status *s, uint16_t peer);
+bool bft_requests(struct slk_bft *core);
+void bft_on_get(struct slk_bft *core, const struct slk_get *get, uint16_t peer);
+void bft_on_data(struct slk_bft *core, const struct slk_msg *msg, uint16_t peer);
+
+/* bft_recover.c: starting a height, a boot */
+void bft_start_height(struct slk_bft *core, const struct slk_bft_tip *tip);
+void bft_replay_next(struct slk_bft *core);
+void bft_boot(struct slk_bft *core, const struct slk_bft_tip *tip, const struct slk_bft_record *records,
+    size_t records_n);
+
+/* bft_msg.c */
+/* has_body: msg->body is the body of a fresh block, perhaps empty; else it was kept before. */
+void bft_on_proposal(struct slk_bft *core, const struct slk_msg *msg, uint16_t peer, bool has_body);
+void bft_on_msg(struct slk_bft *core, const struct slk_msg *msg, uint16_t peer);
+
+#endif

@@ -1,0 +1,142 @@
+/* bft_recover.c: R1: a new height; and a boot, from what was durable (protocol §2.6). */
+#include "ledger/core/bft_private.h"
+
+static void forget_views(struct slk_bft *core)
+{
+    for (uint32_t w = 1; w <= core->top; w++) {
+        struct view *view = &core->views[w];
+
+        memset(view, 0, offsetof(struct view, n));
+        view->n.is_held = view->k.is_held = false;
+        for (int i = 0; i < VOTES_N; i++)
+            view->votes[i].have = 0;
+    }
+    core->top = 0;
+    core->blocks_n = 0;
+}
+
+void bft_start_height(struct slk_bft *core, const struct slk_bft_tip *tip)
+{
+    assert(tip->council.n > 0 && tip->council.n <= SLK_CHARTER_VOTING_MAX);
+    assert(tip->height < UINT64_MAX);
+    forget_views(core);
+    if (!slk_hash_equal(&core->tip.council.charter_hash, &tip->council.charter_hash)) {
+        memset(core->seen, 0, sizeof(core->seen)); /* indexes may mean others now */
+        memset(core->claimed, 0, sizeof(core->claimed));
+        core->heard = 0;
+        core->guard_ms = core->now_ms;
+    }
+    core->tip = *tip;
+    core->n = tip->council.n;
+    core->f = slk_council_faults(&tip->council);
+    core->q = slk_council_quorum(&tip->council);
+    core->me = tip->me < core->n ? tip->me : SLK_BFT_NOBODY;
+    core->height = tip->height + 1;
+    core->view = 1;
+    (void)bft_view(core, 1);
+    core->entered_ms = core->committed_ms = core->now_ms;
+    core->is_armed = core->must_push = core->is_building = core->is_build_refused = false;
+    core->is_decided = core->is_commit_asked = false;
+    core->voters = core->accused = 0;
+    bft_status_soon(core, core->config.status_ms);
+}
+
+/* What came for this height while the one before it was being committed. */
+void bft_replay_next(struct slk_bft *core)
+{
+    static const struct slk_msg empty;
+    struct slk_msg msg = empty;
+
+    if (core->has_next_proposal) {
+        core->has_next_proposal = false;
+        msg.kind = SLK_MSG_PROPOSAL;
+        msg.vote = core->next_proposal;
+        msg.header = slk_span_of(core->next_header, sizeof(core->next_header));
+        msg.hash = core->next_proposal.statement.hash;
+        bft_on_proposal(core, &msg, core->next_proposal.signer, false);
+    }
+    for (int view = 0; view < NEXT_VIEWS; view++) {
+        for (int index = 0; index < VOTES_N; index++) {
+            uint64_t have = core->next_have[view][index];
+
+            core->next_have[view][index] = 0;
+            for (uint16_t signer = 0; signer < core->n; signer++)
+                if ((have >> signer & 1) != 0)
+                    (void)bft_vote(core, &core->next_votes[view][index][signer], signer);
+        }
+    }
+}
+
+static void reach(struct slk_bft *core, uint32_t view)
+{
+    if (view > core->view && view <= SLK_BFT_VIEWS)
+        core->view = view;
+}
+
+static void load_vote(struct slk_bft *core, const struct slk_statement *s)
+{
+    struct view *view;
+    struct own *own;
+
+    if (MUTATED(AMNESIA))
+        return;
+    view = bft_view(core, s->view);
+    own = &view->own[s->kind];
+    own->vote.statement = *s;
+    own->vote.signer = core->me;
+    own->state = OWN_SAVED;
+    reach(core, s->view);
+    if (s->kind == SLK_VOTE_PROPOSE) {
+        view->has_proposal = true;
+        view->block = bft_block(core, &s->hash);
+        view->proposal = own->vote;
+        assert(view->block < SLK_BFT_BLOCKS);
+    }
+    /* Signed anew (Ed25519 gives the same bytes), counted and sent as at the first time. */
+    if (!MUTATED(NOT_RETALLIED))
+        bft_effect(core, SLK_OUT_SIGN)->statement = *s;
+}
+
+static void load(struct slk_bft *core, const struct slk_bft_record *record)
+{
+    size_t at;
+
+    switch (record->kind) {
+    case SLK_RECORD_VOTE:
+        assert(record->vote.height == core->height && record->vote.view > 0 &&
+               record->vote.view <= SLK_BFT_VIEWS);
+        if (core->me < core->n)
+            load_vote(core, &record->vote);
+        return;
+    case SLK_RECORD_CERT:
+        assert(record->cert->height == core->height && record->cert->view <= SLK_BFT_VIEWS);
+        bft_hold(core, record->cert);
+        if (record->cert->kind == SLK_VOTE_NULLIFY)
+            core->views[record->cert->view].k.is_saved = true;
+        else
+            core->views[record->cert->view].n.is_saved = true;
+        reach(core, record->cert->view + 1);
+        return;
+    case SLK_RECORD_BLOCK:
+        at = bft_block_header(core, record->header, &record->hash);
+        assert(at < SLK_BFT_BLOCKS);
+        core->blocks[at].is_saved = true;
+        return;
+    case SLK_RECORD_MUTED:
+        core->is_muted = true;
+        return;
+    }
+}
+
+void bft_boot(struct slk_bft *core, const struct slk_bft_tip *tip, const struct slk_bft_record *records,
+    size_t records_n)
+{
+    core->status_ms = UINT64_MAX;
+    core->seq = 1;
+    bft_start_height(core, tip);
+    core->guard_ms = core->now_ms + core->config.guard_ms;
+    core->status_ms = core->now_ms;
+    for (size_t i = 0; i < records_n; i++)
+        load(core, &records[i]);
+    (void)bft_view(core, core->view);
+}

@@ -1,0 +1,231 @@
+/* liar.c: Byzantine members: a correct core whose words are bent on their way out, and who signs what it likes.
+ *
+ * A liar signs with its own key alone; everything else it can do.
+ */
+#include <string.h>
+
+#include "tests/sim/world.h"
+
+static bool lies(const struct process *p, enum lie lie)
+{
+    return (p->lies & (unsigned)lie) != 0;
+}
+
+static void vote_to_some(struct world *w, struct process *p, const struct slk_statement *s)
+{
+    static struct slk_msg msg;
+    uint8_t bytes[SLK_VOTE_BYTES];
+    struct packet *packet;
+
+    memset(&msg, 0, sizeof(msg));
+    msg.kind = SLK_MSG_VOTE;
+    msg.vote.statement = *s;
+    msg.vote.signer = p->member;
+    slk_statement_bytes(bytes, &w->council, s);
+    (void)oracle_signed(w->oracle, p->member, bytes, NULL);
+    world_sign(w, p->member, bytes, msg.vote.sig);
+    packet = packet_new(&msg);
+    for (unsigned i = 0; i < w->processes_n; i++)
+        if (w->processes[i]->member != p->member && random_chance(&w->lie, 500))
+            world_post(w, p, w->processes[i], packet, 0);
+    packet_drop(packet);
+}
+
+/* Anything goes about a block or a view that was heard of. */
+static void say_anything(struct world *w, struct process *p, const struct slk_statement *heard)
+{
+    struct slk_statement s = *heard;
+    uint64_t dice = random_below(&w->lie, 5);
+
+    s.aux = 0;
+    s.kind = (enum slk_vote_kind)random_between(&w->lie, SLK_VOTE_NOTARIZE, SLK_VOTE_FINALIZE);
+    if (dice == 0)
+        s.view++;
+    else if (dice == 1 && s.view > 1)
+        s.view--;
+    if (s.kind == SLK_VOTE_NULLIFY)
+        s.hash = slk_hash_zero;
+    else if (slk_hash_is_zero(&s.hash))
+        return;
+    vote_to_some(w, p, &s);
+}
+
+static void keep(struct world *w, struct process *p, struct packet *packet)
+{
+    enum { KEPT_MAX = 16 };
+
+    if (p->kept_n < KEPT_MAX) {
+        p->kept[p->kept_n++] = packet;
+    } else {
+        unsigned at = (unsigned)random_below(&w->lie, KEPT_MAX);
+
+        packet_drop(p->kept[at]);
+        p->kept[at] = packet;
+    }
+    packet->refs++;
+}
+
+/* False: the liar's core does not hear it. It must not learn what its mouth said without it. */
+bool liar_hears(struct world *w, struct process *p, const struct event *event, const struct slk_msg *msg)
+{
+    if (lies(p, LIE_REPLAY) && random_chance(&w->lie, 100))
+        keep(w, p, event->u.packet);
+    if (msg->kind != SLK_MSG_VOTE && msg->kind != SLK_MSG_PROPOSAL)
+        return msg->kind != SLK_MSG_EVIDENCE;
+    if (lies(p, LIE_RANDOM) && random_chance(&w->lie, 150))
+        say_anything(w, p, &msg->vote.statement);
+    return msg->vote.signer != p->member;
+}
+
+static struct packet *spoiled(struct world *w, const struct packet *packet)
+{
+    struct packet *copy = packet_copy(packet);
+    unsigned flips = 1 + (unsigned)random_below(&w->lie, 3);
+
+    for (unsigned i = 0; i < flips; i++)
+        copy->bytes[random_below(&w->lie, copy->size)] ^= (uint8_t)(1u << random_below(&w->lie, 8));
+    return copy;
+}
+
+static void post(struct world *w, struct process *p, struct process *to, struct packet *packet)
+{
+    uint64_t extra = lies(p, LIE_LATE) ? random_below(&w->lie, 8 * w->swarm.delta_ms * MS) : 0;
+
+    if (lies(p, LIE_WITHHOLD) && random_chance(&w->lie, 500))
+        return;
+    if (lies(p, LIE_GARBAGE) && random_chance(&w->lie, 200)) {
+        struct packet *bad = spoiled(w, packet);
+
+        world_post(w, p, to, bad, extra);
+        packet_drop(bad);
+    }
+    world_post(w, p, to, packet, extra);
+}
+
+/* The same view, another block: as valid as the first. */
+static struct packet *second_proposal(
+    struct world *w, struct process *p, const struct slk_bft_effect *effect, struct slk_msg *msg)
+{
+    const struct blob *blob = NULL, *other;
+    uint8_t bytes[SLK_VOTE_BYTES];
+
+    for (size_t i = w->blobs_n; i > 0 && blob == NULL; i--)
+        if (slk_hash_equal(&w->blobs[i - 1]->hash, &effect->hash))
+            blob = w->blobs[i - 1];
+    if (blob == NULL)
+        return NULL;
+    other = ledger_variant(w, blob, 0, 0);
+    msg->header = slk_span_of(other->header, sizeof(other->header));
+    msg->hash = msg->vote.statement.hash = other->hash;
+    slk_statement_bytes(bytes, &w->council, &msg->vote.statement);
+    (void)oracle_signed(w->oracle, p->member, bytes, NULL);
+    world_sign(w, p->member, bytes, msg->vote.sig);
+    return packet_new(msg);
+}
+
+/* A block of its own in place of the one it should carry, with the certificates it has. */
+static struct packet *fresh_instead(struct world *w, struct process *p, struct slk_msg *msg)
+{
+    struct slk_statement *s = &msg->vote.statement;
+    const struct blob *blob = NULL, *other;
+    uint8_t bytes[SLK_VOTE_BYTES];
+
+    for (size_t i = w->blobs_n; i > 0 && blob == NULL; i--)
+        if (slk_hash_equal(&w->blobs[i - 1]->hash, &msg->hash))
+            blob = w->blobs[i - 1];
+    if (blob == NULL)
+        return NULL;
+    other = ledger_variant(w, blob, s->view, p->member);
+    msg->header = slk_span_of(other->header, sizeof(other->header));
+    msg->body = slk_span_of(other->body, other->body_n);
+    msg->hash = s->hash = other->hash;
+    s->aux = 0;
+    slk_statement_bytes(bytes, &w->council, s);
+    (void)oracle_signed(w->oracle, p->member, bytes, NULL);
+    world_sign(w, p->member, bytes, msg->vote.sig);
+    return packet_new(msg);
+}
+
+static void contradict(struct world *w, struct process *p, const struct slk_statement *said)
+{
+    struct slk_statement s = *said;
+
+    if (said->kind == SLK_VOTE_NULLIFY || random_chance(&w->lie, 300))
+        return;
+    s.kind = SLK_VOTE_NULLIFY;
+    s.hash = slk_hash_zero;
+    vote_to_some(w, p, &s);
+}
+
+void liar_sends(struct world *w, struct process *p, const struct slk_bft_effect *effect, struct slk_msg *msg)
+{
+    struct packet *packet, *second = NULL;
+
+    if (lies(p, LIE_SILENT))
+        return;
+    if (lies(p, LIE_NO_REASON) && msg->kind == SLK_MSG_PROPOSAL && msg->certs_n > 0)
+        msg->certs_n = random_below(&w->lie, msg->certs_n);
+    packet = packet_new(msg);
+    if (lies(p, LIE_EQUIVOCATE) && msg->kind == SLK_MSG_PROPOSAL && effect->with_body)
+        second = second_proposal(w, p, effect, msg);
+    if (lies(p, LIE_NO_REASON) && msg->kind == SLK_MSG_PROPOSAL && msg->vote.statement.aux > 0)
+        second = fresh_instead(w, p, msg);
+    if (lies(p, LIE_EQUIVOCATE) && msg->kind == SLK_MSG_VOTE)
+        contradict(w, p, &msg->vote.statement);
+    for (unsigned i = 0; i < w->processes_n; i++) {
+        struct process *to = w->processes[i];
+
+        if (to->member == p->member || (effect->peer != SLK_BFT_ALL && effect->peer != to->member))
+            continue;
+        post(w, p, to, second != NULL && random_chance(&w->lie, 500) ? second : packet);
+        if (second != NULL && random_chance(&w->lie, 50))
+            post(w, p, to, second);
+    }
+    packet_drop(packet);
+    if (second != NULL)
+        packet_drop(second);
+}
+
+static struct packet *noise(struct world *w)
+{
+    static uint8_t bytes[SLK_VOTE_BYTES];
+    static struct slk_msg msg;
+    struct packet *packet;
+
+    memset(&msg, 0, sizeof(msg));
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        bytes[i] = (uint8_t)random_bits(&w->lie);
+    msg.kind = SLK_MSG_STATUS; /* inflated claims, and a memory of votes that never were */
+    msg.status.charter_hash = w->council.charter_hash;
+    memcpy(msg.status.tip_hash.b, bytes, SLK_HASH_SIZE);
+    msg.status.height = random_chance(&w->lie, 500) ? random_bits(&w->lie) : random_between(&w->lie, 1, 20);
+    msg.status.view = (uint32_t)random_between(&w->lie, 1, 300);
+    msg.status.your_height = random_bits(&w->lie) >> random_below(&w->lie, 64);
+    msg.status.your_view = (uint32_t)random_between(&w->lie, 1, 300);
+    msg.status.your_kind = (uint32_t)random_between(&w->lie, 0, 4);
+    msg.status.n_bits = random_bits(&w->lie);
+    msg.status.seq = random_between(&w->lie, 0, 3);
+    packet = packet_new(&msg);
+    if (random_chance(&w->lie, 300))
+        memcpy(packet->bytes, bytes, packet->size < sizeof(bytes) ? packet->size : sizeof(bytes));
+    return packet;
+}
+
+/* Every now and then: an old message of anybody, or noise. */
+void liar_event(struct world *w, struct process *p, const struct event *event)
+{
+    struct event again = *event;
+    struct process *to = w->processes[random_below(&w->lie, w->processes_n)];
+
+    world_at(w, w->now_us + 1 + random_exponential(&w->lie, 40 * MS), &again);
+    if (p->is_frozen || !p->is_up || to->member == p->member)
+        return;
+    if (lies(p, LIE_REPLAY) && p->kept_n > 0)
+        world_post(w, p, to, p->kept[random_below(&w->lie, p->kept_n)], 0);
+    if (lies(p, LIE_GARBAGE)) {
+        struct packet *packet = noise(w);
+
+        world_post(w, p, to, packet, 0);
+        packet_drop(packet);
+    }
+}

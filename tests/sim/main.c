@@ -1,0 +1,212 @@
+/* main.c: the simulator's command line.
+ *
+ *   sim                          TAP: SLK_SEEDS seeds (200), every 20th twice
+ *   sim --seed S [--until STEP] [--trace] [--nodes N]    one seed, in full
+ *   sim --seeds A..B [--nodes N]                         many, with a summary
+ *   sim --caught N               TAP: one of N seeds must fail (for mutations of the core)
+ */
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tests/sim/world.h"
+
+#ifndef SIM_NAME
+#define SIM_NAME "sim"
+#endif
+
+struct options {
+    uint64_t first, last, until;
+    unsigned nodes;
+    unsigned caught;
+    bool is_one, is_many, is_traced;
+};
+
+struct total {
+    uint64_t seeds, failures, steps, virtual_us, heights, packets, bytes, evidence, views, worst_us, trace;
+};
+
+static struct world world;
+
+/* An assertion failed: say in which run. */
+static void on_abort(int number)
+{
+    char text[80];
+    int n = snprintf(text, sizeof(text), "seed=%" PRIu64 " step=%" PRIu64 " failed an assertion\n",
+        world.swarm.seed, world.steps);
+
+    (void)number;
+    if (n > 0 && write(STDERR_FILENO, text, (size_t)n) < 0)
+        _exit(3);
+}
+
+static double now_s(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+/* NULL, or what went wrong; the text holds until the next run. */
+static const char *run(uint64_t seed, const struct options *o, struct total *total)
+{
+    struct swarm swarm;
+
+    swarm_of(&swarm, seed, o->nodes);
+    world_init(&world, &swarm);
+    world.until = o->until;
+    world.is_traced = o->is_traced;
+    if (o->is_one)
+        swarm_print(&swarm);
+    world_run(&world);
+    total->seeds++;
+    total->steps += world.steps;
+    total->virtual_us += world.now_us;
+    total->heights += oracle_decided(world.oracle);
+    total->packets += world.packets_n;
+    total->bytes += world.bytes_n;
+    total->evidence += world.evidence_n;
+    total->views += world.views_n;
+    total->trace = world.trace;
+    if (world.finished_us > total->worst_us)
+        total->worst_us = world.finished_us;
+    world_close(&world);
+    if (oracle_verdict(world.oracle) != NULL)
+        total->failures++;
+    return oracle_verdict(world.oracle);
+}
+
+static void report(const struct total *t, double seconds)
+{
+    printf("# %" PRIu64 " seeds, %" PRIu64 " failures, %" PRIu64 " heights, %.0f s simulated, %.1f s taken\n",
+        t->seeds, t->failures, t->heights, (double)t->virtual_us / 1e6, seconds);
+    printf("# %" PRIu64 " core steps: %.0f a second; %.0f times real time\n", t->steps,
+        (double)t->steps / seconds, (double)t->virtual_us / 1e6 / seconds);
+    printf("# %" PRIu64 " messages, %.1f MB, %" PRIu64 " pieces of evidence, slowest recovery %.1f s\n",
+        t->packets, (double)t->bytes / 1e6, t->evidence, (double)t->worst_us / 1e6);
+}
+
+static int one(const struct options *o)
+{
+    struct total total = {0};
+    double from = now_s();
+    const char *verdict = run(o->first, o, &total);
+
+    report(&total, now_s() - from);
+    printf(
+        "# seed %" PRIu64 ", %" PRIu64 " steps, trace %016" PRIx64 "\n", o->first, total.steps, total.trace);
+    printf("%s\n", verdict == NULL ? "no violation" : verdict);
+    return verdict != NULL;
+}
+
+static int many(const struct options *o)
+{
+    struct total total = {0};
+    double from = now_s();
+
+    for (uint64_t seed = o->first; seed <= o->last; seed++) {
+        const char *verdict = run(seed, o, &total);
+
+        if (verdict != NULL)
+            printf("seed=%" PRIu64 " %s\n", seed, verdict);
+        fflush(stdout);
+    }
+    report(&total, now_s() - from);
+    return total.failures > 0;
+}
+
+/* A mutation of the core must be noticed. */
+static int caught(const struct options *o)
+{
+    struct total total = {0};
+
+    printf("1..1\n");
+    for (uint64_t seed = 1; seed <= o->caught; seed++) {
+        const char *verdict = run(seed, o, &total);
+
+        if (verdict == NULL)
+            continue;
+        printf("ok 1 - " SIM_NAME " is caught\n# seed=%" PRIu64 " %s\n", seed, verdict);
+        return 0;
+    }
+    printf("not ok 1 - " SIM_NAME " passed %u seeds unnoticed\n", o->caught);
+    return 1;
+}
+
+static int tests(const struct options *o)
+{
+    enum { TWICE_EVERY = 20, SEEDS = 200 };
+    const char *wanted = getenv("SLK_SEEDS");
+    uint64_t seeds = wanted != NULL ? strtoull(wanted, NULL, 10) : SEEDS, differ = 0;
+    struct total total = {0}, again = {0};
+    double from = now_s();
+
+    printf("1..2\n");
+    for (uint64_t seed = 1; seed <= seeds; seed++) {
+        const char *verdict = run(seed, o, &total);
+
+        if (verdict != NULL)
+            printf("# seed=%" PRIu64 " %s\n", seed, verdict);
+        if (seed % TWICE_EVERY != 0)
+            continue;
+        (void)run(seed, o, &again);
+        differ += again.trace != total.trace;
+        if (again.trace != total.trace)
+            printf("# seed=%" PRIu64 " ran differently the second time\n", seed);
+    }
+    printf("%s 1 - %" PRIu64 " seeds without a violation\n", total.failures == 0 ? "ok" : "not ok", seeds);
+    printf("%s 2 - a seed runs the same way twice\n", differ == 0 ? "ok" : "not ok");
+    report(&total, now_s() - from);
+    return total.failures > 0 || differ > 0;
+}
+
+static bool range(const char *text, struct options *o)
+{
+    char *end;
+
+    o->first = strtoull(text, &end, 10);
+    if (strncmp(end, "..", 2) != 0)
+        return false;
+    o->last = strtoull(end + 2, &end, 10);
+    return *end == '\0';
+}
+
+int main(int argc, char **argv)
+{
+    struct options o = {.until = UINT64_MAX};
+
+    (void)signal(SIGABRT, on_abort);
+    for (int i = 1; i < argc; i++) {
+        const char *next = i + 1 < argc ? argv[i + 1] : "";
+
+        if (strcmp(argv[i], "--trace") == 0) {
+            o.is_traced = true;
+            continue;
+        }
+        i++;
+        if (strcmp(argv[i - 1], "--seed") == 0) {
+            o.is_one = true;
+            o.first = strtoull(next, NULL, 10);
+        } else if (strcmp(argv[i - 1], "--seeds") == 0 && range(next, &o)) {
+            o.is_many = true;
+        } else if (strcmp(argv[i - 1], "--until") == 0) {
+            o.until = strtoull(next, NULL, 10);
+        } else if (strcmp(argv[i - 1], "--nodes") == 0) {
+            o.nodes = (unsigned)strtoul(next, NULL, 10);
+        } else if (strcmp(argv[i - 1], "--caught") == 0) {
+            o.caught = (unsigned)strtoul(next, NULL, 10);
+        } else {
+            fprintf(stderr,
+                "usage: sim [--seed S [--until STEP] [--trace]] [--seeds A..B] [--nodes N] [--caught N]\n");
+            return 2;
+        }
+    }
+    if (o.nodes > MEMBERS_MAX)
+        return 2;
+    return o.caught > 0 ? caught(&o) : o.is_one ? one(&o) : o.is_many ? many(&o) : tests(&o);
+}

@@ -1,0 +1,350 @@
+/* oracle.c: see oracle.h. */
+#include "tests/sim/oracle.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The signed layout, written down a second time on purpose (protocol §2.2). */
+enum { TAG = 0, HEIGHT = 80, VIEW = 88, AUX = 92, KIND = 96, HASH = 100 };
+enum { PROPOSE = 1, NOTARIZE, NULLIFY, FINALIZE };
+enum { HASHES_MAX = 16, SLOTS = 1 << 13 };
+
+struct said {
+    uint8_t hash[32];
+    uint64_t notarize, finalize;
+};
+
+struct slot {
+    uint32_t generation;
+    uint32_t view;
+    uint64_t height;
+    uint64_t nullify, finalized; /* members */
+    unsigned said_n;
+    struct said said[HASHES_MAX];
+    uint8_t proposed[ORACLE_MEMBERS]; /* 1 + index into `said`; honest leaders */
+    uint8_t notarized[ORACLE_MEMBERS];
+};
+
+struct place {
+    unsigned boot;
+    uint64_t height;
+    uint32_t view;
+};
+
+struct oracle {
+    char verdict[300];
+    unsigned n, q;
+    uint32_t generation;
+    uint64_t decided;
+    struct place places[ORACLE_PROCESSES];
+    bool known[ORACLE_HEIGHTS];
+    uint8_t chain[ORACLE_HEIGHTS][32];
+    struct slot slots[SLOTS];
+};
+
+struct oracle *oracle_new(void)
+{
+    return calloc(1, sizeof(struct oracle));
+}
+
+void oracle_free(struct oracle *o)
+{
+    free(o);
+}
+
+void oracle_reset(struct oracle *o, unsigned members)
+{
+    o->verdict[0] = '\0';
+    o->n = members;
+    o->q = members - (members - 1) / 3;
+    o->generation++;
+    o->decided = 0;
+    memset(o->places, 0, sizeof(o->places));
+    memset(o->known, 0, sizeof(o->known));
+}
+
+const char *oracle_verdict(const struct oracle *o)
+{
+    return o->verdict[0] == '\0' ? NULL : o->verdict;
+}
+
+uint64_t oracle_decided(const struct oracle *o)
+{
+    return o->decided;
+}
+
+bool oracle_fail(struct oracle *o, const char *format, ...)
+{
+    va_list args;
+
+    if (o->verdict[0] != '\0')
+        return false;
+    va_start(args, format);
+    (void)vsnprintf(o->verdict, sizeof(o->verdict), format, args);
+    va_end(args);
+    return false;
+}
+
+static uint64_t number(const uint8_t *at, int size)
+{
+    uint64_t v = 0;
+
+    for (int i = 0; i < size; i++)
+        v = v << 8 | at[i];
+    return v;
+}
+
+static unsigned count(uint64_t bits)
+{
+    unsigned n = 0;
+
+    for (int i = 0; i < 64; i++)
+        n += (unsigned)(bits >> i & 1);
+    return n;
+}
+
+/* NULL when nothing was signed there and `make` is not set. */
+static struct slot *slot_of(struct oracle *o, uint64_t height, uint32_t view, bool make)
+{
+    uint64_t at = (height * 0x9e3779b97f4a7c15u + view * 0xbf58476d1ce4e5b9u) >> 40;
+
+    for (unsigned i = 0; i < SLOTS; i++) {
+        struct slot *slot = &o->slots[(at + i) % SLOTS];
+
+        if (slot->generation == o->generation && slot->height == height && slot->view == view)
+            return slot;
+        if (slot->generation != o->generation) {
+            if (!make)
+                return NULL;
+            memset(slot, 0, sizeof(*slot));
+            slot->generation = o->generation;
+            slot->height = height;
+            slot->view = view;
+            return slot;
+        }
+    }
+    abort();
+}
+
+static unsigned said_index(struct slot *slot, const uint8_t hash[32])
+{
+    for (unsigned i = 0; i < slot->said_n; i++)
+        if (memcmp(slot->said[i].hash, hash, 32) == 0)
+            return i;
+    if (slot->said_n == HASHES_MAX)
+        return HASHES_MAX; /* liars alone name so many */
+    memcpy(slot->said[slot->said_n].hash, hash, 32);
+    slot->said[slot->said_n].notarize = slot->said[slot->said_n].finalize = 0;
+    return slot->said_n++;
+}
+
+/* ---- I3: rule P, from the image alone ---- */
+
+static bool has_block(const struct oracle_image *image, const uint8_t hash[32])
+{
+    for (size_t i = 0; i < image->blocks_n; i++)
+        if (memcmp(image->blocks[i], hash, 32) == 0)
+            return true;
+    return false;
+}
+
+static bool has_cert(const struct oracle *o, const struct oracle_image *image, uint8_t kind, uint64_t height,
+    uint32_t view, const uint8_t *hash)
+{
+    for (size_t i = 0; i < image->certs_n; i++) {
+        const struct oracle_fact *c = &image->certs[i];
+
+        if (c->kind == kind && c->height == height && c->view == view && count(c->signers) >= o->q &&
+            (hash == NULL || memcmp(c->hash, hash, 32) == 0))
+            return true;
+    }
+    return false;
+}
+
+/* A vote for `hash` in `view`: N(u) for it and K of all between, or K of all before. */
+static bool has_reason(const struct oracle *o, const struct oracle_image *image, uint64_t height,
+    uint32_t view, const uint8_t *hash)
+{
+    uint32_t w = view - 1;
+
+    while (w > 0) {
+        if (has_cert(o, image, NOTARIZE, height, w, hash))
+            return true;
+        if (!has_cert(o, image, NULLIFY, height, w, NULL))
+            return false;
+        w--;
+    }
+    return true;
+}
+
+static bool durable_first(
+    struct oracle *o, unsigned member, const uint8_t *bytes, const struct oracle_image *image)
+{
+    uint64_t height = number(bytes + HEIGHT, 8);
+    uint32_t view = (uint32_t)number(bytes + VIEW, 4);
+    const uint8_t *hash = bytes + HASH;
+    bool is_recorded = false, is_backed = false;
+
+    if (height != image->height + 1)
+        return oracle_fail(o, "I3: member %u signed at height %llu, committed is %llu", member,
+            (unsigned long long)height, (unsigned long long)image->height);
+    for (size_t i = 0; i < image->votes_n; i++) {
+        const struct oracle_fact *v = &image->votes[i];
+
+        if (v->kind == bytes[KIND] && v->height == height && v->view == view &&
+            memcmp(v->hash, hash, 32) == 0)
+            is_recorded = true;
+    }
+    switch (bytes[KIND]) {
+    case PROPOSE:
+    case NOTARIZE:
+        is_backed = has_block(image, hash) && has_reason(o, image, height, view, hash);
+        break;
+    case NULLIFY:
+        is_backed = view == 1 || has_cert(o, image, NOTARIZE, height, view - 1, NULL) ||
+                    has_cert(o, image, NULLIFY, height, view - 1, NULL);
+        break;
+    case FINALIZE:
+        is_backed = has_block(image, hash) && has_cert(o, image, NOTARIZE, height, view, hash);
+        break;
+    default:
+        break;
+    }
+    if (is_recorded && is_backed)
+        return true;
+    return oracle_fail(o, "I3: member %u signed kind %u at (%llu, %u) before %s was durable", member,
+        bytes[KIND], (unsigned long long)height, view, is_recorded ? "what justifies it" : "the vote");
+}
+
+/* ---- I2: one honest member's own statements, across crashes ---- */
+
+static bool consistent(struct oracle *o, struct slot *slot, unsigned member, uint8_t kind, unsigned said)
+{
+    uint64_t bit = 1ull << member;
+
+    switch (kind) {
+    case PROPOSE:
+        if (slot->proposed[member] != 0 && slot->proposed[member] != said + 1)
+            return oracle_fail(o, "I2: member %u proposed twice at (%llu, %u)", member,
+                (unsigned long long)slot->height, slot->view);
+        slot->proposed[member] = (uint8_t)(said + 1);
+        return true;
+    case NOTARIZE:
+        if (slot->notarized[member] != 0 && slot->notarized[member] != said + 1)
+            return oracle_fail(o, "I2: member %u notarized two blocks at (%llu, %u)", member,
+                (unsigned long long)slot->height, slot->view);
+        slot->notarized[member] = (uint8_t)(said + 1);
+        return true;
+    case NULLIFY:
+        if ((slot->finalized & bit) != 0)
+            return oracle_fail(o, "I2: member %u nullified after finalizing (%llu, %u)", member,
+                (unsigned long long)slot->height, slot->view);
+        return true;
+    case FINALIZE:
+        if ((slot->nullify & bit) != 0)
+            return oracle_fail(o, "I2: member %u finalized after nullifying (%llu, %u)", member,
+                (unsigned long long)slot->height, slot->view);
+        return true;
+    default:
+        return oracle_fail(o, "I2: member %u signed kind %u", member, kind);
+    }
+}
+
+/* I4, from every signature ever made. */
+static bool certificates_agree(struct oracle *o, const struct slot *slot)
+{
+    unsigned notarized = 0, final = 0;
+
+    for (unsigned i = 0; i < slot->said_n; i++) {
+        notarized += count(slot->said[i].notarize) >= o->q;
+        final += count(slot->said[i].finalize) >= o->q;
+    }
+    if (notarized > 1)
+        return oracle_fail(o, "I4: two blocks could be notarized at (%llu, %u)",
+            (unsigned long long)slot->height, slot->view);
+    if (final > 1 || (final == 1 && count(slot->nullify) >= o->q))
+        return oracle_fail(o, "I4: (%llu, %u) could be finalized and %s", (unsigned long long)slot->height,
+            slot->view, final > 1 ? "finalized otherwise" : "nullified");
+    return true;
+}
+
+bool oracle_signed(
+    struct oracle *o, unsigned member, const uint8_t bytes[132], const struct oracle_image *image)
+{
+    static const uint8_t tag[16] = {'s', 'i', 'l', 'l', 'o', 'k', '/', 'v', 'o', 't', 'e', '/', '1', 0, 0, 0};
+    struct slot *slot = slot_of(o, number(bytes + HEIGHT, 8), (uint32_t)number(bytes + VIEW, 4), true);
+    uint8_t kind = bytes[KIND];
+    unsigned said = kind == NULLIFY ? 0 : said_index(slot, bytes + HASH);
+    uint64_t bit = 1ull << member;
+
+    if (memcmp(bytes + TAG, tag, sizeof(tag)) != 0)
+        return oracle_fail(o, "I2: member %u signed something else than a vote", member);
+    if (image != NULL) {
+        if (said == HASHES_MAX || !consistent(o, slot, member, kind, said) ||
+            !durable_first(o, member, bytes, image))
+            return false;
+    } else if (said == HASHES_MAX) {
+        return true;
+    }
+    if (kind == NULLIFY)
+        slot->nullify |= bit;
+    if (kind == NOTARIZE)
+        slot->said[said].notarize |= bit;
+    if (kind == FINALIZE) {
+        slot->said[said].finalize |= bit;
+        slot->finalized |= bit;
+    }
+    return certificates_agree(o, slot);
+}
+
+bool oracle_committed(struct oracle *o, unsigned process, uint64_t height, const uint8_t hash[32])
+{
+    if (height >= ORACLE_HEIGHTS)
+        return oracle_fail(o, "the run is too long: height %llu", (unsigned long long)height);
+    if (o->known[height] && memcmp(o->chain[height], hash, 32) != 0)
+        return oracle_fail(
+            o, "I1: process %u finalized another block at height %llu", process, (unsigned long long)height);
+    o->known[height] = true;
+    memcpy(o->chain[height], hash, 32);
+    if (height > o->decided)
+        o->decided = height;
+    return true;
+}
+
+bool oracle_acknowledged(struct oracle *o, unsigned process, uint64_t height, uint64_t durable)
+{
+    if (height <= durable)
+        return true;
+    return oracle_fail(o, "I17: process %u acknowledged height %llu, durable is %llu", process,
+        (unsigned long long)height, (unsigned long long)durable);
+}
+
+/* I12: a view is entered only through a certificate of the one before; within a boot nothing goes back. */
+bool oracle_at(struct oracle *o, unsigned process, unsigned boot, uint64_t height, uint32_t view)
+{
+    struct place *place = &o->places[process];
+    const struct slot *slot;
+    bool is_there = place->boot == boot && place->height == height && place->view == view;
+    unsigned best = 0;
+
+    if (is_there)
+        return true;
+    if (place->boot == boot && (height < place->height || (height == place->height && view < place->view)))
+        return oracle_fail(
+            o, "I12: process %u went back to (%llu, %u)", process, (unsigned long long)height, view);
+    *place = (struct place){.boot = boot, .height = height, .view = view};
+    if (view == 1)
+        return true;
+    slot = slot_of(o, height, view - 1, false);
+    if (slot != NULL) {
+        best = count(slot->nullify);
+        for (unsigned i = 0; i < slot->said_n; i++)
+            best = count(slot->said[i].notarize) > best ? count(slot->said[i].notarize) : best;
+    }
+    if (best >= o->q)
+        return true;
+    return oracle_fail(o, "I12: process %u is in (%llu, %u) without a certificate", process,
+        (unsigned long long)height, view);
+}

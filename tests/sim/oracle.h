@@ -1,0 +1,49 @@
+/* oracle.h: what must hold, judged from signed bytes and durable images alone. Shares nothing with the core: it reads
+ * the 132 signed bytes, counts and compares by itself. Invariants I1 to I4, I10 to I13, I15, I17 of protocol §4.3.
+ */
+#ifndef SLK_TESTS_SIM_ORACLE_H
+#define SLK_TESTS_SIM_ORACLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define ORACLE_MEMBERS   50
+#define ORACLE_PROCESSES 64
+#define ORACLE_HEIGHTS   8192
+#define ORACLE_IMAGE     1600
+
+/* What a disk would give back after a power cut now, in the oracle's own terms. */
+struct oracle_image {
+    uint64_t height; /* committed */
+    size_t votes_n, certs_n, blocks_n;
+    struct oracle_fact {
+        uint8_t kind; /* as signed: 1 PROPOSE 2 NOTARIZE 3 NULLIFY 4 FINALIZE */
+        uint64_t height;
+        uint32_t view;
+        const uint8_t *hash; /* 32 bytes */
+        uint64_t signers;    /* of a certificate */
+    } votes[ORACLE_IMAGE], certs[ORACLE_IMAGE];
+    const uint8_t *blocks[ORACLE_IMAGE];
+};
+
+struct oracle;
+struct oracle *oracle_new(void);
+void oracle_free(struct oracle *o);
+void oracle_reset(struct oracle *o, unsigned members);
+/* NULL, or one sentence about the first violation; the call where it happened returned false. */
+const char *oracle_verdict(const struct oracle *o);
+bool oracle_fail(struct oracle *o, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* A signature was made. `image`: of the honest signer's disk at that moment; NULL for liars. */
+bool oracle_signed(
+    struct oracle *o, unsigned member, const uint8_t bytes[132], const struct oracle_image *image);
+/* A block became durable at an honest process. */
+bool oracle_committed(struct oracle *o, unsigned process, uint64_t height, const uint8_t hash[32]);
+/* An honest process told a client that `height` is final, while its disk held `durable`. */
+bool oracle_acknowledged(struct oracle *o, unsigned process, uint64_t height, uint64_t durable);
+/* Where an honest process is; `boot` counts its starts. */
+bool oracle_at(struct oracle *o, unsigned process, unsigned boot, uint64_t height, uint32_t view);
+uint64_t oracle_decided(const struct oracle *o);
+
+#endif

@@ -1,0 +1,452 @@
+/* process.c: one node: the production core, and the driver that does what its effects say. */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/sim/world.h"
+
+bool process_honest(const struct process *p)
+{
+    return p->lies == 0;
+}
+
+uint64_t process_wall_ms(const struct world *w, const struct process *p)
+{
+    int64_t wall = 1000000000000 + (int64_t)(w->now_us / MS) + p->skew_ms;
+
+    return wall > 0 ? (uint64_t)wall : 0;
+}
+
+static const struct blob *find(const struct process *p, const struct slk_hash *hash)
+{
+    for (size_t i = 0; i < p->bodies_n; i++)
+        if (slk_hash_equal(&p->bodies[i]->hash, hash))
+            return p->bodies[i];
+    for (size_t i = 0; i < p->disk.blobs_n; i++)
+        if (slk_hash_equal(&p->disk.blobs[i]->hash, hash))
+            return p->disk.blobs[i];
+    return NULL;
+}
+
+static void keep(struct process *p, const struct blob *blob)
+{
+    if (blob == NULL || find(p, &blob->hash) != NULL)
+        return;
+    p->bodies[p->bodies_next] = blob;
+    p->bodies_next = (p->bodies_next + 1) % BODIES_MAX;
+    if (p->bodies_n < BODIES_MAX)
+        p->bodies_n++;
+}
+
+static void post(struct world *w, struct process *p, uint16_t peer, struct packet *packet)
+{
+    for (unsigned i = 0; i < w->processes_n; i++) {
+        struct process *to = w->processes[i];
+
+        if (to->member != p->member && (peer == SLK_BFT_ALL || to->member == peer))
+            world_post(w, p, to, packet, 0);
+    }
+}
+
+static void send(struct world *w, struct process *p, const struct slk_bft_effect *effect)
+{
+    struct slk_msg msg = *effect->msg;
+    const struct blob *blob;
+    struct packet *packet;
+
+    if (effect->with_body) {
+        blob = find(p, &effect->hash);
+        assert(blob != NULL);
+        msg.body = slk_span_of(blob->body, blob->body_n);
+    }
+    if ((p->lies & ~(unsigned)LIE_TWIN) != 0) {
+        liar_sends(w, p, effect, &msg);
+        return;
+    }
+    packet = packet_new(&msg);
+    post(w, p, effect->peer, packet);
+    packet_drop(packet);
+}
+
+static void serve(struct world *w, struct process *p, const struct slk_bft_effect *effect)
+{
+    const struct slk_get *get = &effect->get;
+    const struct blob *blob = NULL;
+    static struct slk_msg msg;
+    struct packet *packet;
+
+    memset(&msg, 0, sizeof(msg));
+    if (get->what == SLK_GET_COMMIT && get->height > 0 && get->height <= p->disk.height) {
+        msg.kind = SLK_MSG_COMMIT;
+        blob = p->disk.chain[get->height];
+        msg.certs[0] = p->disk.final[get->height];
+        msg.certs_n = 1;
+    } else if (get->what == SLK_GET_BODY) {
+        msg.kind = SLK_MSG_DATA;
+        blob = find(p, &get->hash);
+        if (blob == NULL && get->height > 0 && get->height <= p->disk.height &&
+            slk_hash_equal(&p->disk.chain[get->height]->hash, &get->hash))
+            blob = p->disk.chain[get->height];
+        if (blob != NULL)
+            msg.body = slk_span_of(blob->body, blob->body_n);
+    }
+    if (blob == NULL)
+        return;
+    msg.header = slk_span_of(blob->header, sizeof(blob->header));
+    packet = packet_new(&msg);
+    post(w, p, effect->peer, packet);
+    packet_drop(packet);
+}
+
+static void later(struct world *w, struct process *p, struct event *event, uint64_t in_us)
+{
+    event->process = p->index;
+    event->boot = p->boot;
+    world_at(w, w->now_us + in_us, event);
+}
+
+static void validate(struct world *w, struct process *p, const struct slk_bft_effect *effect)
+{
+    struct event event = {.kind = EVENT_VALIDATED};
+    struct blob *wanted = world_alloc(w, sizeof(*wanted));
+
+    wanted->hash = effect->hash; /* looked up again when it is its turn */
+    event.u.blob = wanted;
+    later(w, p, &event, 50 + random_exponential(&w->disk, 500));
+}
+
+static void build(struct world *w, struct process *p, const struct slk_bft_effect *effect)
+{
+    struct event event = {.kind = EVENT_BUILT};
+
+    event.u.build.height = effect->height;
+    event.u.build.view = effect->view;
+    event.u.build.empty = effect->empty;
+    later(w, p, &event, 50 + random_exponential(&w->disk, 500));
+}
+
+static void alarm(struct world *w, struct process *p, enum slk_bft_alarm alarm)
+{
+    static const char *const names[] = {"?", "AMNESIA", "DIVERGED", "FORK", "CLOCK", "VIEWS"};
+
+    w->alarms_n++;
+    world_trace(w, "process %u raises %s", p->index, names[alarm]);
+    if (process_honest(p) && alarm != SLK_ALARM_CLOCK)
+        oracle_fail(w->oracle, "I10: honest process %u raised %s", p->index, names[alarm]);
+}
+
+static void carry_out(struct world *w, struct process *p, const struct slk_bft_effect *e)
+{
+    struct event event = {.kind = EVENT_POOL};
+
+    switch (e->kind) {
+    case SLK_OUT_PERSIST:
+        disk_persist(w, p, w->out, e);
+        break;
+    case SLK_OUT_SIGN:
+        assert(p->signs_n < SLK_BFT_EFFECTS);
+        p->signs[p->signs_n++] = e->statement;
+        break;
+    case SLK_OUT_SEND:
+        send(w, p, e);
+        break;
+    case SLK_OUT_SERVE:
+        serve(w, p, e);
+        break;
+    case SLK_OUT_BODY:
+        keep(p, ledger_take(w, e->header, &e->hash, e->body));
+        break;
+    case SLK_OUT_VALIDATE:
+        validate(w, p, e);
+        break;
+    case SLK_OUT_BUILD:
+        build(w, p, e);
+        break;
+    case SLK_OUT_COMMIT:
+        assert(find(p, &e->hash) != NULL);
+        disk_commit(w, p, find(p, &e->hash), e->cert);
+        break;
+    case SLK_OUT_COSIGN:
+        if (process_honest(p))
+            (void)oracle_acknowledged(w->oracle, p->index, e->seq, p->disk.height);
+        break;
+    case SLK_OUT_EVIDENCE:
+        w->evidence_n++;
+        if (process_honest(p) && w->swarm.lies[e->peer] == 0)
+            oracle_fail(w->oracle, "honest member %u is accused", e->peer);
+        break;
+    case SLK_OUT_PULL:
+        if (e->peer < w->n && !w->blocked[e->peer][p->member]) {
+            event.process = p->index;
+            event.u.number = e->peer;
+            world_at(w, w->now_us + 2 * w->swarm.delay_us, &event);
+        }
+        break;
+    case SLK_OUT_CHARGE:
+        w->refused_n++;
+        break;
+    case SLK_OUT_ALARM:
+        alarm(w, p, e->alarm);
+        break;
+    }
+}
+
+static void wake(struct world *w, struct process *p, uint64_t wake_ms)
+{
+    struct event event = {.kind = EVENT_WAKE, .process = p->index, .boot = p->boot};
+    uint64_t least = w->now_us / MS + 1, at;
+
+    if (wake_ms == UINT64_MAX)
+        return;
+    at = (wake_ms > least ? wake_ms : least) * MS;
+    if (at >= p->wake_us)
+        return;
+    p->wake_us = at;
+    world_at(w, at, &event);
+}
+
+static void after_step(struct world *w, struct process *p)
+{
+    struct slk_bft_view_of look;
+
+    for (size_t i = 0; i < w->out->n; i++)
+        carry_out(w, p, &w->out->at[i]);
+    wake(w, p, w->out->wake_ms);
+    if (!process_honest(p))
+        return;
+    slk_bft_look(p->core, &look);
+    if (!oracle_at(w->oracle, p->index, p->boot, look.height, look.view))
+        world_trace(w, "process %u is in (%llu, %u)", p->index, (unsigned long long)look.height, look.view);
+}
+
+static void step(struct world *w, struct process *p, struct slk_bft_input *in)
+{
+    in->now_ms = w->now_us / MS;
+    in->wall_ms = process_wall_ms(w, p);
+    in->random = (uint32_t)random_bits(&w->random);
+    w->steps++;
+    slk_bft_step(p->core, in, w->out);
+    after_step(w, p);
+}
+
+/* The signer: signs what the core handed out, which it does after saving. */
+static void sign(struct world *w, struct process *p, const struct slk_statement *s)
+{
+    static const char *const names[] = {"?", "PROPOSE", "NOTARIZE", "NULLIFY", "FINALIZE"};
+    struct slk_vote vote = {.statement = *s, .signer = p->member};
+    struct slk_bft_input in = {.kind = SLK_IN_SIGNED, .vote = &vote};
+    uint8_t bytes[SLK_VOTE_BYTES];
+
+    slk_statement_bytes(bytes, &w->council, s);
+    if (process_honest(p))
+        disk_image(p, w->image);
+    world_trace(w, "process %u signs %s (%llu, %u) %02x%02x", p->index, names[s->kind],
+        (unsigned long long)s->height, s->view, s->hash.b[0], s->hash.b[1]);
+    (void)oracle_signed(w->oracle, p->member, bytes, process_honest(p) ? w->image : NULL);
+    world_sign(w, p->member, bytes, vote.sig);
+    step(w, p, &in);
+}
+
+static void sign_all(struct world *w, struct process *p)
+{
+    for (size_t i = 0; i < p->signs_n; i++) {
+        struct slk_statement s = p->signs[i];
+
+        sign(w, p, &s);
+    }
+    p->signs_n = 0;
+}
+
+static void feed(struct world *w, struct process *p, struct slk_bft_input *in)
+{
+    step(w, p, in);
+    sign_all(w, p);
+}
+
+void process_pool(struct world *w, struct process *p)
+{
+    struct slk_bft_input in = {.kind = SLK_IN_POOL};
+
+    if (!p->is_up)
+        return;
+    in.pool_count = ledger_pool(w, p, &in.pool_xor);
+    in.pool_urgent = in.pool_count % 3 == 1;
+    feed(w, p, &in);
+}
+
+/* I13: what the core took over is what the disk holds. */
+static void compare(struct world *w, const struct process *p)
+{
+    struct slk_bft_view_of look;
+    struct slk_hash hash;
+
+    if (!process_honest(p))
+        return;
+    slk_bft_look(p->core, &look);
+    if (look.height != p->disk.height + 1)
+        oracle_fail(w->oracle, "I13: process %u starts at another height than its disk", p->index);
+    for (size_t i = 0; i < p->disk.votes_n; i++) {
+        const struct slk_statement *s = &p->disk.votes[i];
+
+        if (!slk_bft_recorded(p->core, s->kind, s->view, &hash) || !slk_hash_equal(&hash, &s->hash) ||
+            look.view < s->view)
+            oracle_fail(w->oracle, "I13: process %u forgot a vote over a restart", p->index);
+    }
+}
+
+void process_start(struct world *w, struct process *p)
+{
+    static struct slk_bft_record records[3 * DISK_RECORDS + 1];
+    struct slk_bft_config config;
+    struct slk_bft_input at = {
+        .kind = SLK_IN_TICK, .now_ms = w->now_us / MS, .wall_ms = process_wall_ms(w, p)};
+    struct slk_bft_tip tip;
+    size_t n = 0;
+
+    if (p->is_up || p->is_frozen)
+        return;
+    slk_bft_config_default(&config, w->swarm.delta_ms);
+    config.verifier = w->verifier;
+    p->core = slk_bft_new(&config);
+    if (p->core == NULL)
+        abort();
+    p->boot++;
+    p->is_up = true;
+    p->wake_us = UINT64_MAX;
+    p->bodies_n = p->bodies_next = p->signs_n = 0;
+    for (size_t i = 0; i < p->disk.blobs_n; i++)
+        records[n++] = (struct slk_bft_record){
+            .kind = SLK_RECORD_BLOCK, .hash = p->disk.blobs[i]->hash, .header = p->disk.blobs[i]->header};
+    for (size_t i = 0; i < p->disk.certs_n; i++)
+        records[n++] = (struct slk_bft_record){.kind = SLK_RECORD_CERT, .cert = p->disk.certs[i]};
+    for (size_t i = 0; i < p->disk.votes_n; i++)
+        records[n++] = (struct slk_bft_record){.kind = SLK_RECORD_VOTE, .vote = p->disk.votes[i]};
+    if (p->disk.muted)
+        records[n++] = (struct slk_bft_record){.kind = SLK_RECORD_MUTED};
+    ledger_tip(w, p, &tip);
+    at.random = (uint32_t)random_bits(&w->random);
+    world_trace(w, "process %u starts at height %llu", p->index, (unsigned long long)tip.height + 1);
+    slk_bft_start(p->core, &tip, records, n, &at, w->out);
+    after_step(w, p);
+    compare(w, p);
+    sign_all(w, p);
+    process_pool(w, p);
+}
+
+void process_stop(struct world *w, struct process *p)
+{
+    if (!p->is_up)
+        return;
+    world_trace(w, "process %u stops", p->index);
+    disk_crash(w, p);
+    slk_bft_free(p->core);
+    p->core = NULL;
+    p->is_up = false;
+}
+
+static void hear(struct world *w, struct process *p, const struct event *event)
+{
+    static struct slk_msg msg;
+    struct slk_bft_input in = {.kind = SLK_IN_MSG, .peer = event->from, .msg = &msg};
+    const struct packet *packet = event->u.packet;
+
+    if (slk_msg_parse(&msg, w->certs, packet->kind, slk_span_of(packet->bytes, packet->size)) != SLK_OK) {
+        w->refused_n++;
+        return;
+    }
+    if ((p->lies & ~(unsigned)LIE_TWIN) != 0 && !liar_hears(w, p, event, &msg))
+        return;
+    feed(w, p, &in);
+}
+
+static void disk_event(struct world *w, struct process *p)
+{
+    const struct transaction *t = p->disk.in_flight;
+    struct slk_bft_tip tip;
+
+    disk_done(w, p);
+    for (; t != NULL; t = t->next) {
+        struct slk_bft_input in = {.kind = SLK_IN_PERSISTED, .seq = t->seq};
+
+        if (t->commit != NULL) {
+            process_pool(w, p);
+            ledger_tip(w, p, &tip);
+            in.kind = SLK_IN_COMMITTED;
+            in.tip = &tip;
+            p->bodies_n = p->bodies_n > BODIES_MAX ? BODIES_MAX : p->bodies_n;
+        }
+        feed(w, p, &in);
+    }
+}
+
+static void take_pool(struct world *w, struct process *p, uint64_t member)
+{
+    bool is_new = false;
+
+    for (unsigned i = 0; i < w->processes_n; i++) {
+        const struct process *from = w->processes[i];
+
+        if (from->member != member || !from->is_up || from->is_frozen)
+            continue;
+        for (unsigned k = 0; k < SUBMISSIONS_MAX / 64; k++) {
+            is_new |= (from->disk.pool[k] & ~p->disk.pool[k]) != 0;
+            p->disk.pool[k] |= from->disk.pool[k];
+        }
+    }
+    if (is_new)
+        process_pool(w, p);
+}
+
+static void validated(struct world *w, struct process *p, const struct slk_hash *hash)
+{
+    const struct blob *blob = find(p, hash);
+    struct slk_bft_input in = {.kind = SLK_IN_VALIDATED, .hash = *hash};
+
+    in.verdict = blob == NULL ? SLK_BLOCK_MISSING : ledger_check(w, p, blob);
+    feed(w, p, &in);
+}
+
+static void built(struct world *w, struct process *p, const struct event *event)
+{
+    const struct blob *blob =
+        ledger_build(w, p, event->u.build.height, event->u.build.view, event->u.build.empty);
+    struct slk_bft_input in = {.kind = SLK_IN_BUILT,
+        .height = event->u.build.height,
+        .view = event->u.build.view,
+        .header = blob == NULL ? NULL : blob->header};
+
+    keep(p, blob);
+    feed(w, p, &in);
+}
+
+void process_event(struct world *w, struct process *p, const struct event *event)
+{
+    struct slk_bft_input in = {.kind = SLK_IN_TICK};
+
+    if (p->is_frozen || !p->is_up || (event->boot != 0 && event->boot != p->boot))
+        return;
+    if (p->is_paused) { /* all of it happens when the process goes on */
+        if (event->kind == EVENT_PACKET)
+            event->u.packet->refs++;
+        world_at(w, p->resume_us > w->now_us ? p->resume_us : w->now_us + MS, event);
+        if (event->kind == EVENT_WAKE)
+            p->wake_us = p->resume_us > w->now_us ? p->resume_us : w->now_us + MS;
+        return;
+    }
+    if (event->kind == EVENT_PACKET) {
+        hear(w, p, event);
+    } else if (event->kind == EVENT_WAKE) {
+        if (event->at_us != p->wake_us)
+            return;
+        p->wake_us = UINT64_MAX;
+        feed(w, p, &in);
+    } else if (event->kind == EVENT_DISK) {
+        disk_event(w, p);
+    } else if (event->kind == EVENT_VALIDATED) {
+        validated(w, p, &event->u.blob->hash);
+    } else if (event->kind == EVENT_BUILT) {
+        built(w, p, event);
+    } else if (event->kind == EVENT_POOL) {
+        take_pool(w, p, event->u.number);
+    }
+}

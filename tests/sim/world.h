@@ -1,0 +1,245 @@
+/* world.h: the simulated world: processes, disks, lines, one clock, one queue of events. Source: protocol §4.2.
+ *
+ *   main.c      command line, the tests' loop
+ *   swarm.c     from a seed to a configuration
+ *   world.c     queue, lines, packets, signatures
+ *   faults.c    partitions, crashes, power cuts, pauses; the end of the bad times
+ *   process.c   one node: the production core and the driver around it
+ *   disk.c      its store: transactions, latency, what a crash leaves
+ *   ledger.c    a stand-in ledger: blocks are lists of submission numbers
+ *   liar.c      Byzantine members
+ *   oracle.c    the invariants; shares nothing with the core
+ */
+#ifndef SLK_TESTS_SIM_WORLD_H
+#define SLK_TESTS_SIM_WORLD_H
+
+#include "ledger/core/bft.h"
+#include "tests/sim/oracle.h"
+#include "tests/sim/random.h"
+
+#define MEMBERS_MAX     SLK_CHARTER_VOTING_MAX
+#define PROCESSES_MAX   64 /* members, and the second selves of twins */
+#define SUBMISSIONS_MAX 4096
+#define BODY_MAX        64      /* submissions in one block */
+#define BODIES_MAX      48      /* candidate bodies a process holds in memory */
+#define MS              1000ull /* the world's clock ticks in microseconds */
+
+enum lie {
+    LIE_TWIN = 1 << 0,       /* two correct processes with one key */
+    LIE_EQUIVOCATE = 1 << 1, /* two proposals; contradicting votes, to random members */
+    LIE_WITHHOLD = 1 << 2,   /* messages reach a random half */
+    LIE_LATE = 1 << 3,       /* everything much too late */
+    LIE_NO_REASON = 1 << 4,  /* proposals without their certificates */
+    LIE_REPLAY = 1 << 5,     /* old messages of everybody, again */
+    LIE_SILENT = 1 << 6,
+    LIE_GARBAGE = 1 << 7, /* flipped bits, random bytes */
+    LIE_RANDOM = 1 << 8   /* signs anything it heard of */
+};
+
+struct swarm {
+    uint64_t seed;
+    unsigned n, liars;
+    unsigned lies[MEMBERS_MAX]; /* of members 0 .. liars - 1 as picked; 0: honest */
+    uint64_t delta_ms;
+    unsigned loss, duplicate;     /* per mille */
+    uint64_t delay_us, spread_us; /* least, and mean of what comes on top */
+    uint64_t disk_us, disk_spread_us;
+    unsigned crashes, cuts, partitions, pauses,
+        clocks; /* mean per 100 s, per process where that makes sense */
+    uint64_t safety_us;
+    unsigned submissions; /* per 10 s */
+    unsigned liveness_heights;
+};
+void swarm_of(struct swarm *out, uint64_t seed, unsigned n);
+void swarm_print(const struct swarm *swarm);
+
+/* A block, held once for everybody; never changed. */
+struct blob {
+    struct slk_hash hash;
+    uint8_t header[SLK_BLOCK_HEADER_SIZE];
+    uint64_t height, time_ms;
+    struct slk_hash previous;
+    size_t body_n; /* bytes */
+    uint8_t body[4 * BODY_MAX];
+};
+
+struct packet {
+    unsigned refs;
+    enum slk_msg_kind kind;
+    size_t size;
+    uint8_t bytes[];
+};
+
+enum event_kind {
+    EVENT_PACKET = 1,
+    EVENT_WAKE,
+    EVENT_DISK,
+    EVENT_VALIDATED,
+    EVENT_BUILT,
+    EVENT_CRASH,
+    EVENT_START,
+    EVENT_CUT,
+    EVENT_PARTITION,
+    EVENT_HEAL,
+    EVENT_PAUSE,
+    EVENT_RESUME,
+    EVENT_CLOCK,
+    EVENT_SUBMIT,
+    EVENT_GOSSIP,
+    EVENT_POOL,
+    EVENT_LIE
+};
+struct event {
+    uint64_t at_us, seq;
+    enum event_kind kind;
+    uint16_t process; /* whom it is about */
+    uint16_t from;    /* PACKET: member index of the sender */
+    unsigned boot;    /* 0: any */
+    union {
+        struct packet *packet;
+        const struct blob *blob;
+        struct {
+            uint64_t height;
+            uint32_t view;
+            bool empty;
+        } build;
+        uint64_t number;
+    } u;
+};
+
+struct transaction {
+    uint64_t seq; /* PERSIST; 0: a commit */
+    size_t votes_n, certs_n, blobs_n;
+    bool muted;
+    struct slk_statement *votes;
+    const struct slk_cert **certs;
+    const struct blob **blobs;
+    const struct blob *commit;
+    const struct slk_cert *final;
+    struct transaction *next;
+};
+
+#define DISK_RECORDS 1500
+struct disk {
+    uint64_t height; /* committed; chain[0] is the genesis */
+    const struct blob *chain[ORACLE_HEIGHTS];
+    const struct slk_cert *final[ORACLE_HEIGHTS];
+    size_t votes_n, certs_n, blobs_n;
+    bool muted;
+    struct slk_statement votes[DISK_RECORDS];
+    const struct slk_cert *certs[DISK_RECORDS];
+    const struct blob *blobs[DISK_RECORDS];
+    uint64_t pool[SUBMISSIONS_MAX / 64]; /* admitted */
+    uint64_t included[SUBMISSIONS_MAX / 64];
+    /* in memory only */
+    struct transaction *first, *last, *in_flight;
+    bool is_busy;
+};
+
+struct process {
+    uint16_t index, member;
+    unsigned lies;
+    bool is_up, is_paused, is_frozen;
+    unsigned boot;
+    struct slk_bft *core;
+    uint64_t wake_us, resume_us;
+    int64_t skew_ms;
+    struct disk disk;
+    size_t bodies_n, bodies_next;
+    const struct blob *bodies[BODIES_MAX];
+    size_t signs_n;
+    struct slk_statement signs[SLK_BFT_EFFECTS];
+    uint64_t sent_n, sent_window_us, sent_window_n, sent_bytes;
+    /* liars */
+    struct packet *kept[16];
+    unsigned kept_n;
+};
+
+struct world {
+    struct swarm swarm;
+    struct random random, net, lie, disk;
+    uint64_t now_us, seq, steps, until;
+    bool is_traced, is_over, is_live; /* live: the bad times are over */
+    uint64_t trace;                   /* hash of everything that happened */
+    struct slk_council council;
+    struct slk_verifier verifier;
+    uint64_t secrets[MEMBERS_MAX][2];
+    unsigned n, q, f, processes_n;
+    struct process *processes[PROCESSES_MAX];
+    bool blocked[MEMBERS_MAX][MEMBERS_MAX];
+    unsigned submissions_n;
+    uint64_t injected_at[SUBMISSIONS_MAX];
+    struct oracle *oracle;
+    struct slk_bft_effects *out;
+    struct slk_cert_pool *certs;
+    struct oracle_image *image;
+    struct event *heap;
+    size_t heap_n, heap_cap;
+    struct blob **blobs;
+    size_t blobs_n, blobs_cap;
+    const struct blob *genesis;
+    struct chunk *arena;
+    uint64_t live_from, live_height, live_until_us, finished_us;
+    uint64_t packets_n, bytes_n, evidence_n, alarms_n, refused_n, views_n;
+};
+
+/* world.c */
+void world_init(struct world *w, const struct swarm *swarm);
+void world_close(struct world *w);
+void world_run(struct world *w);
+void *world_alloc(struct world *w, size_t size); /* until the run's end */
+void world_at(struct world *w, uint64_t at_us, const struct event *event);
+bool world_pop(struct world *w, struct event *out);
+void world_note(struct world *w, uint64_t a, uint64_t b);
+void world_trace(const struct world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
+struct packet *packet_new(const struct slk_msg *msg);
+struct packet *packet_copy(const struct packet *packet);
+void packet_drop(struct packet *packet);
+/* Over the line from a member to a process: lost, late, twice, as it may be. Keeps its own reference. */
+void world_post(
+    struct world *w, struct process *from, struct process *to, struct packet *packet, uint64_t extra_us);
+void world_sign(
+    const struct world *w, unsigned member, const uint8_t *bytes, uint8_t sig[SLK_SIGNATURE_SIZE]);
+
+/* faults.c */
+void faults_plan(struct world *w);
+void faults_event(struct world *w, const struct event *event);
+void faults_end(struct world *w); /* heals a random quorum of honest members, freezes the rest */
+bool faults_judge(struct world *w);
+
+/* process.c */
+void process_start(struct world *w, struct process *p);
+void process_stop(struct world *w, struct process *p);
+void process_event(struct world *w, struct process *p, const struct event *event);
+void process_pool(struct world *w, struct process *p);
+uint64_t process_wall_ms(const struct world *w, const struct process *p);
+bool process_honest(const struct process *p);
+
+/* disk.c */
+void disk_init(struct disk *d, const struct blob *genesis);
+void disk_persist(struct world *w, struct process *p, const struct slk_bft_effects *out,
+    const struct slk_bft_effect *effect);
+void disk_commit(struct world *w, struct process *p, const struct blob *blob, const struct slk_cert *final);
+void disk_done(struct world *w, struct process *p);
+void disk_crash(struct world *w, struct process *p);
+void disk_image(const struct process *p, struct oracle_image *out);
+struct slk_cert *disk_cert(struct world *w, const struct slk_cert *cert);
+
+/* ledger.c */
+const struct blob *ledger_genesis(struct world *w);
+const struct blob *ledger_build(
+    struct world *w, const struct process *p, uint64_t height, uint32_t view, bool empty);
+const struct blob *ledger_variant(struct world *w, const struct blob *blob, uint32_t view, uint16_t proposer);
+const struct blob *ledger_take(
+    struct world *w, const uint8_t *header, const struct slk_hash *hash, struct slk_span body);
+enum slk_bft_verdict ledger_check(const struct world *w, const struct process *p, const struct blob *blob);
+void ledger_apply(struct disk *d, const struct blob *blob);
+void ledger_tip(const struct world *w, const struct process *p, struct slk_bft_tip *out);
+uint64_t ledger_pool(const struct world *w, const struct process *p, uint64_t *fingerprint);
+
+/* liar.c */
+bool liar_hears(struct world *w, struct process *p, const struct event *event, const struct slk_msg *msg);
+void liar_sends(struct world *w, struct process *p, const struct slk_bft_effect *effect, struct slk_msg *msg);
+void liar_event(struct world *w, struct process *p, const struct event *event);
+
+#endif
