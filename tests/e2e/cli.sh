@@ -288,6 +288,18 @@ before="$(height sim2) $(root sim2)"
 exits 0 "the same again: all known" "$sillok" submit sim2 sim.ndjson --keys simkeys --clock events
 says "known               1,000 events"
 head_after sim2 "$before"
+sed '300,$s/"reason":3/"reason":99/' sim.ndjson >broken.ndjson
+exits 0 "another ledger" "$sillok" init sim3 --charter sim.ini
+exits 1 "a stream with a mistake in its middle" "$sillok" submit sim3 broken.ndjson --keys simkeys --clock events --rest rest.ndjson
+says "REASON_UNKNOWN"
+sed 's/"reason":99/"reason":3/' rest.ndjson >mended.ndjson
+exits 0 "what --rest kept, mended, completes it" "$sillok" submit sim3 mended.ndjson --keys simkeys --clock events
+exits 0 "the same events are in both ledgers" sh -c "
+    '$sillok' stat --json sim2 | sed 's/.*\(\"events.*\),\"disk.*/\1/' >a; '$sillok' stat --json sim3 | sed 's/.*\(\"events.*\),\"disk.*/\1/' >b
+    cat a b; cmp a b"
+echo '{"kind":' >>broken.ndjson
+exits 2 "nothing of a malformed file is written" "$sillok" submit sim3 broken.ndjson --keys simkeys --clock events --rest rest.ndjson
+exits 0 "and --rest keeps all of it" cmp rest.ndjson broken.ndjson
 exits 2 "a full disk is not a success" "$sillok" simulate --events 1000 -o /dev/full
 exits 2 "options that do not fit" "$sillok" simulate --existing 99
 
