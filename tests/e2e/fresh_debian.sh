@@ -30,7 +30,7 @@ cleanup() {
     done
 }
 trap cleanup EXIT
-for m in proc dev; do
+for m in proc dev dev/pts; do
     mountpoint -q "$dir/$m" || { mount --bind "/$m" "$dir/$m" && mounted="$m $mounted"; }
 done
 env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive \
