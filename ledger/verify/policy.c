@@ -519,6 +519,7 @@ enum slk_err slk_policy_check(struct slk_policy_verdict *out, const struct slk_p
     } else if (!find_quorum_time(&out->quorum_time_s, &tally, policy)) {
         return SLK_E_QUORUM;
     }
+    out->has_quorum = policy->quorum != NODE_NONE;
     out->cosignatures_n = (uint32_t)tally.cosignatures_n;
     return SLK_OK;
 }

@@ -13,6 +13,7 @@ struct slk_policy_verdict {
     uint64_t
         quorum_time_s; /* newest t such that the cosignatures with time >= t make the quorum; 0: no quorum asked */
     uint32_t cosignatures_n;
+    bool has_quorum; /* one was asked for and made; its time may be 0, that of a cosigner without a clock */
 };
 
 /* Checks a checkpoint note against the policy.

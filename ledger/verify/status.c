@@ -227,17 +227,16 @@ static enum slk_err check_history(struct job *job)
 
 /* ---- the answer ---- */
 
-/* Age since a quorum last vouched for the record; without a quorum, since the block. */
+/* Age since a quorum last vouched for the record; without a quorum, since the block. No cosigner's clock makes up for a
+ * block of a time to come: slk_answer_at answers for any time up to it. */
 static enum slk_err check_age(struct job *job)
 {
     const struct slk_verify_options *options = job->options;
-    uint64_t time_s = job->verdict.quorum_time_s;
+    uint64_t block_s = job->seal.time_ms / MS_PER_S;
+    uint64_t time_s = job->verdict.has_quorum ? job->verdict.quorum_time_s : block_s;
 
-    if (time_s == 0) {
-        time_s = job->seal.time_ms / MS_PER_S;
-        if (time_s > options->now_s && time_s - options->now_s > ahead_s(options))
-            return refuse(job, SLK_E_FUTURE, "the block is dated after this machine's clock");
-    }
+    if (block_s > options->now_s && block_s - options->now_s > ahead_s(options))
+        return refuse(job, SLK_E_FUTURE, "the block is dated after this machine's clock");
     job->out->age_s = time_s < options->now_s ? options->now_s - time_s : 0;
     if (options->max_age_s != 0 && job->out->age_s > options->max_age_s)
         return refuse(job, SLK_E_TOO_OLD, "it is %llu s old, at most %llu s are allowed",
@@ -323,6 +322,26 @@ void slk_answer_clear(struct slk_answer *answer)
 
 /* ---- reading the history ---- */
 
+/* What slk_record_next does to the state, for a reader who has no record. */
+static enum slk_state state_after(enum slk_state state, enum slk_kind kind)
+{
+    switch (kind) {
+    case SLK_ISSUE:
+    case SLK_REBIND:
+    case SLK_UNLOCK:
+        return SLK_ACTIVE;
+    case SLK_LOCK:
+        return SLK_LOCKED;
+    case SLK_REVOKE:
+        return SLK_REVOKED;
+    case SLK_RENEW:
+        return state;
+    case SLK_KIND_N:
+        break;
+    }
+    abort(); /* slk_event_parse lets no other kind through */
+}
+
 bool slk_answer_next(
     const struct slk_answer *answer, struct slk_history_cursor *cursor, struct slk_history_item *out)
 {
@@ -347,12 +366,7 @@ bool slk_answer_next(
     item.channel = (enum slk_channel)event.channel;
     item.carrier = (enum slk_carrier)event.carrier;
     item.reason = event.reason;
-    if (event.kind == SLK_LOCK)
-        item.state = SLK_LOCKED;
-    else if (event.kind == SLK_REVOKE)
-        item.state = SLK_REVOKED;
-    else if (event.kind != SLK_RENEW)
-        item.state = SLK_ACTIVE;
+    item.state = state_after(item.state, event.kind);
     if (event.valid_until_s != 0)
         item.valid_until_s = event.valid_until_s;
     if (event.has_device)

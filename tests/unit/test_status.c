@@ -386,6 +386,27 @@ static void age_is_counted_from_the_quorum(void **state)
     expect(SLK_E_TOO_OLD, handle, no_quorum, &options, "");
 }
 
+static void a_quorum_without_a_clock_makes_no_proof_fresh(void **state)
+{
+    const uint8_t *handle = life(1)->handle;
+    struct slk_verify_options options = {.now_s = SEAL_S + 50, .max_age_s = 100};
+
+    (void)state;
+    /* witnesses 1 and 2 at 0 and 1: the quorum's time is 0, which is not "no quorum" */
+    tiny_parts_of(&parts, &ledger, life(1), true, 3, 0);
+    expect(SLK_E_TOO_OLD, handle, two_of_three, &options, "");
+}
+
+static void no_quorum_makes_up_for_a_block_of_a_time_to_come(void **state)
+{
+    const uint8_t *handle = life(1)->handle;
+    struct slk_verify_options options = {.now_s = SEAL_S - 301};
+
+    (void)state;
+    tiny_parts_of(&parts, &ledger, life(1), true, 7, SEAL_S - 5000);
+    expect(SLK_E_FUTURE, handle, two_of_three, &options, "block");
+}
+
 /* ---- refusals: seal, map, record ---- */
 
 static void the_seal_must_be_the_last_entry(void **state)
@@ -693,6 +714,8 @@ int main(void)
         cmocka_unit_test(signatures_must_make_the_quorum),
         cmocka_unit_test(a_wrong_signature_is_not_a_missing_one),
         cmocka_unit_test(age_is_counted_from_the_quorum),
+        cmocka_unit_test(a_quorum_without_a_clock_makes_no_proof_fresh),
+        cmocka_unit_test(no_quorum_makes_up_for_a_block_of_a_time_to_come),
         cmocka_unit_test(the_seal_must_be_the_last_entry),
         cmocka_unit_test(the_record_must_be_in_the_map),
         cmocka_unit_test(a_record_that_cannot_be_is_refused),
