@@ -60,9 +60,9 @@ void bft_replay_next(struct slk_bft *core)
             uint64_t have = core->next_have[view][index];
 
             core->next_have[view][index] = 0;
-            for (uint16_t signer = 0; signer < core->n; signer++)
+            for (size_t signer = 0; signer < core->n; signer++)
                 if ((have >> signer & 1) != 0)
-                    (void)bft_vote(core, &core->next_votes[view][index][signer], signer);
+                    (void)bft_vote(core, &core->next_votes[view][index][signer], (uint16_t)signer);
         }
     }
 }

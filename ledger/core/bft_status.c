@@ -78,11 +78,11 @@ static void send_status(struct slk_bft *core)
 
     core->status_seq++;
     fill_status(&status, core);
-    for (uint16_t peer = 0; peer < core->n; peer++) {
+    for (size_t peer = 0; peer < core->n; peer++) {
         const struct seen *seen = &core->seen[peer];
         struct slk_msg *msg;
 
-        if (peer == core->me || (msg = bft_msg(core, SLK_MSG_STATUS, peer)) == NULL)
+        if (peer == core->me || (msg = bft_msg(core, SLK_MSG_STATUS, (uint16_t)peer)) == NULL)
             continue;
         msg->status = status;
         msg->status.your_height = seen->height;
@@ -123,7 +123,7 @@ static bool bit_of(const struct slk_status *s, uint64_t bits, uint32_t w)
     return w < s->view && s->view - 1 - w < SLK_STATUS_VIEWS && (bits >> (s->view - 1 - w) & 1) != 0;
 }
 
-static bool has_vote(const struct slk_status *s, const struct slk_statement *vote, uint16_t signer)
+static bool has_vote(const struct slk_status *s, const struct slk_statement *vote, size_t signer)
 {
     for (size_t i = 0; i < s->tallies_n; i++) {
         const struct slk_tally *t = &s->tallies[i];
@@ -134,7 +134,7 @@ static bool has_vote(const struct slk_status *s, const struct slk_statement *vot
     return false;
 }
 
-static void answer_vote(struct slk_bft *core, struct answer *a, uint32_t w, int index, uint16_t signer)
+static void answer_vote(struct slk_bft *core, struct answer *a, uint32_t w, int index, size_t signer)
 {
     const struct votes *votes = &core->views[w].votes[index];
     struct slk_vote vote;
@@ -145,7 +145,7 @@ static void answer_vote(struct slk_bft *core, struct answer *a, uint32_t w, int 
     memset(&vote, 0, sizeof(vote));
     vote.statement = (struct slk_statement){
         .kind = bft_votes_kind(index), .height = core->height, .view = w, .hash = votes->hash[signer]};
-    vote.signer = signer;
+    vote.signer = (uint16_t)signer;
     memcpy(vote.sig, votes->sig[signer], SLK_SIGNATURE_SIZE);
     if (has_vote(a->s, &vote.statement, signer) || (msg = bft_msg(core, SLK_MSG_VOTE, a->peer)) == NULL)
         return;
@@ -162,7 +162,7 @@ static void answer_votes(struct slk_bft *core, struct answer *a)
         bool over = bit_of(s, s->n_bits, w) || bit_of(s, s->k_bits, w);
         bool is_its_view = w == s->view;
 
-        for (uint16_t signer = 0; signer < core->n; signer++) {
+        for (size_t signer = 0; signer < core->n; signer++) {
             bool mine = signer == core->me;
 
             if (signer == a->peer)

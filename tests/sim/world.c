@@ -13,6 +13,8 @@ struct chunk {
     max_align_t bytes[];
 };
 
+static struct chunk *spare; /* of runs that are over, for the next one */
+
 void *world_alloc(struct world *w, size_t size)
 {
     static const size_t least = 1u << 20;
@@ -21,12 +23,15 @@ void *world_alloc(struct world *w, size_t size)
 
     size = (size + sizeof(max_align_t) - 1) / sizeof(max_align_t) * sizeof(max_align_t);
     if (chunk == NULL || size > chunk->size - chunk->used) {
-        size_t room = size > least ? size : least;
-
-        chunk = malloc(sizeof(*chunk) + room);
+        assert(size <= least);
+        chunk = spare;
+        if (chunk != NULL)
+            spare = chunk->next;
+        else
+            chunk = malloc(sizeof(*chunk) + least);
         if (chunk == NULL)
             abort();
-        *chunk = (struct chunk){.next = w->arena, .used = 0, .size = room};
+        *chunk = (struct chunk){.next = w->arena, .used = 0, .size = least};
         w->arena = chunk;
     }
     at = (uint8_t *)chunk->bytes + chunk->used;
@@ -247,8 +252,15 @@ void world_init(struct world *w, const struct swarm *swarm)
     struct slk_cert_pool *certs = w->certs;
     struct oracle_image *image = w->image;
     struct random keys = random_new(swarm->seed, 1);
+    struct event *heap = w->heap;
+    struct blob **blobs = w->blobs;
+    size_t heap_cap = w->heap_cap, blobs_cap = w->blobs_cap;
 
     memset(w, 0, sizeof(*w));
+    w->heap = heap;
+    w->heap_cap = heap_cap;
+    w->blobs = blobs;
+    w->blobs_cap = blobs_cap;
     w->oracle = oracle != NULL ? oracle : oracle_new();
     w->out = out != NULL ? out : calloc(1, sizeof(*out));
     w->certs = certs != NULL ? certs : calloc(1, sizeof(*certs));
@@ -299,13 +311,11 @@ void world_close(struct world *w)
     while (w->arena != NULL) {
         struct chunk *next = w->arena->next;
 
-        free(w->arena);
+        w->arena->next = spare;
+        spare = w->arena;
         w->arena = next;
     }
-    free(w->heap);
-    free(w->blobs);
-    w->heap = NULL;
-    w->blobs = NULL;
+    w->heap_n = w->blobs_n = 0;
 }
 
 static void happen(struct world *w, const struct event *event)
