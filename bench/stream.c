@@ -62,7 +62,7 @@ static void make_charter(struct stream *s)
     put_key(i->public_key, "issuer");
     snprintf(i->name, sizeof(i->name), "office");
     i->agency = 1;
-    i->kinds = 0x7e;
+    i->kinds = SLK_KINDS_ALL;
     i->not_after_s = START_S + 20ull * YEAR_S;
     i->types_n = 1;
     i->types[0] = 1;

@@ -6,7 +6,6 @@
 #include "tools/charter_text.h"
 #include "tools/cli.h"
 
-#define KINDS_ALL          ((1u << SLK_KIND_N) - (1u << SLK_ISSUE))
 #define KEY_VALID_S        (UINT64_C(10) * 366 * 86400) /* issuers' keys, unless the text is edited */
 #define MAX_VALIDITY_S     (UINT64_C(1096) * 86400)     /* three years with a leap day */
 #define STATUS_LIST_PLACES (1u << 26)
@@ -90,7 +89,7 @@ static bool add_issuers(const struct cli *cli, const struct new_args *a, const s
         if (!split(cli, list->at[i], issuer->name, &issuer->agency) ||
             !public_key(cli, a->keys_dir, issuer->name, "", issuer->public_key))
             return false;
-        issuer->kinds = any_agency ? 1u << SLK_LOCK : KINDS_ALL;
+        issuer->kinds = any_agency ? 1u << SLK_LOCK : SLK_KINDS_ALL;
         issuer->any_agency = any_agency;
         issuer->not_before_s = c->created_at_ms / 1000;
         issuer->not_after_s = issuer->not_before_s + KEY_VALID_S;

@@ -11,7 +11,6 @@
 #define YEAR_S          (UINT64_C(365) * 86400)
 #define STATUS_LIST_MIN (1u << 18)
 #define KEY_TAG         "sillok simulate\0"
-#define ALL_KINDS       ((1u << SLK_KIND_N) - (1u << SLK_ISSUE))
 #define LOCK_ONLY       (1u << SLK_LOCK)
 #define LOCK_AND_REVOKE (1u << SLK_LOCK | 1u << SLK_REVOKE)
 
@@ -32,16 +31,16 @@ static const struct desk {
     bool any_agency;
     bool cards, phones;
 } desks[] = {
-    {"ministry-online", INTERIOR, ALL_KINDS, false, true, true},
-    {"mint-cards", MINT, ALL_KINDS, false, true, false},
+    {"ministry-online", INTERIOR, SLK_KINDS_ALL, false, true, true},
+    {"mint-cards", MINT, SLK_KINDS_ALL, false, true, false},
     {"police-desk", POLICE, LOCK_AND_REVOKE, true, true, true},
     {"carrier-a-desk", REGULATOR, LOCK_ONLY, true, false, true},
     {"carrier-b-desk", REGULATOR, LOCK_ONLY, true, false, true},
     {"carrier-c-desk", REGULATOR, LOCK_ONLY, true, false, true},
-    {"closed-office", INTERIOR, ALL_KINDS, false, true, true},
-    {"stranger", INTERIOR, ALL_KINDS, true, true, true},
+    {"closed-office", INTERIOR, SLK_KINDS_ALL, false, true, true},
+    {"stranger", INTERIOR, SLK_KINDS_ALL, true, true, true},
 };
-static const struct desk office = {"", INTERIOR, ALL_KINDS, false, true, true};
+static const struct desk office = {"", INTERIOR, SLK_KINDS_ALL, false, true, true};
 
 static const struct desk *desk_of(unsigned issuer)
 {

@@ -16,6 +16,7 @@
 #define SLK_CHARTER_ADDRESS_MAX  128
 #define SLK_CHARTER_ADDRESSES_MAX 4
 #define SLK_STATUS_LIST_MAX      (1u << 28) /* places in one status list: 32 MiB of bits */
+#define SLK_KINDS_ALL            ((1u << SLK_KIND_N) - (1u << SLK_ISSUE)) /* a right to every kind of event */
 
 enum slk_role { SLK_VOTING = 1, SLK_OBSERVER = 2 };
 

@@ -9,7 +9,6 @@
 
 #define CREATED_MAX_MS ((uint64_t)1 << 53)          /* exact in every language's numbers */
 #define VALIDITY_MAX_S ((uint64_t)50 * 366 * 86400) /* 50 years */
-#define KINDS_MASK     ((1u << SLK_KIND_N) - (1u << SLK_ISSUE))
 #define KINDS_ANY      ((1u << SLK_LOCK) | (1u << SLK_REVOKE)) /* design §4: what may cross agencies */
 #define MEMBER_KEYS    4
 #define KEYS_MAX       (MEMBER_KEYS * SLK_CHARTER_MEMBERS_MAX + SLK_CHARTER_ISSUERS_MAX)
@@ -306,7 +305,7 @@ static enum slk_err check_issuer(const struct slk_charter *c, size_t at, struct 
     if (slk_charter_member(c, issuer->agency) == NULL)
         return refuse(fault, "issuer %s: agency %u is not a member: name one that is", issuer->name,
             (unsigned)issuer->agency);
-    if (issuer->kinds == 0 || (issuer->kinds & ~KINDS_MASK) != 0)
+    if (issuer->kinds == 0 || (issuer->kinds & ~SLK_KINDS_ALL) != 0)
         return refuse(fault,
             "issuer %s: kinds is empty or unknown: list some of ISSUE REBIND LOCK UNLOCK RENEW REVOKE",
             issuer->name);

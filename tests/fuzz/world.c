@@ -59,9 +59,8 @@ static void fill_charter(struct slk_charter *c)
     for (unsigned i = 0; i < WORLD_MEMBERS; i++)
         fill_member(&c->members[i], i);
     c->members_n = WORLD_MEMBERS;
-    key_pair(issuer->public_key, secret, ISSUER_KEY, 0);
     *issuer = (struct slk_issuer){.agency = 1,
-        .kinds = 0x7e,
+        .kinds = 0x7e, /* ISSUE to REVOKE; a number, for a new kind must not change the corpus */
         .any_agency = true,
         .not_before_s = WORLD_START_S,
         .not_after_s = WORLD_START_S + WORLD_YEARS_3_S,

@@ -69,7 +69,7 @@ static void add_members(struct slk_charter *c, unsigned voting_n)
 
 static void add_issuers(struct slk_charter *c)
 {
-    const uint32_t all = (1u << SLK_KIND_N) - (1u << SLK_ISSUE), lock = 1u << SLK_LOCK;
+    const uint32_t all = SLK_KINDS_ALL, lock = 1u << SLK_LOCK;
     const struct {
         const char *name;
         uint16_t agency;

@@ -80,15 +80,13 @@ struct rights {
     uint64_t days;
 };
 
-#define ALL_KINDS ((1u << SLK_KIND_N) - 2u)
-
 static const struct rights rights_of[SAMPLE_ISSUERS_N] = {
-    [OFFICE] = {"office", 1, false, ALL_KINDS, 0, 36500},
-    [MINT] = {"mint", 2, false, ALL_KINDS, SAMPLE_CARD, 36500},
+    [OFFICE] = {"office", 1, false, SLK_KINDS_ALL, 0, 36500},
+    [MINT] = {"mint", 2, false, SLK_KINDS_ALL, SAMPLE_CARD, 36500},
     [POLICE] = {"police-desk", 3, true, 1u << SLK_LOCK | 1u << SLK_REVOKE, 0, 36500},
     [CARRIER] = {"carrier", 3, true, 1u << SLK_LOCK, SAMPLE_PHONE, 36500},
     [REGISTRY] = {"registry", 2, false, 1u << SLK_ISSUE | 1u << SLK_RENEW, 0, 36500},
-    [TRAINEE] = {"trainee", 1, false, ALL_KINDS, 0, 100},
+    [TRAINEE] = {"trainee", 1, false, SLK_KINDS_ALL, 0, 100},
 };
 
 static void add_issuer(struct slk_charter *c, enum sample_issuer which)
