@@ -118,7 +118,7 @@ struct kind_fields {
 #define ALWAYS (CHANNEL | OCCURRED_AT)
 
 /* Design §4. status_index is free to be 0, and 0 is not written: ISSUE may have it. */
-static const struct kind_fields fields_of[SLK_KIND_N] = {
+static const struct kind_fields fields_of[] = {
     [SLK_ISSUE] = {ALWAYS | DEVICE | CARRIER | TYPE | VALID_UNTIL, COMMITMENT | STATUS_INDEX},
     [SLK_REBIND] = {ALWAYS | DEVICE | CARRIER, COMMITMENT},
     [SLK_LOCK] = {ALWAYS | REASON, COMMITMENT},
@@ -126,6 +126,7 @@ static const struct kind_fields fields_of[SLK_KIND_N] = {
     [SLK_RENEW] = {ALWAYS | VALID_UNTIL, COMMITMENT},
     [SLK_REVOKE] = {ALWAYS | REASON, COMMITMENT},
 };
+_Static_assert(sizeof(fields_of) / sizeof(fields_of[0]) == SLK_KIND_N, "a kind without a row");
 
 static unsigned fields_present(const struct slk_event *event)
 {

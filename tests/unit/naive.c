@@ -120,6 +120,7 @@ static bool wrong_state(const struct naive_case *c)
         [SLK_UNLOCK] = "L",
         [SLK_RENEW] = "AL",
         [SLK_REVOKE] = "AL"};
+    _Static_assert(sizeof(from) / sizeof(from[0]) == SLK_KIND_N, "a kind without a row");
 
     return c->credential != NULL && strchr(from[c->event->kind], "?ALR"[c->credential->state]) == NULL;
 }
@@ -277,8 +278,13 @@ static bool signature_is_good(const uint8_t sig[64], const uint8_t *message, siz
 void naive_apply(struct naive_credential *c, const struct slk_event *e, uint16_t agency, uint64_t time_ms,
     const uint8_t id[32], const uint8_t leaf[32])
 {
-    static const int to[] = {
-        [SLK_ISSUE] = 1, [SLK_REBIND] = 1, [SLK_LOCK] = 2, [SLK_UNLOCK] = 1, [SLK_REVOKE] = 3};
+    static const int to[] = {[SLK_ISSUE] = 1,
+        [SLK_REBIND] = 1,
+        [SLK_LOCK] = 2,
+        [SLK_UNLOCK] = 1,
+        [SLK_RENEW] = 0, /* stays */
+        [SLK_REVOKE] = 3};
+    _Static_assert(sizeof(to) / sizeof(to[0]) == SLK_KIND_N, "a kind without a row");
 
     if (e->kind == SLK_ISSUE) {
         c->type = e->type;
@@ -291,7 +297,7 @@ void naive_apply(struct naive_credential *c, const struct slk_event *e, uint16_t
     }
     if (e->valid_until_s != 0)
         c->valid_until_s = e->valid_until_s;
-    if (e->kind != SLK_RENEW) {
+    if (to[e->kind] != 0) {
         c->state = to[e->kind];
         c->reason = e->reason;
     }

@@ -419,6 +419,40 @@ static void an_event_id_is_the_tagged_hash(void **state)
 
 /* ---- the second opinion ---- */
 
+static void assert_same_names(const ProtobufCEnumDescriptor *schema, int n, const char *(*name)(int))
+{
+    assert_int_equal(schema->n_values, n);
+    for (int i = 1; i < n; i++) {
+        const ProtobufCEnumValue *value = protobuf_c_enum_descriptor_get_value(schema, i);
+
+        assert_non_null(value);
+        assert_string_equal(value->name, name(i));
+    }
+}
+
+static const char *kind_name(int i)
+{
+    return slk_kind_name((enum slk_kind)i);
+}
+
+static const char *carrier_name(int i)
+{
+    return slk_carrier_name((enum slk_carrier)i);
+}
+
+static const char *channel_name(int i)
+{
+    return slk_channel_name((enum slk_channel)i);
+}
+
+static void kinds_carriers_and_channels_are_the_schemas(void **state)
+{
+    (void)state;
+    assert_same_names(&sillok__kind__descriptor, SLK_KIND_N, kind_name);
+    assert_same_names(&sillok__carrier__descriptor, SLK_CARRIER_N, carrier_name);
+    assert_same_names(&sillok__channel__descriptor, SLK_CHANNEL_N, channel_name);
+}
+
 static bool pack_gives(const ProtobufCMessage *message, const uint8_t *bytes, size_t n)
 {
     uint8_t again[2 * BYTES_CAP];
@@ -588,6 +622,7 @@ int main(void)
         cmocka_unit_test(nothing_and_too_much_are_refused),
         cmocka_unit_test(ranges_of_entries_are_held),
         cmocka_unit_test(an_event_id_is_the_tagged_hash),
+        cmocka_unit_test(kinds_carriers_and_channels_are_the_schemas),
         cmocka_unit_test(events_agree_with_protobuf_c),
         cmocka_unit_test(entries_agree_with_protobuf_c),
         cmocka_unit_test(protobuf_c_prints_the_same_event),

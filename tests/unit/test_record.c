@@ -171,6 +171,7 @@ static const struct field_row field_rows[] = {
 };
 #define FIELD_ROWS_N (sizeof(field_rows) / sizeof(field_rows[0]))
 static const char kind_letters[] = "?IBLUNR";
+_Static_assert(sizeof(kind_letters) - 1 == SLK_KIND_N, "a kind without a letter");
 
 static void put_field(struct slk_event *e, size_t row, bool present)
 {

@@ -101,6 +101,7 @@ static void each_kind_starts_from_its_states(void **state)
         {SLK_RENEW, false, true, true, false},
         {SLK_REVOKE, false, true, true, false},
     };
+    _Static_assert(sizeof(table) / sizeof(table[0]) == SLK_KIND_N - SLK_ISSUE, "a kind without a row");
 
     (void)state;
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
@@ -132,6 +133,7 @@ static void only_owners_and_those_with_a_right_on_any_may_act(void **state)
         {SLK_REVOKE, SLK_LOCKED, SLK_RULE_NOT_OWNER, SLK_RULE_OK, SLK_RULE_RIGHT_KIND},
         {SLK_ISSUE, SLK_REVOKED, SLK_RULE_OK, SLK_RULE_RIGHT_KIND, SLK_RULE_RIGHT_KIND},
     };
+    _Static_assert(sizeof(table) / sizeof(table[0]) == SLK_KIND_N - SLK_ISSUE, "a kind without a row");
 
     (void)state;
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
@@ -204,6 +206,7 @@ static void an_expired_credential_can_be_stopped_or_renewed_only(void **state)
         [SLK_UNLOCK] = SLK_RULE_EXPIRED,
         [SLK_RENEW] = SLK_RULE_OK,
         [SLK_REVOKE] = SLK_RULE_OK};
+    _Static_assert(sizeof(expected) / sizeof(expected[0]) == SLK_KIND_N, "a kind without a row");
 
     (void)state;
     for (int kind = SLK_REBIND; kind < SLK_KIND_N; kind++) {
