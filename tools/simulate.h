@@ -33,7 +33,7 @@ struct slk_sim_item {
     uint8_t bytes[SLK_EVENT_MAX]; /* canonical */
     size_t size;
     struct slk_hash id;   /* of a valid event */
-    unsigned issuer;      /* whose key signs: below slk_sim_issuers_n(), or SLK_SIM_STRANGER */
+    unsigned issuer;      /* whose key signs: below SLK_SIM_ISSUERS, or SLK_SIM_STRANGER */
     enum slk_rule expect; /* SLK_RULE_OK, or the rule that must refuse it; then it must be submitted alone */
 };
 
