@@ -305,6 +305,14 @@ enum slk_err slk_map_import(struct slk_map *map, unsigned partition, const uint8
 
 /* ---- the log's tail ---- */
 
+static bool shares_fingerprint(
+    const struct slk_map *map, const struct slk_hash *path, const struct slk_hash *other)
+{
+    struct slk_fingerprint a = slk_fingerprint_of(map, path), b = slk_fingerprint_of(map, other);
+
+    return a.hi == b.hi && a.low == b.low;
+}
+
 enum slk_err slk_map_replay(struct slk_map *map, const struct slk_map_update *update)
 {
     uint64_t hi = slk_get_u64(update->path.b);
@@ -316,8 +324,11 @@ enum slk_err slk_map_replay(struct slk_map *map, const struct slk_map_update *up
 
     map->revertible = false;
     map->stale = true;
-    if (place.run_n == 1 && rival != NULL && !slk_hash_equal(rival, &update->path))
-        place.found = false; /* the leaf that is there is the rival's */
+    if (place.run_n == 1 && rival != NULL && !slk_hash_equal(rival, &update->path)) {
+        if (!shares_fingerprint(map, rival, &update->path))
+            return SLK_E_CORRUPT; /* a leaf that names another credential's row: no honest snapshot holds one */
+        place.found = false;      /* the leaf that is there is the rival's */
+    }
     if (place.found) {
         leaf = slk_bucket_leaves(shard, bucket) + place.at;
         if (update->row <= slk_leaf_row(leaf))

@@ -98,6 +98,9 @@ static enum slk_err replay(struct audit *a)
             if (err != SLK_OK)
                 return slk_ledger_fail(a->fault, err, NULL);
         }
+        if (slk_view_tip(a->view) == NULL)
+            return slk_ledger_fail(
+                a->fault, SLK_E_NOT_FOUND, "the ledger has no genesis block yet: open it once for writing");
         if (height > slk_view_tip(a->view)->height)
             return SLK_OK;
         err = replay_block(a, height);

@@ -302,6 +302,13 @@ static enum slk_err apply_chunk(struct loader *l, struct chunk *c)
     return SLK_OK;
 }
 
+/* Whether a block's records have numbers below the end, which the map can hold. The start checks only the last blocks. */
+static bool rows_are_within(const struct slk_view_block *block, uint64_t rows_n)
+{
+    return rows_n <= SLK_MAP_ROW_MAX + 1 && block->rows_n <= rows_n &&
+           block->first_row <= rows_n - block->rows_n;
+}
+
 /* Cuts blocks from *height on, *row within it, into chunks until the window is full. */
 static enum slk_err fill_window(
     struct loader *l, struct chunk *chunks, size_t *n, uint64_t *height, size_t *row)
@@ -314,6 +321,8 @@ static enum slk_err fill_window(
 
         if (err == SLK_OK)
             err = slk_view_bundle(l->view, block.first_index, &bundle);
+        if (err == SLK_OK && !rows_are_within(&block, l->view->tip.rows_n))
+            err = SLK_E_CORRUPT;
         if (err != SLK_OK) {
             slk_fault_set(
                 l->fault, "block %llu cannot be read; run `sillok fsck`", (unsigned long long)*height);

@@ -380,7 +380,8 @@ static void a_damaged_record_never_leaves_in_a_proof(void **state)
     uint8_t *crowd;
     size_t size;
 
-    for (size_t offset = SLK_ROWS_HEAD; offset < SLK_ROWS_HEAD + 124; offset += 7) { /* the record and its log index */
+    for (size_t offset = SLK_ROWS_HEAD; offset < SLK_ROWS_HEAD + 124;
+         offset += 7) { /* the record and its log index */
         (void)alter(f->dir, &place, offset, 1);
         ledger = open_reader(f);
         if (offset < SLK_ROWS_HEAD + 122) {
@@ -430,6 +431,151 @@ static void nothing_is_built_on_a_damaged_record(void **state)
     fixture_free(other);
 }
 
+/* ---- what hostile hands can write there ---- */
+
+static enum slk_err open_to_read(struct fixture *f, const char *dir, struct slk_fault *fault)
+{
+    struct slk_ledger_options options = fixture_options(f);
+    struct slk_ledger *ledger = NULL;
+    enum slk_err err;
+
+    options.read_only = true;
+    options.log_key = options.cosign_key = NULL;
+    err = slk_ledger_open(&ledger, dir, &options, fault);
+    slk_ledger_close(ledger);
+    return err;
+}
+
+static void a_ledger_without_its_first_block_is_not_called_sound(void **state)
+{
+    struct fixture *f = *state;
+    struct slk_fault fault = {0};
+    struct slk_store *store;
+    struct slk_tip tip;
+    uint64_t events_n;
+    char dir[300];
+
+    snprintf(dir, sizeof(dir), "%s/unfinished", f->root);
+    assert_int_equal(
+        slk_store_create(&store, dir, slk_span_of(f->charter_bytes, f->charter_size), NULL, &fault), SLK_OK);
+    slk_store_close(store);
+    assert_int_equal(slk_ledger_audit(dir, NULL, 1, &tip, &events_n, NULL, NULL, &fault), SLK_E_NOT_FOUND);
+    assert_non_null(strstr(fault.text, "genesis"));
+    fixture_remove(dir);
+}
+
+/* Gives a block's records the numbers from `to` on, in both places that say so. */
+static void renumber_rows(const char *dir, uint64_t height, uint64_t from, uint64_t to)
+{
+    struct place block = at_number("block", height), row = at_number("rows", from),
+                 moved = at_number("rows", to);
+    MDB_val key = {8, row.key}, value;
+    uint8_t *copy;
+    MDB_env *env;
+    MDB_txn *txn;
+    MDB_dbi base;
+
+    for (size_t i = 0; i < 8; i++) /* first_row: behind the header and first_index */
+        (void)alter(dir, &block, SLK_BLOCK_HEADER_SIZE + 8 + i, (uint8_t)((from ^ to) >> (56 - 8 * i)));
+    assert_int_equal(mdb_env_create(&env), 0);
+    assert_int_equal(mdb_env_set_maxdbs(env, 16), 0);
+    assert_int_equal(mdb_env_set_mapsize(env, (size_t)1 << 30), 0);
+    assert_int_equal(mdb_env_open(env, dir, MDB_NOSYNC, 0600), 0);
+    assert_int_equal(mdb_txn_begin(env, NULL, 0, &txn), 0);
+    assert_int_equal(mdb_dbi_open(txn, "rows", 0, &base), 0);
+    assert_int_equal(mdb_get(txn, base, &key, &value), 0);
+    copy = malloc(value.mv_size);
+    assert_non_null(copy);
+    memcpy(copy, value.mv_data, value.mv_size);
+    value.mv_data = copy;
+    key.mv_data = moved.key;
+    assert_int_equal(mdb_put(txn, base, &key, &value, 0), 0);
+    free(copy);
+    stamp(txn);
+    assert_int_equal(mdb_txn_commit(txn), 0);
+    mdb_env_close(env);
+}
+
+static void a_record_numbered_beyond_the_last_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t first = block_at(f, 3).first_row;
+    struct slk_fault fault = {0};
+    struct slk_tip tip;
+    uint64_t events_n;
+    char dir[300], path[320];
+
+    snprintf(dir, sizeof(dir), "%s/renumbered", f->root);
+    fixture_copy(f->dir, dir);
+    for (int i = 0; i < 2; i++) {
+        snprintf(path, sizeof(path), "%s/snapshot.%d", dir, i);
+        (void)remove(path);
+    }
+    renumber_rows(dir, 3, first, (uint64_t)1 << 41);
+    assert_int_equal(open_to_read(f, dir, &fault), SLK_E_CORRUPT);
+    assert_non_null(strstr(fault.text, "block 3"));
+    assert_int_equal(slk_ledger_audit(dir, NULL, 1, &tip, &events_n, NULL, NULL, &fault), SLK_E_CORRUPT);
+    fixture_remove(dir);
+}
+
+/* Every leaf of a snapshot names record 0, with all its hashes made again. */
+static void forge_snapshot(const char *dir, int number)
+{
+    enum { AT_HASH = 16, AT_PIECES_N = 16 + 32 + 4, AT_PIECES = 16 + 32 + 8 + 32 + 8 + 2 * 40, PIECE = 64 };
+    char path[320];
+    uint8_t *bytes;
+    struct slk_hash hash;
+    size_t size, header;
+    FILE *file;
+
+    snprintf(path, sizeof(path), "%s/snapshot.%d", dir, number);
+    file = fopen(path, "r+b");
+    if (file == NULL)
+        return;
+    assert_int_equal(fseek(file, 0, SEEK_END), 0);
+    size = (size_t)ftell(file);
+    rewind(file);
+    bytes = malloc(size);
+    assert_non_null(bytes);
+    assert_int_equal(fread(bytes, 1, size, file), size);
+    header = AT_PIECES + (size_t)slk_get_u32(bytes + AT_PIECES_N) * PIECE;
+    header = (header + 4095) / 4096 * 4096;
+    for (uint8_t *piece = bytes + AT_PIECES; slk_get_u32(piece) == 1; piece += PIECE) {
+        uint8_t *part = bytes + slk_get_u64(piece + 8);
+
+        for (uint32_t i = 0; slk_get_u64(piece + 16) > 0 && i < slk_get_u32(part); i++)
+            memset(part + 8 + (size_t)i * 48 + 11, 0, 5);
+        slk_hash_bytes(&hash, part, (size_t)slk_get_u64(piece + 16));
+        memcpy(piece + 32, hash.b, sizeof(hash.b));
+    }
+    slk_hash_bytes(&hash, bytes + AT_HASH + 32, header - AT_HASH - 32);
+    memcpy(bytes + AT_HASH, hash.b, sizeof(hash.b));
+    rewind(file);
+    assert_int_equal(fwrite(bytes, 1, size, file), size);
+    assert_int_equal(fclose(file), 0);
+    free(bytes);
+}
+
+static void a_forged_snapshot_costs_time_and_nothing_else(void **state)
+{
+    struct fixture *f = *state;
+    struct slk_ledger_options options = fixture_options(f);
+    struct fixture_life life = lives[6];
+    struct slk_fault fault = {0};
+    struct slk_ledger *ledger;
+    char dir[300];
+
+    snprintf(dir, sizeof(dir), "%s/forged", f->root);
+    fixture_copy(f->dir, dir);
+    assert_int_equal(slk_ledger_open(&ledger, dir, &options, &fault), SLK_OK);
+    fixture_accept(ledger, fixture_single(f, MINISTRY, &life, SLK_LOCK)); /* comes after every snapshot */
+    slk_ledger_close(ledger);
+    forge_snapshot(dir, 0);
+    forge_snapshot(dir, 1);
+    assert_int_equal(open_to_read(f, dir, &fault), SLK_OK); /* from the blocks */
+    fixture_remove(dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -443,6 +589,9 @@ int main(void)
         cmocka_unit_test(a_damaged_entry_never_leaves_in_a_proof),
         cmocka_unit_test(a_damaged_record_never_leaves_in_a_proof),
         cmocka_unit_test(nothing_is_built_on_a_damaged_record),
+        cmocka_unit_test(a_ledger_without_its_first_block_is_not_called_sound),
+        cmocka_unit_test(a_record_numbered_beyond_the_last_is_refused),
+        cmocka_unit_test(a_forged_snapshot_costs_time_and_nothing_else),
     };
 
     return cmocka_run_group_tests(tests, make_ledger, remove_ledger);
