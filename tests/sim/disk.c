@@ -126,6 +126,10 @@ static void apply(struct world *w, struct process *p, const struct transaction *
     if (process_honest(p)) {
         (void)oracle_committed(w->oracle, p->index, d->height, t->commit->hash.b);
         w->views_n += t->final->view;
+        if (++w->committed_n == w->n) {
+            w->final_us += w->now_us - w->built_us;
+            w->final_n++;
+        }
     }
 }
 

@@ -3,6 +3,7 @@
  *   sim                          TAP: SLK_SEEDS seeds (200), every 20th twice
  *   sim --seed S [--until STEP] [--trace] [--nodes N]    one seed, in full
  *   sim --seeds A..B [--nodes N]                         many, with a summary
+ *   sim --good                   TAP: the good case's latency
  *   sim --caught N               TAP: one of N seeds must fail (for mutations of the core)
  */
 #include <inttypes.h>
@@ -141,6 +142,29 @@ static int caught(const struct options *o)
     return 1;
 }
 
+/* Three message delays and three commits from a block's building to its finality, and the commit itself. */
+static int good(void)
+{
+    enum { MESSAGES = 3, COMMITS = 4 };
+    struct swarm swarm;
+    uint64_t limit, mean;
+
+    swarm_good(&swarm);
+    world_init(&world, &swarm);
+    world_run(&world);
+    limit = MESSAGES * swarm.delay_us + COMMITS * swarm.disk_us;
+    mean = world.final_n > 0 ? world.final_us / world.final_n : UINT64_MAX;
+    world_close(&world);
+    printf("1..1\n%s 1 - three message delays and three commits to finality\n",
+        oracle_verdict(world.oracle) == NULL && mean <= limit ? "ok" : "not ok");
+    printf("# %" PRIu64
+           " blocks, each committed by all %.1f ms after it was built; lines %.0f ms, disks %.0f ms\n",
+        world.final_n, (double)mean / 1e3, (double)swarm.delay_us / 1e3, (double)swarm.disk_us / 1e3);
+    printf("# %.1f messages and %.0f bytes a block\n", (double)world.packets_n / (double)world.final_n,
+        (double)world.bytes_n / (double)world.final_n);
+    return mean > limit || oracle_verdict(world.oracle) != NULL;
+}
+
 static int tests(const struct options *o)
 {
     enum { TWICE_EVERY = 20, SEEDS = 200 };
@@ -193,6 +217,8 @@ int main(int argc, char **argv)
             o.is_traced = true;
             continue;
         }
+        if (strcmp(argv[i], "--good") == 0)
+            return good();
         i++;
         if (strcmp(argv[i - 1], "--seed") == 0) {
             o.is_one = true;

@@ -112,7 +112,7 @@ static void validate(struct world *w, struct process *p, const struct slk_bft_ef
 
     wanted->hash = effect->hash; /* looked up again when it is its turn */
     event.u.blob = wanted;
-    later(w, p, &event, 50 + random_exponential(&w->disk, 500));
+    later(w, p, &event, random_exponential(&w->disk, w->swarm.work_us));
 }
 
 static void build(struct world *w, struct process *p, const struct slk_bft_effect *effect)
@@ -122,7 +122,7 @@ static void build(struct world *w, struct process *p, const struct slk_bft_effec
     event.u.build.height = effect->height;
     event.u.build.view = effect->view;
     event.u.build.empty = effect->empty;
-    later(w, p, &event, 50 + random_exponential(&w->disk, 500));
+    later(w, p, &event, random_exponential(&w->disk, w->swarm.work_us));
 }
 
 static void alarm(struct world *w, struct process *p, enum slk_bft_alarm alarm)
@@ -416,6 +416,10 @@ static void built(struct world *w, struct process *p, const struct event *event)
         .header = blob == NULL ? NULL : blob->header};
 
     keep(p, blob);
+    if (blob != NULL) {
+        w->built_us = w->now_us;
+        w->committed_n = 0;
+    }
     feed(w, p, &in);
 }
 

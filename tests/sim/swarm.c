@@ -49,6 +49,7 @@ void swarm_of(struct swarm *out, uint64_t seed, unsigned n)
     out->delay_us = random_below(&r, out->delta_ms * MS / 4);
     out->spread_us = 1 + random_below(&r, (random_chance(&r, 200) ? 4 : 1) * out->delta_ms * MS / 2);
     out->disk_us = 100 + random_below(&r, 3 * MS);
+    out->work_us = 500;
     out->disk_spread_us = 1 + random_below(&r, random_chance(&r, 300) ? 100 * MS : 6 * MS);
     out->crashes = sometimes(&r, 500, 20);
     out->cuts = sometimes(&r, 300, 25);
@@ -57,6 +58,18 @@ void swarm_of(struct swarm *out, uint64_t seed, unsigned n)
     out->clocks = sometimes(&r, 200, 8);
     out->safety_us = random_between(&r, 10, 40) * 1000 * MS;
     out->submissions = 2 + (unsigned)random_below(&r, 60);
+    out->liveness_heights = 10;
+}
+
+void swarm_good(struct swarm *out)
+{
+    memset(out, 0, sizeof(*out));
+    out->n = 4;
+    out->delta_ms = 50;
+    out->delay_us = 10 * MS;
+    out->disk_us = 2 * MS;
+    out->safety_us = 20 * 1000 * MS;
+    out->submissions = 600;
     out->liveness_heights = 10;
 }
 

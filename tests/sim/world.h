@@ -44,6 +44,7 @@ struct swarm {
     unsigned loss, duplicate;     /* per mille */
     uint64_t delay_us, spread_us; /* least, and mean of what comes on top */
     uint64_t disk_us, disk_spread_us;
+    uint64_t work_us; /* mean time to build or validate a block */
     unsigned crashes, cuts, partitions, pauses,
         clocks; /* mean per 100 s, per process where that makes sense */
     uint64_t safety_us;
@@ -51,6 +52,7 @@ struct swarm {
     unsigned liveness_heights;
 };
 void swarm_of(struct swarm *out, uint64_t seed, unsigned n);
+void swarm_good(struct swarm *out); /* four honest members, 10 ms lines, 2 ms disks, nothing goes wrong */
 void swarm_print(const struct swarm *swarm);
 
 /* A block, held once for everybody; never changed. */
@@ -180,6 +182,7 @@ struct world {
     const struct blob *genesis;
     struct chunk *arena;
     uint64_t live_from, live_height, live_until_us, finished_us;
+    uint64_t built_us, committed_n, final_us, final_n; /* from building a block to its commit at everybody */
     uint64_t packets_n, bytes_n, evidence_n, alarms_n, refused_n, views_n;
 };
 
