@@ -70,6 +70,7 @@ static void a_second_decoder_reads_the_same(void **state)
     assert_int_equal(message->n_type, charter->types_n);
     assert_int_equal(message->n_reason, charter->reasons_n);
     for (size_t i = 0; i < message->n_issuer; i++) {
+        assert_int_equal(message->issuer[i]->base.n_unknown_fields, 0);
         assert_string_equal(message->issuer[i]->name, charter->issuers[i].name);
         assert_int_equal(message->issuer[i]->n_type, charter->issuers[i].types_n);
         assert_int_equal(message->issuer[i]->not_after, charter->issuers[i].not_after_s);

@@ -91,7 +91,7 @@ static void random_charters_survive_the_round_trip(void **state)
             c->issuers[i].not_before_s = sample_below(&random, UINT64_C(200000000000));
             c->issuers[i].not_after_s =
                 c->issuers[i].not_before_s + 1 + sample_below(&random, UINT64_C(10000000000));
-            c->issuers[i].kinds = 1u << SLK_LOCK | (uint32_t)sample_below(&random, 64) << SLK_ISSUE;
+            c->issuers[i].kinds = 1u << SLK_LOCK | ((uint32_t)sample_random(&random) & SLK_KINDS_ALL);
             c->issuers[i].any_agency = sample_below(&random, 2) == 0;
         }
         for (size_t i = 0; i < c->members_n; i++)
