@@ -1,8 +1,7 @@
 /* rules.h: the rules of design §4: pure function of (record, event, issuer's rights, block time).
  *
  * The order of the checks is the order of SLK_RULES in ledger/verify/record.h; the first broken rule wins.
- * To change a rule: record.c (state machine) or rules.c (rights), its row in tests/unit/test_rules.c, the
- * naive model in tests/unit/naive.c, and the table in ledger/core/README.md.
+ * What else changes with a rule, a kind or a right: ledger/core/README.md.
  */
 #ifndef SLK_CORE_RULES_H
 #define SLK_CORE_RULES_H
