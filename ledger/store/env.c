@@ -349,7 +349,7 @@ static enum slk_err check_and_open_bases(
         err = slk_env_read(env, &txn);
         if (err != SLK_OK)
             return err;
-        err = slk_lmdb_check(dir, mdb_txn_id(txn), fault);
+        err = slk_lmdb_check(dir, mdb_txn_id(txn), options->walk_all, fault);
         while (err == SLK_E_RANGE) { /* two commits since: its meta page is gone; pin a newer one */
             slk_env_read_reset(env, txn);
             err = slk_env_read(env, &txn);
@@ -357,7 +357,7 @@ static enum slk_err check_and_open_bases(
                 mdb_txn_abort(txn);
                 return err;
             }
-            err = slk_lmdb_check(dir, mdb_txn_id(txn), fault);
+            err = slk_lmdb_check(dir, mdb_txn_id(txn), options->walk_all, fault);
         }
         if (err != SLK_OK)
             goto out;

@@ -82,6 +82,7 @@ struct slk_env_options {
     bool create;
     struct slk_span charter; /* create: the first transaction holds it, so that half a ledger is none */
     bool pin_only; /* fsck: trusts nothing but the meta pages */
+    bool walk_all; /* look at every page of the structure first, however long that takes */
     size_t map_size;
     size_t map_headroom;
     size_t map_max;

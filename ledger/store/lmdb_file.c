@@ -663,7 +663,7 @@ enum slk_err slk_lmdb_check_head(const char *dir, struct slk_fault *fault)
     return err;
 }
 
-enum slk_err slk_lmdb_check(const char *dir, uint64_t txn_id, struct slk_fault *fault)
+enum slk_err slk_lmdb_check(const char *dir, uint64_t txn_id, bool whole, struct slk_fault *fault)
 {
     struct slk_lmdb_file file;
     enum slk_err err;
@@ -674,7 +674,7 @@ enum slk_err slk_lmdb_check(const char *dir, uint64_t txn_id, struct slk_fault *
     if (err == SLK_OK)
         err = slk_lmdb_choose(&file, txn_id);
     if (err == SLK_OK)
-        err = slk_lmdb_walk_all(&file, START_PAGES, false);
+        err = slk_lmdb_walk_all(&file, whole ? 0 : START_PAGES, false);
     if (err == SLK_OK && file.findings_n > 0)
         err = SLK_E_CORRUPT;
     slk_lmdb_close(&file);

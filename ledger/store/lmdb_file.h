@@ -102,8 +102,10 @@ SLK_MUST_CHECK enum slk_err slk_lmdb_walk_all(
 /* Before LMDB maps dir/data.mdb: both meta pages are sane and follow each other. SLK_OK, SLK_E_NOT_FOUND (no
  * file), SLK_E_CORRUPT, SLK_E_IO, SLK_E_NOMEM. */
 SLK_MUST_CHECK enum slk_err slk_lmdb_check_head(const char *dir, struct slk_fault *fault);
-/* slk_lmdb_walk_all over the picture of a pinned transaction, within bounds that keep a start fast. Also SLK_E_RANGE. */
-SLK_MUST_CHECK enum slk_err slk_lmdb_check(const char *dir, uint64_t txn_id, struct slk_fault *fault);
+/* slk_lmdb_walk_all over the picture of a pinned transaction. Within bounds that keep a start fast, unless `whole`: how
+ * large a tree is, the file itself says, so a hostile one can keep out of bounds whatever it likes. Also SLK_E_RANGE. */
+SLK_MUST_CHECK enum slk_err slk_lmdb_check(
+    const char *dir, uint64_t txn_id, bool whole, struct slk_fault *fault);
 /* Of the newest transaction; 0: none was ever committed. */
 SLK_MUST_CHECK enum slk_err slk_lmdb_newest(const char *dir, uint64_t *txn_id);
 /* data.mdb is what LMDB leaves when it is stopped before its first transaction: at most two meta pages. */

@@ -388,6 +388,7 @@ static struct slk_env_options env_options(const struct slk_store_options *option
 
     if (options != NULL) {
         e.read_only = options->read_only && !create;
+        e.walk_all = options->unchecked; /* an auditor's: the file is somebody else's */
         e.map_size = options->map_size;
         e.map_headroom = options->map_headroom;
         e.map_max = options->map_max;

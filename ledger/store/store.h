@@ -19,7 +19,7 @@ struct slk_store;
 
 struct slk_store_options {
     bool read_only;
-    bool unchecked;      /* do not look at the newest blocks again: for who replays every block anyway */
+    bool unchecked;      /* do not look at the newest blocks again: for who replays every block anyway; but at all pages */
     size_t map_size;     /* LMDB's, at start; 0: the default. It grows by itself */
     size_t map_headroom; /* grow when less than this is free; 0: the default */
     size_t map_max;      /* never above this: SLK_E_NO_SPACE then; 0: no limit */

@@ -576,6 +576,53 @@ static void a_forged_snapshot_costs_time_and_nothing_else(void **state)
     fixture_remove(dir);
 }
 
+/* Data base `name` claims to have so many leaf pages that a start does not walk it. */
+static void claim_leaves(const char *dir, const char *name)
+{
+    const uint64_t many = 1u << 20;
+    size_t name_n = strlen(name), size, found_n = 0;
+    char path[320];
+    uint8_t *bytes;
+    FILE *file;
+
+    snprintf(path, sizeof(path), "%s/data.mdb", dir);
+    file = fopen(path, "r+b");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, 0, SEEK_END), 0);
+    size = (size_t)ftell(file);
+    rewind(file);
+    bytes = malloc(size);
+    assert_non_null(bytes);
+    assert_int_equal(fread(bytes, 1, size, file), size);
+    for (size_t i = 0; i + name_n + 48 < size;
+         i++) /* name, u32 0, u16 flags 0, u16 depth, u64 branches, u64 leaves */
+        if (memcmp(bytes + i, name, name_n) == 0 && memcmp(bytes + i + name_n, "\0\0\0\0\0", 6) == 0) {
+            memcpy(bytes + i + name_n + 16, &many, sizeof(many));
+            found_n++;
+        }
+    assert_true(found_n > 0);
+    rewind(file);
+    assert_int_equal(fwrite(bytes, 1, size, file), size);
+    assert_int_equal(fclose(file), 0);
+    free(bytes);
+}
+
+static void no_page_hides_from_an_auditor_in_a_tree_that_claims_to_be_large(void **state)
+{
+    struct fixture *f = *state;
+    struct slk_fault fault = {0};
+    struct slk_tip tip;
+    uint64_t events_n;
+    char dir[300];
+
+    snprintf(dir, sizeof(dir), "%s/large", f->root);
+    fixture_copy(f->dir, dir);
+    claim_leaves(dir, "entries");
+    assert_int_equal(slk_ledger_audit(dir, NULL, 1, &tip, &events_n, NULL, NULL, &fault), SLK_E_CORRUPT);
+    assert_non_null(strstr(fault.text, "counts"));
+    fixture_remove(dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -592,6 +639,7 @@ int main(void)
         cmocka_unit_test(a_ledger_without_its_first_block_is_not_called_sound),
         cmocka_unit_test(a_record_numbered_beyond_the_last_is_refused),
         cmocka_unit_test(a_forged_snapshot_costs_time_and_nothing_else),
+        cmocka_unit_test(no_page_hides_from_an_auditor_in_a_tree_that_claims_to_be_large),
     };
 
     return cmocka_run_group_tests(tests, make_ledger, remove_ledger);
