@@ -171,6 +171,7 @@ static bool open_item(struct source *s)
 {
     struct list list = list_of(s->charter, s->section);
 
+    assert(s->section < SECTION_N && list.n != NULL);
     if (s->name[0] == '\0')
         return fail(s, s->line, "section [%s] needs a name: write [%s NAME]", section_words[s->section],
             section_words[s->section]);

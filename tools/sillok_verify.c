@@ -7,6 +7,7 @@
  * Reads no environment variable, no locale, no time zone and no network; times are UTC. Uses only what sillok.h offers
  * to everyone, plus hex and time formatting, and links libcrypto alone.
  */
+#include <assert.h>
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
@@ -616,8 +617,10 @@ static int parse_options(struct request *request, int argc, char **argv, bool *d
 /* Standard input can be read once. */
 static bool reads_stdin_once(const struct request *request, char **paths)
 {
-    int n = strcmp(request->policy_file, "-") == 0;
+    int n = 0;
 
+    assert(request->policy_file != NULL); /* parse_options saw to it */
+    n += strcmp(request->policy_file, "-") == 0;
     n += request->handle_file != NULL && strcmp(request->handle_file, "-") == 0;
     for (; *paths != NULL; paths++)
         n += strcmp(*paths, "-") == 0;

@@ -337,6 +337,7 @@ static size_t list_parents(uint32_t *list, size_t n)
 /* Computes the nodes above the dirty buckets list[n] (ascending by path), up to the shard's own node. */
 static void climb(struct slk_map *map, uint32_t *list, size_t n, size_t deeper_n)
 {
+    assert(list != NULL && deeper_n <= n);
     size_t up =
         list_parents(list, deeper_n); /* split buckets hang one level deeper and come first in a shard */
 
@@ -368,6 +369,7 @@ static enum slk_err reserve_changes(struct slk_map *map, size_t n)
     if (n <= map->changes_cap && (map->changes_cap <= KEEP_CHANGES || n > map->changes_cap / 4))
         return SLK_OK;
     free_changes(map);
+    assert(n > 0); /* a map without room has a capacity of 0 */
     map->sorted = calloc(n, sizeof(*map->sorted));
     map->sorted_spare = calloc(n, sizeof(*map->sorted_spare));
     map->undo = calloc(n, sizeof(*map->undo));
@@ -559,6 +561,7 @@ static void run_shard(void *arg, size_t i)
 
     if (at == end)
         return;
+    assert(dirty != NULL);
     while (at < end && shard->err == SLK_OK) {
         struct slk_spot spot = slk_spot_of(map, map->sorted[at].hi);
         const struct slk_bucket *bucket = slk_bucket_at(map, spot);
@@ -665,6 +668,7 @@ static void land_in_bucket(const struct slk_map *map, struct slk_spot spot, stru
 {
     const struct slk_bucket *bucket = slk_bucket_at(map, spot);
 
+    assert(spot.depth > 0 && spot.depth < 64);
     out->spot = spot;
     out->dense = false;
     out->shard = slk_shard_of(map, (uint64_t)spot.prefix << (64 - spot.depth));

@@ -7,6 +7,8 @@
 #ifndef SLK_CORE_MAP_PRIVATE_H
 #define SLK_CORE_MAP_PRIVATE_H
 
+#include <assert.h>
+
 #include "ledger/core/map.h"
 #include "ledger/verify/bytes.h"
 
@@ -159,6 +161,7 @@ static inline bool slk_is_split(const struct slk_map *map, uint32_t prefix)
 
 static inline struct slk_spot slk_spot_of(const struct slk_map *map, uint64_t hi)
 {
+    assert(map->depth > 0 && map->depth <= SLK_MAP_DEPTH_MAX);
     struct slk_spot spot = {.depth = map->depth, .prefix = (uint32_t)(hi >> (64 - map->depth))};
 
     if (slk_is_split(map, spot.prefix)) {

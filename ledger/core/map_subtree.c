@@ -104,6 +104,24 @@ static bool lane_next(
     }
 }
 
+/* The lane's next pair to hash; when its subtree is done, the next subtree's. False when there is none left. */
+static bool lane_advance(struct lane *lane, const struct slk_map *map, const struct slk_subtree *subtrees, size_t n, size_t *begun,
+    struct slk_hash **out, const struct slk_hash **pair)
+{
+    for (;;) {
+        if (lane->subtree != NULL && lane_next(lane, map, out, pair))
+            return true;
+        if (lane->subtree != NULL)
+            *lane->subtree->out = lane->stack[0];
+        lane->subtree = NULL;
+        while (*begun < n && subtrees[*begun].from == subtrees[*begun].to)
+            *subtrees[(*begun)++].out = slk_hash_zero;
+        if (*begun == n)
+            return false;
+        lane_begin(lane, map, &subtrees[(*begun)++]);
+    }
+}
+
 void slk_subtree_hash(const struct slk_map *map, const struct slk_subtree *subtrees, size_t n)
 {
     struct lane lanes[LANES];
@@ -116,24 +134,8 @@ void slk_subtree_hash(const struct slk_map *map, const struct slk_subtree *subtr
     for (;;) {
         size_t busy = 0;
 
-        for (int i = 0; i < LANES; i++) {
-            struct lane *lane = &lanes[i];
-
-            for (;;) {
-                if (lane->subtree != NULL && lane_next(lane, map, &out[busy], &pairs[busy])) {
-                    busy++;
-                    break;
-                }
-                if (lane->subtree != NULL)
-                    *lane->subtree->out = lane->stack[0];
-                lane->subtree = NULL;
-                while (begun < n && subtrees[begun].from == subtrees[begun].to)
-                    *subtrees[begun++].out = slk_hash_zero;
-                if (begun == n)
-                    break;
-                lane_begin(lane, map, &subtrees[begun++]);
-            }
-        }
+        for (int i = 0; i < LANES; i++)
+            busy += lane_advance(&lanes[i], map, subtrees, n, &begun, &out[busy], &pairs[busy]);
         if (busy == 0)
             return;
         slk_multihash_nodes_at(out, pairs, busy);

@@ -78,6 +78,7 @@ bool slk_lmdb_read(const struct slk_lmdb_file *file, uint64_t offset, uint8_t *o
 
 static uint64_t pages_in_file(const struct slk_lmdb_file *file)
 {
+    assert(file->page_size > 0);
     return file->size / file->page_size;
 }
 
@@ -228,6 +229,7 @@ enum slk_err slk_lmdb_open(
             file->meta = NULL;
         err = err == SLK_OK ? again : err;
     }
+    assert(err != SLK_OK || file->meta != NULL);
     return err;
 }
 
@@ -686,7 +688,7 @@ enum slk_err slk_lmdb_newest(const char *dir, uint64_t *txn_id)
     struct slk_lmdb_file file;
     enum slk_err err = slk_lmdb_open(&file, dir, no_finding, NULL);
 
-    *txn_id = err == SLK_OK ? file.meta->txn_id : 0;
+    *txn_id = err == SLK_OK && file.meta != NULL ? file.meta->txn_id : 0;
     slk_lmdb_close(&file);
     return err;
 }

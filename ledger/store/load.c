@@ -279,10 +279,12 @@ static enum slk_err apply_chunk(struct loader *l, struct chunk *c)
 {
     enum slk_err err = c->err;
 
+    if (err == SLK_E_NOMEM)
+        return err;
     if (err != SLK_OK) {
         slk_fault_set(l->fault, "block %llu: a status record belongs to entry %llu, which is not an event",
             (unsigned long long)c->height, (unsigned long long)c->bad_index);
-        return err == SLK_E_NOMEM ? err : SLK_E_CORRUPT;
+        return SLK_E_CORRUPT;
     }
     for (size_t i = 0; i < c->n; i++) {
         struct slk_map_update *update = &c->updates[i];

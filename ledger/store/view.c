@@ -238,7 +238,7 @@ enum slk_err slk_view_height_of(struct slk_view *view, uint64_t log_index, uint6
     struct slk_bundle bundle;
     enum slk_err err = slk_view_bundle(view, log_index, &bundle);
 
-    *height = bundle.height;
+    *height = err == SLK_OK ? bundle.height : 0;
     return err;
 }
 
