@@ -106,6 +106,8 @@ static void release(struct slk_ledger *ledger)
     slk_batch_free(&ledger->batches[0]);
     slk_batch_free(&ledger->batches[1]);
     slk_view_end(ledger->view);
+    free(ledger->noted);
+    free(ledger->noted_bytes);
     slk_source_close(&ledger->source);
     slk_store_close(ledger->store);
     slk_map_free(ledger->machine.map);

@@ -55,6 +55,8 @@ struct slk_ledger {
     struct slk_machine machine;
     struct slk_pool *pool;
     struct slk_source source;
+    struct slk_proof *noted;  /* the checkpoint proofs carry, read once; NULL before the first */
+    uint8_t *noted_bytes;     /* its note, which `noted` borrows from */
     struct slk_view *view; /* for proofs and duplicates */
     struct slk_batch batches[2];
     unsigned filling;      /* batches[filling] takes submissions; the other may be in flight */

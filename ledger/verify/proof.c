@@ -425,11 +425,16 @@ static bool fits_binary(const struct slk_proof *proof)
     return true;
 }
 
+enum slk_err slk_proof_read_note(struct slk_proof *out, struct slk_span note)
+{
+    memset(out, 0, sizeof(*out));
+    return read_note(out, note);
+}
+
 /* False when the parts do not make a proof. */
 static bool take_parts(struct slk_proof *out, struct source *source, const struct slk_proof_parts *parts)
 {
-    memset(out, 0, sizeof(*out));
-    if (read_note(out, parts->note) != SLK_OK || out->head.tree_size == 0 || parts->path_n > SLK_PATH_MAX ||
+    if ((parts->noted == NULL && slk_proof_read_note(out, parts->note) != SLK_OK) || out->head.tree_size == 0 || parts->path_n > SLK_PATH_MAX ||
         parts->seal.size == 0 || parts->map_proof.size == 0 || parts->events_n > SLK_PROOF_EVENTS_MAX)
         return false;
     for (size_t i = 0; i < parts->events_n; i++)
@@ -452,10 +457,10 @@ static size_t written(const struct slk_writer *w)
 size_t slk_proof_format_text(uint8_t *out, size_t cap, const struct slk_proof_parts *parts)
 {
     struct slk_writer w = {.at = out, .cap = cap};
-    struct slk_proof proof;
+    struct slk_proof own, *proof = parts->noted != NULL ? parts->noted : &own;
     struct source source;
 
-    if (!take_parts(&proof, &source, parts))
+    if (!take_parts(proof, &source, parts))
         return 0;
     write_text(&w, &source);
     return written(&w);
@@ -464,10 +469,10 @@ size_t slk_proof_format_text(uint8_t *out, size_t cap, const struct slk_proof_pa
 size_t slk_proof_format_binary(uint8_t *out, size_t cap, const struct slk_proof_parts *parts)
 {
     struct slk_writer w = {.at = out, .cap = cap};
-    struct slk_proof proof;
+    struct slk_proof own, *proof = parts->noted != NULL ? parts->noted : &own;
     struct source source;
 
-    if (!take_parts(&proof, &source, parts) || !fits_binary(&proof))
+    if (!take_parts(proof, &source, parts) || !fits_binary(proof))
         return 0;
     write_binary(&w, &source);
     return written(&w);

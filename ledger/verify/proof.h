@@ -41,7 +41,12 @@ struct slk_proof_parts {
     struct slk_span map_proof;
     const struct slk_span *events; /* Entry bytes, oldest first */
     size_t events_n;
+    /* NULL, or what slk_proof_read_note made of `note`: a prover of many proofs under one checkpoint reads it once. Its
+     * other fields are filled by the printers. */
+    struct slk_proof *noted;
 };
+/* Reads a signed checkpoint into the fields a proof keeps of it; zeroes the others. SLK_OK, SLK_E_NOTE, SLK_E_CHECKPOINT. */
+SLK_MUST_CHECK enum slk_err slk_proof_read_note(struct slk_proof *out, struct slk_span note);
 size_t slk_proof_format_text(uint8_t *out, size_t cap, const struct slk_proof_parts *parts);
 size_t slk_proof_format_binary(uint8_t *out, size_t cap, const struct slk_proof_parts *parts);
 /* Room enough for either encoding of these parts. */
