@@ -161,22 +161,31 @@ static void deliver(struct world *w, const struct process *from, const struct pr
     world_at(w, w->now_us + delay + extra_us, &event);
 }
 
-void world_post(
-    struct world *w, struct process *from, struct process *to, struct packet *packet, uint64_t extra_us)
+/* I11: within a second no more than the budgets of protocol §3.5 per peer (400 votes, 82 others), and room for one
+ * start: a growing storm passes any bound. */
+static void budget(struct world *w, struct process *from, bool is_vote)
 {
-    enum { WINDOW_US = 1000000 };
+    enum { WINDOW_US = 1000000, ONCE = 300, VOTES = 400, OTHERS = 82 };
 
     if (w->now_us - from->sent_window_us >= WINDOW_US) {
         from->sent_window_us = w->now_us;
-        from->sent_window_n = 0;
+        from->sent_votes_n = from->sent_others_n = 0;
     }
-    from->sent_window_n++;
+    from->sent_votes_n += is_vote;
+    from->sent_others_n += !is_vote;
+    if (from->sent_votes_n > ONCE + VOTES * (uint64_t)w->n ||
+        from->sent_others_n > ONCE + OTHERS * (uint64_t)w->n)
+        oracle_fail(w->oracle, "I11: process %u sent %llu votes, %llu other messages within a second",
+            from->index, (unsigned long long)from->sent_votes_n, (unsigned long long)from->sent_others_n);
+}
+
+void world_post(
+    struct world *w, struct process *from, struct process *to, struct packet *packet, uint64_t extra_us)
+{
     w->packets_n++;
     w->bytes_n += packet->size;
-    /* I11: STATUS to everybody ten times a second, each answered with 64 votes at most, is the worst there is. */
-    if (process_honest(from) && from->sent_window_n > 400 + 150ull * w->n)
-        oracle_fail(w->oracle, "I11: process %u sent %llu messages within a second", from->index,
-            (unsigned long long)from->sent_window_n);
+    if (process_honest(from))
+        budget(w, from, packet->kind == SLK_MSG_VOTE);
     if (to->is_frozen || from->is_frozen)
         return;
     if (w->is_live) {

@@ -151,7 +151,7 @@ struct process {
     const struct blob *bodies[BODIES_MAX];
     size_t signs_n;
     struct slk_statement signs[SLK_BFT_EFFECTS];
-    uint64_t sent_n, sent_window_us, sent_window_n, sent_bytes;
+    uint64_t sent_window_us, sent_votes_n, sent_others_n;
     /* liars */
     struct packet *kept[16];
     unsigned kept_n;
