@@ -22,6 +22,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -312,9 +313,20 @@ static bool count_call(void)
     return false;
 }
 
+/* Another thread may be reading, by mmap, what is cut off under it: it waits for the end instead of making one of its own. */
+static void park(int signal_number)
+{
+    (void)signal_number;
+    for (;;)
+        (void)pause();
+}
+
 static void cut_here(void)
 {
     if (cut_at != 0 && calls == cut_at) {
+        (void)signal(SIGBUS, park);
+        (void)signal(SIGSEGV, park);
+        (void)signal(SIGABRT, park);
         lose_power();
         _exit(EXIT_CUT);
     }
