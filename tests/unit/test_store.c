@@ -1431,6 +1431,34 @@ static void fsck_finds_nothing_in_sound_ledgers(void **state)
     maker_free(m);
 }
 
+/* The parts of a block that are looked at; drop_block frees them. */
+static void keep_block(struct slk_block *copy, const struct slk_block *b)
+{
+    *copy = *b;
+    copy->entries = malloc(b->entries_size);
+    copy->rows = malloc(slk_rows_size(b->rows_n));
+    copy->leaves = malloc(b->entries_n * sizeof(*b->leaves));
+    copy->offsets = malloc(b->entries_n * sizeof(*b->offsets));
+    memcpy(copy->entries, b->entries, b->entries_size);
+    memcpy(copy->rows, b->rows, slk_rows_size(b->rows_n));
+    memcpy(copy->leaves, b->leaves, b->entries_n * sizeof(*b->leaves));
+    memcpy(copy->offsets, b->offsets, b->entries_n * sizeof(*b->offsets));
+}
+
+static void drop_block(struct slk_block *copy)
+{
+    free(copy->entries);
+    free(copy->rows);
+    free(copy->leaves);
+    free(copy->offsets);
+}
+
+static void expect_named(struct findings *f, const char *dir, const char *where, const char *text)
+{
+    assert_int_equal(fsck(dir, f), SLK_E_CORRUPT);
+    assert_true(has_finding(f, where, text));
+}
+
 static void fsck_names_the_place(void **state)
 {
     const char *dir = in_base("named"), *data;
@@ -1439,7 +1467,7 @@ static void fsck_names_the_place(void **state)
     struct slk_store *store = create(dir, m, NULL);
     struct slk_machine machine;
     struct findings f;
-    uint64_t entry, row, leaf, partition;
+    uint64_t entry, row, leaf, partition = 8 * 4096 * 20 + 5;
     char text[64];
 
     (void)state;
@@ -1449,18 +1477,8 @@ static void fsck_names_the_place(void **state)
 
         commit(store, b);
         maker_execute(m, &machine);
-        if (i == 7 || i == 9) { /* the parts of them that are looked at */
-            struct slk_block *copy = i == 7 ? &b7 : &b9;
-            *copy = *b;
-            copy->entries = malloc(b->entries_size);
-            copy->rows = malloc(slk_rows_size(b->rows_n));
-            copy->leaves = malloc(b->entries_n * sizeof(*b->leaves));
-            copy->offsets = malloc(b->entries_n * sizeof(*b->offsets));
-            memcpy(copy->entries, b->entries, b->entries_size);
-            memcpy(copy->rows, b->rows, slk_rows_size(b->rows_n));
-            memcpy(copy->leaves, b->leaves, b->entries_n * sizeof(*b->leaves));
-            memcpy(copy->offsets, b->offsets, b->entries_n * sizeof(*b->offsets));
-        }
+        if (i == 7 || i == 9)
+            keep_block(i == 7 ? &b7 : &b9, b);
     }
     snapshot_now(store, &machine);
     slk_store_close(store);
@@ -1471,55 +1489,43 @@ static void fsck_names_the_place(void **state)
     entry = place_of(data, b7.entries, b7.entries_size) + b7.offsets[701] - 1;
     row = place_of(data, b9.rows, slk_rows_size(b9.rows_n)) + SLK_ROWS_HEAD + 3 * SLK_ROW_SIZE + 70;
     leaf = place_of(data, b7.leaves[10].b, SLK_HASH_SIZE);
-    partition = 8 * 4096 * 20 + 5;
 
     flip_bit(data, 8 * entry);
-    assert_int_equal(fsck(dir, &f), SLK_E_CORRUPT);
     (void)snprintf(text, sizeof text, "entry 700 (index %llu)", (unsigned long long)b7.first_index + 700);
-    assert_true(has_finding(&f, "block 7", text));
+    expect_named(&f, dir, "block 7", text);
     /* and what comes later is still looked at */
     flip_bit(data, 8 * row);
-    assert_int_equal(fsck(dir, &f), SLK_E_CORRUPT);
-    assert_true(has_finding(&f, "block 7", text));
+    expect_named(&f, dir, "block 7", text);
     (void)snprintf(text, sizeof text, "status record %llu", (unsigned long long)b9.first_row + 3);
     assert_true(has_finding(&f, "block 9", text));
     flip_bit(data, 8 * entry);
     flip_bit(data, 8 * row);
 
     flip_copies(data, b9.header_bytes, SLK_BLOCK_HEADER_SIZE, 150);
-    assert_int_equal(fsck(dir, &f), SLK_E_CORRUPT);
-    assert_true(has_finding(&f, "block 10", "another hash for block 9"));
+    expect_named(&f, dir, "block 10", "another hash for block 9");
     b9.header_bytes[150] ^= 1;
     flip_copies(data, b9.header_bytes, SLK_BLOCK_HEADER_SIZE, 150);
     expect_sound(dir);
 
     flip_bit(data, 8 * leaf);
-    assert_int_equal(fsck(dir, &f), SLK_E_CORRUPT);
     (void)snprintf(
         text, sizeof text, "the stored hash of entry %llu", (unsigned long long)b7.first_index + 10);
+    expect_named(&f, dir, "leaves", text);
     assert_int_equal(f.n, 1);
-    assert_true(has_finding(&f, "leaves", text));
     flip_bit(data, 8 * leaf);
 
     flip_bit(file_in(dir, "snapshot.0"), partition);
-    assert_int_equal(fsck(dir, &f), SLK_E_CORRUPT);
+    expect_named(&f, dir, "snapshot.0", "partition ");
     assert_int_equal(f.n, 1);
-    assert_true(has_finding(&f, "snapshot.0", "partition "));
     flip_bit(file_in(dir, "snapshot.0"), partition);
 
     flip_bit(data, 8 * (4096 * 1 + 10)); /* a meta page's flags */
-    assert_int_equal(fsck(dir, &f), SLK_E_CORRUPT);
-    assert_true(has_finding(&f, "data.mdb", "page 1 is not a meta page"));
+    expect_named(&f, dir, "data.mdb", "page 1 is not a meta page");
     flip_bit(data, 8 * (4096 * 1 + 10));
     expect_sound(dir);
 
-    for (int i = 0; i < 2; i++) {
-        struct slk_block *copy = i == 0 ? &b7 : &b9;
-        free(copy->entries);
-        free(copy->rows);
-        free(copy->leaves);
-        free(copy->offsets);
-    }
+    drop_block(&b7);
+    drop_block(&b9);
     maker_machine_free(&machine);
     maker_free(m);
 }
