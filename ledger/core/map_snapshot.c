@@ -17,7 +17,6 @@
 #include "ledger/core/map_private.h"
 
 #define HEADER_SIZE      8
-#define ROW_AT           11
 #define HASH_AT          16
 #define PARTITION_OF(hi) ((unsigned)((hi) >> (64 - SLK_MAP_PARTITION_BITS)))
 #define REBUILD_BATCH    64
