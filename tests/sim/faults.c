@@ -199,7 +199,7 @@ void faults_end(struct world *w)
             p->is_frozen = !liars_go_on;
             continue;
         }
-        p->is_frozen = random_below(&w->random, honest) >= w->q - well;
+        p->is_frozen = w->swarm.epoch == 0 && random_below(&w->random, honest) >= w->q - well;
         honest--;
         if (p->is_frozen)
             continue;

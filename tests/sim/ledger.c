@@ -72,13 +72,17 @@ static void next_header(
     const struct world *w, const struct blob *tip, struct slk_block_header *h, const struct blob *blob)
 {
     struct slk_block_header before;
+    static struct slk_council council;
 
     if (slk_block_header_parse(&before, tip->header) != SLK_OK)
         abort();
     h->height = tip->height + 1;
     h->previous = tip->hash;
     h->chain_id = w->council.chain_id;
-    h->charter_hash = h->next_charter_hash = w->council.charter_hash;
+    world_council(w, h->height, &council);
+    h->charter_hash = council.charter_hash;
+    world_council(w, h->height + 1, &council);
+    h->next_charter_hash = council.charter_hash;
     h->log_size = before.log_size + blob->body_n / 4 + 1;
     body_root(&h->log_root, &before.log_root, blob->body, blob->body_n);
 }
@@ -102,7 +106,7 @@ const struct blob *ledger_build(
 {
     const struct blob *tip = tip_of(p);
     struct blob *blob = world_alloc(w, sizeof(*blob));
-    struct slk_block_header h = {.origin_view = view, .proposer = p->member};
+    struct slk_block_header h = {.origin_view = view, .proposer = world_index(w, height, p->member)};
     uint64_t wall = process_wall_ms(w, p);
 
     if (height != tip->height + 1)
@@ -212,6 +216,6 @@ void ledger_tip(const struct world *w, const struct process *p, struct slk_bft_t
     out->height = tip->height;
     out->time_ms = tip->time_ms;
     out->hash = tip->hash;
-    out->council = w->council;
-    out->me = p->member;
+    world_council(w, tip->height + 1, &out->council);
+    out->me = world_index(w, tip->height + 1, p->member);
 }

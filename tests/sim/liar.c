@@ -6,6 +6,8 @@
 
 #include "tests/sim/world.h"
 
+static struct slk_council council; /* of the height that is being lied about */
+
 static bool lies(const struct process *p, enum lie lie)
 {
     return (p->lies & (unsigned)lie) != 0;
@@ -17,11 +19,14 @@ static void vote_to_some(struct world *w, struct process *p, const struct slk_st
     uint8_t bytes[SLK_VOTE_BYTES];
     struct packet *packet;
 
+    if (world_index(w, s->height, p->member) >= world_size(w, s->height))
+        return;
     memset(&msg, 0, sizeof(msg));
     msg.kind = SLK_MSG_VOTE;
     msg.vote.statement = *s;
-    msg.vote.signer = p->member;
-    slk_statement_bytes(bytes, &w->council, s);
+    msg.vote.signer = world_index(w, s->height, p->member);
+    world_council(w, s->height, &council);
+    slk_statement_bytes(bytes, &council, s);
     (void)oracle_signed(w->oracle, p->member, bytes, NULL);
     world_sign(w, p->member, bytes, msg.vote.sig);
     packet = packet_new(&msg);
@@ -74,7 +79,7 @@ bool liar_hears(struct world *w, struct process *p, const struct event *event, c
         return msg->kind != SLK_MSG_EVIDENCE;
     if (lies(p, LIE_RANDOM) && random_chance(&w->lie, 150))
         say_anything(w, p, &msg->vote.statement);
-    return msg->vote.signer != p->member;
+    return msg->vote.signer != world_index(w, msg->vote.statement.height, p->member);
 }
 
 static struct packet *spoiled(struct world *w, const struct packet *packet)
@@ -117,7 +122,8 @@ static struct packet *second_proposal(
     other = ledger_variant(w, blob, 0, 0);
     msg->header = slk_span_of(other->header, sizeof(other->header));
     msg->hash = msg->vote.statement.hash = other->hash;
-    slk_statement_bytes(bytes, &w->council, &msg->vote.statement);
+    world_council(w, msg->vote.statement.height, &council);
+    slk_statement_bytes(bytes, &council, &msg->vote.statement);
     (void)oracle_signed(w->oracle, p->member, bytes, NULL);
     world_sign(w, p->member, bytes, msg->vote.sig);
     return packet_new(msg);
@@ -135,12 +141,13 @@ static struct packet *fresh_instead(struct world *w, struct process *p, struct s
             blob = w->blobs[i - 1];
     if (blob == NULL)
         return NULL;
-    other = ledger_variant(w, blob, s->view, p->member);
+    other = ledger_variant(w, blob, s->view, world_index(w, s->height, p->member));
     msg->header = slk_span_of(other->header, sizeof(other->header));
     msg->body = slk_span_of(other->body, other->body_n);
     msg->hash = s->hash = other->hash;
     s->aux = 0;
-    slk_statement_bytes(bytes, &w->council, s);
+    world_council(w, s->height, &council);
+    slk_statement_bytes(bytes, &council, s);
     (void)oracle_signed(w->oracle, p->member, bytes, NULL);
     world_sign(w, p->member, bytes, msg->vote.sig);
     return packet_new(msg);
@@ -175,7 +182,7 @@ void liar_sends(struct world *w, struct process *p, const struct slk_bft_effect 
     for (unsigned i = 0; i < w->processes_n; i++) {
         struct process *to = w->processes[i];
 
-        if (to->member == p->member || (effect->peer != SLK_BFT_ALL && effect->peer != to->member))
+        if (!process_hears(w, p, to, effect->peer))
             continue;
         post(w, p, to, second != NULL && random_chance(&w->lie, 500) ? second : packet);
         if (second != NULL && random_chance(&w->lie, 50))
@@ -196,7 +203,8 @@ static struct packet *noise(struct world *w)
     for (size_t i = 0; i < sizeof(bytes); i++)
         bytes[i] = (uint8_t)random_bits(&w->lie);
     msg.kind = SLK_MSG_STATUS; /* inflated claims, and a memory of votes that never were */
-    msg.status.charter_hash = w->council.charter_hash;
+    world_council(w, 1, &council);
+    msg.status.charter_hash = council.charter_hash;
     memcpy(msg.status.tip_hash.b, bytes, SLK_HASH_SIZE);
     msg.status.height = random_chance(&w->lie, 500) ? random_bits(&w->lie) : random_between(&w->lie, 1, 20);
     msg.status.view = (uint32_t)random_between(&w->lie, 1, 300);

@@ -35,7 +35,7 @@ struct place {
 
 struct oracle {
     char verdict[300];
-    unsigned n, q;
+    unsigned n, epoch;
     uint32_t generation;
     uint64_t decided;
     struct place places[ORACLE_PROCESSES];
@@ -54,11 +54,11 @@ void oracle_free(struct oracle *o)
     free(o);
 }
 
-void oracle_reset(struct oracle *o, unsigned members)
+void oracle_reset(struct oracle *o, unsigned members, unsigned epoch)
 {
     o->verdict[0] = '\0';
     o->n = members;
-    o->q = members - (members - 1) / 3;
+    o->epoch = epoch;
     o->generation++;
     o->decided = 0;
     memset(o->places, 0, sizeof(o->places));
@@ -103,6 +103,26 @@ static unsigned count(uint64_t bits)
     for (int i = 0; i < 64; i++)
         n += (unsigned)(bits >> i & 1);
     return n;
+}
+
+/* The charters of the run, told apart a second time: how many decide a height, and is `member` one of them? */
+static unsigned size_at(const struct oracle *o, uint64_t height)
+{
+    return o->epoch > 0 && o->n > 1 && height / o->epoch % 2 == 1 ? o->n - 1 : o->n;
+}
+
+static unsigned quorum_at(const struct oracle *o, uint64_t height)
+{
+    unsigned n = size_at(o, height);
+
+    return n - (n - 1) / 3;
+}
+
+static bool is_member(const struct oracle *o, uint64_t height, unsigned member)
+{
+    uint64_t moved = o->epoch > 0 ? height / o->epoch % o->n : 0;
+
+    return (member + o->n - moved) % o->n < size_at(o, height);
 }
 
 /* NULL when nothing was signed there and `make` is not set. */
@@ -156,8 +176,8 @@ static bool has_cert(const struct oracle *o, const struct oracle_image *image, u
     for (size_t i = 0; i < image->certs_n; i++) {
         const struct oracle_fact *c = &image->certs[i];
 
-        if (c->kind == kind && c->height == height && c->view == view && count(c->signers) >= o->q &&
-            (hash == NULL || memcmp(c->hash, hash, 32) == 0))
+        if (c->kind == kind && c->height == height && c->view == view &&
+            count(c->signers) >= quorum_at(o, height) && (hash == NULL || memcmp(c->hash, hash, 32) == 0))
             return true;
     }
     return false;
@@ -255,16 +275,16 @@ static bool consistent(struct oracle *o, struct slot *slot, unsigned member, uin
 /* I4, from every signature ever made. */
 static bool certificates_agree(struct oracle *o, const struct slot *slot)
 {
-    unsigned notarized = 0, final = 0;
+    unsigned notarized = 0, final = 0, q = quorum_at(o, slot->height);
 
     for (unsigned i = 0; i < slot->said_n; i++) {
-        notarized += count(slot->said[i].notarize) >= o->q;
-        final += count(slot->said[i].finalize) >= o->q;
+        notarized += count(slot->said[i].notarize) >= q;
+        final += count(slot->said[i].finalize) >= q;
     }
     if (notarized > 1)
         return oracle_fail(o, "I4: two blocks could be notarized at (%llu, %u)",
             (unsigned long long)slot->height, slot->view);
-    if (final > 1 || (final == 1 && count(slot->nullify) >= o->q))
+    if (final > 1 || (final == 1 && count(slot->nullify) >= q))
         return oracle_fail(o, "I4: (%llu, %u) could be finalized and %s", (unsigned long long)slot->height,
             slot->view, final > 1 ? "finalized otherwise" : "nullified");
     return true;
@@ -274,11 +294,15 @@ bool oracle_signed(
     struct oracle *o, unsigned member, const uint8_t bytes[132], const struct oracle_image *image)
 {
     static const uint8_t tag[16] = {'s', 'i', 'l', 'l', 'o', 'k', '/', 'v', 'o', 't', 'e', '/', '1', 0, 0, 0};
-    struct slot *slot = slot_of(o, number(bytes + HEIGHT, 8), (uint32_t)number(bytes + VIEW, 4), true);
+    uint64_t height = number(bytes + HEIGHT, 8);
+    struct slot *slot = slot_of(o, height, (uint32_t)number(bytes + VIEW, 4), true);
     uint8_t kind = bytes[KIND];
     unsigned said = kind == NULLIFY ? 0 : said_index(slot, bytes + HASH);
     uint64_t bit = 1ull << member;
 
+    if (!is_member(o, height, member))
+        return image == NULL || oracle_fail(o, "I2: member %u signed at height %llu, where it has no vote",
+                                    member, (unsigned long long)height);
     if (memcmp(bytes + TAG, tag, sizeof(tag)) != 0)
         return oracle_fail(o, "I2: member %u signed something else than a vote", member);
     if (image != NULL) {
@@ -343,7 +367,7 @@ bool oracle_at(struct oracle *o, unsigned process, unsigned boot, uint64_t heigh
         for (unsigned i = 0; i < slot->said_n; i++)
             best = count(slot->said[i].notarize) > best ? count(slot->said[i].notarize) : best;
     }
-    if (best >= o->q)
+    if (best >= quorum_at(o, height))
         return true;
     return oracle_fail(o, "I12: process %u is in (%llu, %u) without a certificate", process,
         (unsigned long long)height, view);

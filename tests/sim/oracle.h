@@ -30,7 +30,7 @@ struct oracle_image {
 struct oracle;
 struct oracle *oracle_new(void);
 void oracle_free(struct oracle *o);
-void oracle_reset(struct oracle *o, unsigned members);
+void oracle_reset(struct oracle *o, unsigned members, unsigned epoch);
 /* NULL, or one sentence about the first violation; the call where it happened returned false. */
 const char *oracle_verdict(const struct oracle *o);
 bool oracle_fail(struct oracle *o, const char *format, ...) __attribute__((format(printf, 2, 3)));

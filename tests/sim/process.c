@@ -38,12 +38,20 @@ static void keep(struct process *p, const struct blob *blob)
         p->bodies_n++;
 }
 
+bool process_hears(const struct world *w, const struct process *p, const struct process *to, uint16_t peer)
+{
+    uint16_t index = world_index(w, p->height, to->member);
+
+    return to->member != p->member &&
+           (peer == SLK_BFT_ALL ? index < world_size(w, p->height) : index == peer);
+}
+
 static void post(struct world *w, struct process *p, uint16_t peer, struct packet *packet)
 {
     for (unsigned i = 0; i < w->processes_n; i++) {
         struct process *to = w->processes[i];
 
-        if (to->member != p->member && (peer == SLK_BFT_ALL || to->member == peer))
+        if (process_hears(w, p, to, peer))
             world_post(w, p, to, packet, 0);
     }
 }
@@ -172,13 +180,13 @@ static void carry_out(struct world *w, struct process *p, const struct slk_bft_e
         break;
     case SLK_OUT_EVIDENCE:
         w->evidence_n++;
-        if (process_honest(p) && w->swarm.lies[e->peer] == 0)
-            oracle_fail(w->oracle, "honest member %u is accused", e->peer);
+        if (process_honest(p) && w->swarm.lies[world_member(w, p->height, e->peer)] == 0)
+            oracle_fail(w->oracle, "an honest member is accused by process %u", p->index);
         break;
     case SLK_OUT_PULL:
-        if (e->peer < w->n && !w->blocked[e->peer][p->member]) {
+        event.u.number = world_member(w, p->height, e->peer);
+        if (!w->blocked[event.u.number][p->member]) {
             event.process = p->index;
-            event.u.number = e->peer;
             world_at(w, w->now_us + 2 * w->swarm.delay_us, &event);
         }
         break;
@@ -209,12 +217,13 @@ static void after_step(struct world *w, struct process *p)
 {
     struct slk_bft_view_of look;
 
+    slk_bft_look(p->core, &look);
+    p->height = look.height;
     for (size_t i = 0; i < w->out->n; i++)
         carry_out(w, p, &w->out->at[i]);
     wake(w, p, w->out->wake_ms);
     if (!process_honest(p))
         return;
-    slk_bft_look(p->core, &look);
     if (!oracle_at(w->oracle, p->index, p->boot, look.height, look.view))
         world_trace(w, "process %u is in (%llu, %u)", p->index, (unsigned long long)look.height, look.view);
 }
@@ -233,11 +242,13 @@ static void step(struct world *w, struct process *p, struct slk_bft_input *in)
 static void sign(struct world *w, struct process *p, const struct slk_statement *s)
 {
     static const char *const names[] = {"?", "PROPOSE", "NOTARIZE", "NULLIFY", "FINALIZE"};
-    struct slk_vote vote = {.statement = *s, .signer = p->member};
+    struct slk_vote vote = {.statement = *s, .signer = world_index(w, s->height, p->member)};
+    static struct slk_council council;
     struct slk_bft_input in = {.kind = SLK_IN_SIGNED, .vote = &vote};
     uint8_t bytes[SLK_VOTE_BYTES];
 
-    slk_statement_bytes(bytes, &w->council, s);
+    world_council(w, s->height, &council);
+    slk_statement_bytes(bytes, &council, s);
     if (process_honest(p))
         disk_image(p, w->image);
     world_trace(w, "process %u signs %s (%llu, %u) %02x%02x", p->index, names[s->kind],
@@ -347,7 +358,8 @@ void process_stop(struct world *w, struct process *p)
 static void hear(struct world *w, struct process *p, const struct event *event)
 {
     static struct slk_msg msg;
-    struct slk_bft_input in = {.kind = SLK_IN_MSG, .peer = event->from, .msg = &msg};
+    struct slk_bft_input in = {
+        .kind = SLK_IN_MSG, .peer = world_index(w, p->height, event->from), .msg = &msg};
     const struct packet *packet = event->u.packet;
 
     if (slk_msg_parse(&msg, w->certs, packet->kind, slk_span_of(packet->bytes, packet->size)) != SLK_OK) {

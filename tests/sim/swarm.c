@@ -59,6 +59,13 @@ void swarm_of(struct swarm *out, uint64_t seed, unsigned n)
     out->safety_us = random_between(&r, 10, 40) * 1000 * MS;
     out->submissions = 2 + (unsigned)random_below(&r, 60);
     out->liveness_heights = 10;
+    out->epoch = out->n > 1 ? sometimes(&r, 300, 12) : 0;
+    for (unsigned i = 0, left = (out->n - 2) / 3; out->epoch > 0 && i < out->n; i++) {
+        if (out->lies[i] != 0 && left == 0)
+            out->lies[i] = 0;
+        else if (out->lies[i] != 0)
+            left--;
+    }
 }
 
 void swarm_good(struct swarm *out)
@@ -83,6 +90,7 @@ void swarm_print(const struct swarm *s)
         (unsigned long long)s->delta_ms, s->loss, s->duplicate, (unsigned long long)s->delay_us,
         (unsigned long long)s->spread_us, (unsigned long long)s->disk_us,
         (unsigned long long)s->disk_spread_us);
+    printf("# charters change every %u heights\n", s->epoch);
     printf("# per 100 s: crashes %u, cuts %u, partitions %u, pauses %u, clocks %u; %u submissions per 10 s; "
            "%llu s\n",
         s->crashes, s->cuts, s->partitions, s->pauses, s->clocks, s->submissions,

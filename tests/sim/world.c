@@ -214,6 +214,38 @@ static void keyed_sum(const uint64_t secret[2], const uint8_t *bytes, size_t siz
     out[1] = b ^ (a >> 32);
 }
 
+static uint64_t epoch_of(const struct world *w, uint64_t height)
+{
+    return w->swarm.epoch == 0 ? 0 : height / w->swarm.epoch;
+}
+
+size_t world_size(const struct world *w, uint64_t height)
+{
+    return epoch_of(w, height) % 2 == 1 && w->n > 1 ? w->n - 1 : w->n;
+}
+
+uint16_t world_member(const struct world *w, uint64_t height, unsigned index)
+{
+    return (uint16_t)((epoch_of(w, height) % w->n + index) % w->n);
+}
+
+uint16_t world_index(const struct world *w, uint64_t height, unsigned member)
+{
+    return (uint16_t)((member + w->n - epoch_of(w, height) % w->n) % w->n);
+}
+
+void world_council(const struct world *w, uint64_t height, struct slk_council *out)
+{
+    uint64_t epoch = epoch_of(w, height);
+
+    out->chain_id = w->council.chain_id;
+    out->charter_hash = w->council.charter_hash;
+    slk_put_u64(out->charter_hash.b, epoch + 1);
+    out->n = world_size(w, height);
+    for (unsigned i = 0; i < out->n; i++)
+        memcpy(out->keys[i], w->council.keys[world_member(w, height, i)], SLK_KEY_SIZE);
+}
+
 void world_sign(const struct world *w, unsigned member, const uint8_t *bytes, uint8_t sig[SLK_SIGNATURE_SIZE])
 {
     uint64_t sum[2];
@@ -295,7 +327,7 @@ void world_init(struct world *w, const struct swarm *swarm)
         w->secrets[i][0] = random_bits(&keys);
         w->secrets[i][1] = random_bits(&keys);
     }
-    oracle_reset(w->oracle, w->n);
+    oracle_reset(w->oracle, w->n, swarm->epoch);
     w->genesis = ledger_genesis(w);
     for (unsigned i = 0; i < w->n; i++)
         make_process(w, i);

@@ -50,6 +50,7 @@ struct swarm {
     uint64_t safety_us;
     unsigned submissions; /* per 10 s */
     unsigned liveness_heights;
+    unsigned epoch; /* heights between charter changes; 0: none */
 };
 void swarm_of(struct swarm *out, uint64_t seed, unsigned n);
 void swarm_good(struct swarm *out); /* four honest members, 10 ms lines, 2 ms disks, nothing goes wrong */
@@ -145,6 +146,7 @@ struct process {
     unsigned boot;
     struct slk_bft *core;
     uint64_t wake_us, resume_us;
+    uint64_t height; /* where its core is */
     int64_t skew_ms;
     struct disk disk;
     size_t bodies_n, bodies_next;
@@ -201,6 +203,12 @@ void packet_drop(struct packet *packet);
 /* Over the line from a member to a process: lost, late, twice, as it may be. Keeps its own reference. */
 void world_post(
     struct world *w, struct process *from, struct process *to, struct packet *packet, uint64_t extra_us);
+/* Who decides `height`: every `epoch` heights the members take other places, and every other time one is left out, who is
+ * an observer then. Places from council.n up are observers'. */
+void world_council(const struct world *w, uint64_t height, struct slk_council *out);
+uint16_t world_index(const struct world *w, uint64_t height, unsigned member);
+uint16_t world_member(const struct world *w, uint64_t height, unsigned index);
+size_t world_size(const struct world *w, uint64_t height);
 void world_sign(
     const struct world *w, unsigned member, const uint8_t *bytes, uint8_t sig[SLK_SIGNATURE_SIZE]);
 
@@ -217,6 +225,8 @@ void process_event(struct world *w, struct process *p, const struct event *event
 void process_pool(struct world *w, struct process *p);
 uint64_t process_wall_ms(const struct world *w, const struct process *p);
 bool process_honest(const struct process *p);
+/* Is `to` meant by `peer`, an index of the height where `p` is? */
+bool process_hears(const struct world *w, const struct process *p, const struct process *to, uint16_t peer);
 
 /* disk.c */
 void disk_init(struct disk *d, const struct blob *genesis);
