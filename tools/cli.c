@@ -14,6 +14,7 @@
 #define PROGRESS_EVERY_MS 100
 #define PROGRESS_WIDTH    40
 #define HELP_COLUMN       26
+#define MESSAGE_MAX       8192 /* a path and a sentence */
 
 static void print_option(const struct cli_option *option)
 {
@@ -160,16 +161,29 @@ int cli_run_sub(struct cli *cli, const struct cli_command *const *commands)
     return CLI_YES;
 }
 
+/* Messages quote names out of files that others wrote: nothing in them may steer a terminal (ASCII's control characters,
+ * and U+0080 to U+009F in UTF-8). */
+static void disarm(char *text)
+{
+    for (unsigned char *c = (unsigned char *)text; *c != '\0'; c++) {
+        if (*c < 0x20 || *c == 0x7f)
+            *c = '?';
+        else if (c[0] == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0)
+            c[0] = c[1] = '?';
+    }
+}
+
 int cli_fail(const struct cli *cli, int code, const char *format, ...)
 {
+    char text[MESSAGE_MAX];
     va_list args;
 
-    fflush(stdout);
-    fprintf(stderr, "sillok %s: ", cli->command->name);
     va_start(args, format);
-    vfprintf(stderr, format, args);
+    (void)vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    fputc('\n', stderr);
+    disarm(text);
+    fflush(stdout);
+    fprintf(stderr, "sillok %s: %s\n", cli->command->name, text);
     return code;
 }
 
@@ -236,8 +250,10 @@ int cli_code_of(enum slk_err err)
 
 void cli_json(json_t *value)
 {
-    if (value == NULL || json_dumpf(value, stdout, JSON_COMPACT) != 0)
-        abort(); /* out of memory, or our own json_pack format is wrong */
+    if (value == NULL)
+        fputs("{\"error\":\"cannot be said in JSON: a name in it is not UTF-8\"}", stdout);
+    else if (json_dumpf(value, stdout, JSON_COMPACT) != 0 && ferror(stdout) == 0)
+        abort(); /* out of memory; a full disk is for main to see */
     putchar('\n');
     json_decref(value);
 }

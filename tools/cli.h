@@ -93,7 +93,8 @@ int cli_fault(
 /* NO for what the ledger or a file says about itself (damaged, refused), UNSURE when it could not be asked. */
 int cli_code_of(enum slk_err err);
 
-/* One JSON value and a newline on standard output; takes the reference. Aborts on NULL: json_pack found no memory. */
+/* One JSON value and a newline on standard output; takes the reference. NULL, which json_pack gives for a name that is not
+ * UTF-8, says so. */
 void cli_json(json_t *value);
 
 uint64_t cli_now_ms(void);  /* Unix time */

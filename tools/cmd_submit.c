@@ -134,14 +134,19 @@ static enum slk_err advance_clock(struct submit *s, const struct ndjson_event *e
     return err;
 }
 
+/* A line's size without its newline, or carriage return and newline. One place for both readings of a file. */
+static size_t without_end(const char *line, size_t size)
+{
+    size -= size > 0 && line[size - 1] == '\n';
+    return size - (size > 0 && line[size - 1] == '\r');
+}
+
 static enum slk_err take_line(struct submit *s, const char *line, size_t size, uint64_t line_n)
 {
-    size_t shown = size > 0 && line[size - 1] == '\n' ? size - 1 : size;
+    size_t shown = without_end(line, size);
     struct ndjson_event event;
     enum slk_err err;
 
-    if (shown > 0 && line[shown - 1] == '\r')
-        shown--;
     if (shown == 0)
         return SLK_OK; /* an empty line holds no event */
     err = parse_line(s, line, shown, &event);
@@ -165,12 +170,10 @@ static enum slk_err check_lines(struct submit *s, FILE *in, uint64_t size)
     ssize_t n;
 
     while (err == SLK_OK && (n = getline(&line, &cap, in)) > 0) {
-        size_t shown = strcspn(line, "\r\n");
+        size_t shown = without_end(line, (size_t)n);
 
         line_n++;
         done += (uint64_t)n;
-        if (shown < (size_t)n && line[shown] == '\r')
-            shown = (size_t)n - (line[n - 1] == '\n') - 1; /* only the last one ends a line */
         if (shown > 0)
             err = parse_line(s, line, shown, &event);
         if (line_n % 1024 == 0)

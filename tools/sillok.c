@@ -51,7 +51,9 @@ int main(int argc, char **argv)
             struct cli cli = {.command = commands[i], .argc = argc - 1, .argv = argv + 1};
             int code = commands[i]->run(&cli);
 
-            return fflush(stdout) == 0 ? code : CLI_UNSURE; /* a full disk must not pass for success */
+            return fflush(stdout) == 0 && ferror(stdout) == 0
+                       ? code
+                       : CLI_UNSURE; /* a full disk must not pass for success */
         }
     }
     if (name[0] != '\0')

@@ -159,7 +159,7 @@ static enum slk_err read_seed(uint8_t seed[crypto_sign_SEEDBYTES], FILE *stream,
 enum slk_err slk_key_load(struct slk_key **out, const char *file, struct slk_fault *fault)
 {
     uint8_t seed[crypto_sign_SEEDBYTES];
-    int fd = open(file, O_RDONLY | O_CLOEXEC);
+    int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe is refused below, not waited for */
     struct stat st;
     FILE *stream;
     enum slk_err err;
