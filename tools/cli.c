@@ -213,7 +213,6 @@ int cli_code_of(enum slk_err err)
     case SLK_E_KEY:
     case SLK_E_EXISTS:
     case SLK_E_NOT_FOUND:
-    case SLK_E_CANCELLED:
     case SLK_E_UNSIGNED:
         return CLI_UNSURE;
     case SLK_E_MALFORMED:

@@ -461,7 +461,7 @@ static enum slk_err start_over(struct slk_machine *state)
 
 static bool is_final(enum slk_err err)
 {
-    return err == SLK_OK || err == SLK_E_NOMEM || err == SLK_E_CANCELLED;
+    return err == SLK_OK || err == SLK_E_NOMEM;
 }
 
 /* Tries the snapshots, newest first. SLK_E_NOT_FOUND: none is there or sound; the state is fresh again then. */
