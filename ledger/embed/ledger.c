@@ -94,8 +94,6 @@ static struct slk_ledger *allocate(const struct slk_ledger_options *options)
     ledger->options = *options;
     if (ledger->options.clock_ms == NULL)
         ledger->options.clock_ms = machine_clock_ms;
-    if (ledger->options.snapshot_events == 0)
-        ledger->options.snapshot_events = SLK_SNAPSHOT_EVENTS;
     return ledger;
 }
 
@@ -180,7 +178,7 @@ static enum slk_err bring_up(struct slk_ledger *ledger, struct slk_fault *fault)
             return err;
     }
     ledger->snapshot_at = ledger->machine.tip.events_n - slk_store_replayed_n(ledger->store);
-    ledger->snapshot_next = ledger->snapshot_at + ledger->options.snapshot_events;
+    ledger->snapshot_next = ledger->snapshot_at + slk_ledger_snapshot_interval(ledger);
     err = slk_source_open(&ledger->source, ledger->store, slk_pool_width(ledger->pool));
     if (err == SLK_OK)
         err = slk_view_begin(&ledger->view, ledger->store);

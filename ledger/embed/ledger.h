@@ -20,7 +20,8 @@ struct slk_ledger_options {
     void *clock_ctx;
     unsigned threads;                 /* 0: as many as there are cores, at most 8 */
     uint32_t block_events;            /* most events in a block; 0: the charter's limit */
-    uint64_t snapshot_events;         /* a snapshot of the map after this many events; 0: the default */
+    uint64_t snapshot_events;         /* a snapshot of the map after this many events; 0: a fifth of the
+                                         credentials, at least 2 million */
     size_t map_size;                  /* of the store at its start, which grows by itself; 0: the default */
     unsigned fingerprint_bits;        /* of the map; 0: the default. Tests cut it down to force collisions */
     slk_progress_fn *progress;

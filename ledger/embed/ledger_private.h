@@ -7,7 +7,7 @@
 #include "ledger/embed/ledger.h"
 #include "ledger/embed/source.h"
 
-#define SLK_SNAPSHOT_EVENTS   2000000u       /* a snapshot of the map at least this often while writing */
+#define SLK_SNAPSHOT_EVENTS   2000000u       /* a snapshot of the map no more often than this while writing */
 #define SLK_SNAPSHOT_TAIL     200000u        /* closing with a longer tail writes one: keeps the next start short */
 #define SLK_SNAPSHOT_BUDGET   (8u << 20)     /* bytes of map copied between two blocks */
 
@@ -56,7 +56,8 @@ struct slk_ledger {
     struct slk_pool *pool;
     struct slk_source source;
     struct slk_proof *noted;  /* the checkpoint proofs carry, read once; NULL before the first */
-    uint8_t *noted_bytes;     /* its note, which `noted` borrows from */
+    uint8_t *noted_bytes;     /* its note, which `noted` borrows from, and the seal of its block: */
+    struct slk_span noted_seal;
     struct slk_view *view; /* for proofs and duplicates */
     struct slk_batch batches[2];
     unsigned filling;      /* batches[filling] takes submissions; the other may be in flight */
@@ -74,6 +75,7 @@ struct slk_ledger {
 enum slk_err slk_ledger_fail(struct slk_fault *fault, enum slk_err err, const char *why);
 SLK_MUST_CHECK enum slk_err slk_committer_start(struct slk_ledger *ledger);
 void slk_committer_stop(struct slk_ledger *ledger);
+uint64_t slk_ledger_snapshot_interval(const struct slk_ledger *ledger); /* events from one snapshot to the next */
 void slk_batch_free(struct slk_batch *batch);
 /* Signs the tip, which must be on disk. */
 SLK_MUST_CHECK enum slk_err slk_ledger_sign_tip(struct slk_ledger *ledger, struct slk_fault *fault);

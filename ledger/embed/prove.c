@@ -199,8 +199,10 @@ static enum slk_err history_load(struct slk_ledger *ledger, const struct slk_row
     enum slk_err err;
 
     memset(out, 0, sizeof(*out));
-    if (slk_record_parse(&record, row->record) != SLK_OK || record.count > SLK_PROOF_EVENTS_MAX)
+    if (slk_record_parse(&record, row->record) != SLK_OK)
         return corrupt(fault, "the record of log entry", row->log_index);
+    if (record.count > SLK_PROOF_EVENTS_MAX)
+        return slk_ledger_fail(fault, SLK_E_TOO_LARGE, "the credential has more than 65,536 events: ask for a proof without history");
     out->n = (size_t)record.count;
     out->entries = malloc(out->n * sizeof(*out->entries));
     out->indexes = malloc(out->n * sizeof(*out->indexes));
@@ -326,23 +328,33 @@ static enum slk_err signed_head(struct slk_ledger *ledger, struct slk_span *note
     return err == SLK_OK ? SLK_OK : slk_ledger_fail(fault, err, NULL);
 }
 
-/* Reads the note unless it is the one of the proof before: the same for all proofs of a block. */
+/* Reads note and seal unless they are those of the proof before: the same for all proofs of a block. */
 static enum slk_err note_once(struct slk_ledger *ledger, struct slk_span note, struct slk_fault *fault)
 {
+    uint64_t seal_index = ledger->machine.tip.log_size - 1;
+    struct slk_span seal;
+    struct slk_hash leaf;
     uint8_t *bytes;
 
     if (ledger->noted != NULL && slk_span_equal(ledger->noted->note, note))
         return SLK_OK;
-    bytes = malloc(note.size);
-    if (ledger->noted == NULL)
-        ledger->noted = calloc(1, sizeof(*ledger->noted));
-    if (bytes == NULL || ledger->noted == NULL) {
-        free(bytes);
+    free(ledger->noted);
+    ledger->noted = NULL;
+    if (slk_view_entry(ledger->view, seal_index, &seal) != SLK_OK)
+        return corrupt(fault, "log entry", seal_index);
+    slk_hash_leaf(&leaf, seal.at, seal.size);
+    if (!slk_hash_equal(&leaf, &ledger->machine.tip.seal_hash))
+        return corrupt(fault, "log entry", seal_index);
+    bytes = realloc(ledger->noted_bytes, note.size + seal.size);
+    if (bytes == NULL)
         return slk_ledger_fail(fault, SLK_E_NOMEM, NULL);
-    }
-    memcpy(bytes, note.at, note.size);
-    free(ledger->noted_bytes);
     ledger->noted_bytes = bytes;
+    memcpy(bytes, note.at, note.size);
+    memcpy(bytes + note.size, seal.at, seal.size);
+    ledger->noted_seal = slk_span_of(bytes + note.size, seal.size);
+    ledger->noted = malloc(sizeof(*ledger->noted));
+    if (ledger->noted == NULL)
+        return slk_ledger_fail(fault, SLK_E_NOMEM, NULL);
     if (slk_proof_read_note(ledger->noted, slk_span_of(bytes, note.size)) == SLK_OK)
         return SLK_OK;
     free(ledger->noted);
@@ -388,10 +400,9 @@ enum slk_err slk_ledger_prove(struct slk_ledger *ledger, const uint8_t handle[SL
         err = prove_map(ledger, handle, map_proof, sizeof(map_proof), &parts.map_proof.size, &ending, &present, fault);
     if (err == SLK_OK && present && with_history)
         err = history_load(ledger, &ending.row, &history, fault);
-    if (err == SLK_OK && slk_view_entry(ledger->view, ledger->machine.tip.log_size - 1, &parts.seal) != SLK_OK)
-        err = corrupt(fault, "log entry", ledger->machine.tip.log_size - 1);
     if (err == SLK_OK) {
         parts.noted = ledger->noted;
+        parts.seal = ledger->noted_seal;
         parts.map_proof.at = map_proof;
         parts.path_n = slk_log_last_path(&ledger->machine.log, path);
         parts.events = history.entries;

@@ -160,9 +160,20 @@ static enum slk_err land(struct slk_ledger *ledger, const struct slk_block *next
 
 /* ---- snapshots, a little between any two blocks ---- */
 
+/* Writing a snapshot costs as much as there are credentials, replaying a tail as much as it is long: the one pays for
+ * itself after a share of the other. */
+uint64_t slk_ledger_snapshot_interval(const struct slk_ledger *ledger)
+{
+    uint64_t share = slk_ledger_credentials_n(ledger) / 5;
+
+    if (ledger->options.snapshot_events > 0)
+        return ledger->options.snapshot_events;
+    return share > SLK_SNAPSHOT_EVENTS ? share : SLK_SNAPSHOT_EVENTS;
+}
+
 static enum slk_err begin_snapshot(struct slk_ledger *ledger)
 {
-    ledger->snapshot_next = ledger->machine.tip.events_n + ledger->options.snapshot_events; /* also when it fails: no hurry */
+    ledger->snapshot_next = ledger->machine.tip.events_n + slk_ledger_snapshot_interval(ledger); /* also when it fails: no hurry */
     ledger->snapshot_begun = ledger->machine.tip.events_n;
     return slk_snapshot_begin(&ledger->snapshot, ledger->store, &ledger->machine);
 }
