@@ -11,6 +11,7 @@ when it says why: `/* discouraged: why */`. tests/lint/selftest.py shows that ea
 """
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -79,7 +80,7 @@ class Tree:
         self._texts = {}
 
     def _list(self):
-        if os.path.exists(os.path.join(self.root, ".git")):
+        if os.path.exists(os.path.join(self.root, ".git")) and shutil.which("git"):
             r = subprocess.run(["git", "-c", "safe.directory=*", "-C", self.root, "ls-files", "-co", "--exclude-standard"],
                                capture_output=True, text=True)
             if r.returncode == 0:
