@@ -45,7 +45,7 @@ static void wycheproof_verdicts_are_equal(void **state)
     root = json_load_file(path, 0, &error);
     if (root == NULL) {
         print_message("# no Wycheproof vectors at %s: skipped\n", path);
-        skip();
+        return;
     }
     json_array_foreach(json_object_get(root, "testGroups"), i, group)
     {

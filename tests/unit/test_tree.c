@@ -488,7 +488,7 @@ static void run_vectors(const char *name, bool (*passes)(const json_t *c))
     size_t accepted_n = 0;
 
     if (root == NULL)
-        skip();
+        return;
     assert_int_equal(json_array_size(root), 98);
     for (size_t i = 0; i < json_array_size(root); i++) {
         const json_t *c = json_array_get(root, i);
