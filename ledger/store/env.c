@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -340,46 +341,87 @@ static enum slk_err open_bases(struct slk_env *env, MDB_txn *txn, bool create, s
 static enum slk_err check_and_open_bases(
     struct slk_env *env, const char *dir, const struct slk_env_options *options, struct slk_fault *fault)
 {
-    bool create = options->create;
     MDB_txn *txn = NULL;
-    enum slk_err err;
+    enum slk_err err = slk_env_read(env, &txn);
     int rc;
 
-    if (!create) {
+    if (err != SLK_OK)
+        return err;
+    err = slk_lmdb_check(dir, mdb_txn_id(txn), options->walk_all, fault);
+    while (err == SLK_E_RANGE) { /* two commits since: its meta page is gone; pin a newer one */
+        slk_env_read_reset(env, txn);
         err = slk_env_read(env, &txn);
-        if (err != SLK_OK)
+        if (err != SLK_OK) {
+            mdb_txn_abort(txn);
             return err;
-        err = slk_lmdb_check(dir, mdb_txn_id(txn), options->walk_all, fault);
-        while (err == SLK_E_RANGE) { /* two commits since: its meta page is gone; pin a newer one */
-            slk_env_read_reset(env, txn);
-            err = slk_env_read(env, &txn);
-            if (err != SLK_OK) {
-                mdb_txn_abort(txn);
-                return err;
-            }
-            err = slk_lmdb_check(dir, mdb_txn_id(txn), options->walk_all, fault);
         }
-        if (err != SLK_OK)
-            goto out;
-    } else {
-        rc = mdb_txn_begin(env->mdb, NULL, 0, &txn);
-        if (rc != 0)
-            return slk_env_err(rc);
+        err = slk_lmdb_check(dir, mdb_txn_id(txn), options->walk_all, fault);
     }
-    err = open_bases(env, txn, create, fault);
-    if (err == SLK_OK && create)
-        err = slk_env_err(slk_store_put_meta(env, txn, options->charter));
+    if (err == SLK_OK)
+        err = open_bases(env, txn, false, fault);
     if (err == SLK_OK) { /* handles outlive a transaction only when it commits, also one that reads */
-        rc = create ? slk_env_commit(env, txn) : mdb_txn_commit(txn);
+        rc = mdb_txn_commit(txn);
         txn = NULL;
         err = slk_env_err(rc);
-        if (err != SLK_OK)
-            slk_fault_set(fault, "data.mdb cannot be written: %s", mdb_strerror(rc));
     }
-out:
     mdb_txn_abort(txn); /* NULL is fine */
-    if (!create)
-        reader_leave(env);
+    reader_leave(env);
+    return err;
+}
+
+/* Format, chain and charter. */
+static int put_meta(struct slk_env *env, MDB_txn *txn, struct slk_span charter)
+{
+    MDB_dbi meta = env->base[SLK_BASE_META];
+    struct slk_hash chain_id;
+    uint8_t format[4];
+    int rc;
+
+    slk_put_u32(format, SLK_STORE_FORMAT);
+    slk_charter_chain_id(&chain_id, charter);
+    rc = slk_env_put(txn, meta, SLK_META_FORMAT, sizeof SLK_META_FORMAT - 1, format, sizeof format);
+    if (rc == 0)
+        rc = slk_env_put(
+            txn, meta, SLK_META_CHAIN_ID, sizeof SLK_META_CHAIN_ID - 1, chain_id.b, sizeof chain_id.b);
+    if (rc == 0)
+        rc = slk_env_put(txn, meta, SLK_META_CHARTER, sizeof SLK_META_CHARTER - 1, charter.at, charter.size);
+    return rc;
+}
+
+static enum slk_err fill_new(struct slk_env *env, struct slk_span charter, struct slk_fault *fault)
+{
+    MDB_txn *txn = NULL;
+    enum slk_err err = slk_env_err(mdb_txn_begin(env->mdb, NULL, 0, &txn));
+
+    if (err != SLK_OK)
+        return err;
+    err = open_bases(env, txn, true, fault);
+    if (err == SLK_OK)
+        err = slk_env_err(put_meta(env, txn, charter));
+    if (err == SLK_OK)
+        return slk_env_err(slk_env_commit(env, txn));
+    mdb_txn_abort(txn);
+    return err;
+}
+
+enum slk_err slk_env_make(const char *dir, struct slk_span charter, struct slk_fault *fault)
+{
+    char making[SLK_PATH_SIZE], from[SLK_PATH_SIZE], to[SLK_PATH_SIZE];
+    struct slk_env env = {.mdb = NULL};
+    enum slk_err err;
+
+    if (!slk_store_path(making, dir, SLK_MAKING) || !slk_store_path(from, dir, SLK_MAKING "/data.mdb") ||
+        !slk_store_path(to, dir, "data.mdb"))
+        return SLK_E_IO;
+    if (mkdir(making, 0700) != 0)
+        return slk_store_errno(errno);
+    err = slk_env_err(open_mdb(&env, making, MAP_SIZE_MIN, MDB_NOTLS));
+    if (err != SLK_OK)
+        return err;
+    err = fill_new(&env, charter, fault);
+    mdb_env_close(env.mdb);
+    if (err == SLK_OK && rename(from, to) != 0)
+        err = slk_store_errno(errno);
     return err;
 }
 

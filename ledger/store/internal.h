@@ -79,8 +79,6 @@ struct slk_env {
 
 struct slk_env_options {
     bool read_only;
-    bool create;
-    struct slk_span charter; /* create: the first transaction holds it, so that half a ledger is none */
     bool pin_only; /* fsck: trusts nothing but the meta pages */
     bool walk_all; /* look at every page of the structure first, however long that takes */
     size_t map_size;
@@ -90,6 +88,9 @@ struct slk_env_options {
 enum slk_err slk_env_open(
     struct slk_env **out, const char *dir, const struct slk_env_options *options, struct slk_fault *fault);
 void slk_env_close(struct slk_env *env); /* NULL is fine */
+/* Makes data.mdb: in a folder `making`, synced, then renamed: it is there whole or not at all. */
+#define SLK_MAKING "making"
+enum slk_err slk_env_make(const char *dir, struct slk_span charter, struct slk_fault *fault);
 /* Begins a read transaction, or renews *txn when it is one that was reset. Waits while the map grows. */
 enum slk_err slk_env_read(struct slk_env *env, MDB_txn **txn);
 void slk_env_read_end(struct slk_env *env, MDB_txn *txn);   /* frees it */
@@ -124,8 +125,6 @@ struct slk_store {
 };
 
 void slk_fault_set(struct slk_fault *fault, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* Format, chain and charter, into the transaction that makes the ledger. An error of LMDB's or 0. */
-int slk_store_put_meta(struct slk_env *env, MDB_txn *txn, struct slk_span charter);
 /* dir/name into out; false when too long. */
 #define SLK_PATH_SIZE 4096
 bool slk_store_path(char out[SLK_PATH_SIZE], const char *dir, const char *name);

@@ -692,12 +692,3 @@ enum slk_err slk_lmdb_newest(const char *dir, uint64_t *txn_id)
     slk_lmdb_close(&file);
     return err;
 }
-
-bool slk_lmdb_is_leftover(const char *dir)
-{
-    char path[SLK_PATH_SIZE];
-    struct stat st;
-
-    return slk_store_path(path, dir, "data.mdb") && stat(path, &st) == 0 && S_ISREG(st.st_mode) &&
-           st.st_size <= 2 * sysconf(_SC_PAGESIZE);
-}

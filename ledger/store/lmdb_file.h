@@ -108,7 +108,5 @@ SLK_MUST_CHECK enum slk_err slk_lmdb_check(
     const char *dir, uint64_t txn_id, bool whole, struct slk_fault *fault);
 /* Of the newest transaction; 0: none was ever committed. */
 SLK_MUST_CHECK enum slk_err slk_lmdb_newest(const char *dir, uint64_t *txn_id);
-/* data.mdb is what LMDB leaves when it is stopped before its first transaction: at most two meta pages. */
-bool slk_lmdb_is_leftover(const char *dir);
 
 #endif

@@ -382,12 +382,12 @@ void slk_store_close(struct slk_store *store)
     free(store);
 }
 
-static struct slk_env_options env_options(const struct slk_store_options *options, bool create)
+static struct slk_env_options env_options(const struct slk_store_options *options)
 {
-    struct slk_env_options e = {.create = create};
+    struct slk_env_options e = {.read_only = false};
 
     if (options != NULL) {
-        e.read_only = options->read_only && !create;
+        e.read_only = options->read_only;
         e.walk_all = options->unchecked; /* an auditor's: the file is somebody else's */
         e.map_size = options->map_size;
         e.map_headroom = options->map_headroom;
@@ -399,7 +399,7 @@ static struct slk_env_options env_options(const struct slk_store_options *option
 enum slk_err slk_store_open(
     struct slk_store **out, const char *dir, const struct slk_store_options *options, struct slk_fault *fault)
 {
-    struct slk_env_options env = env_options(options, false);
+    struct slk_env_options env = env_options(options);
     struct slk_store *store;
     uint64_t newest;
     enum slk_err err;
@@ -424,10 +424,11 @@ enum slk_err slk_store_open(
     return SLK_OK;
 }
 
-/* Nothing but what an interrupted slk_store_create leaves behind. */
+/* Nothing but what an interrupted slk_store_create leaves behind, and data.mdb, which has its own refusal. */
 static enum slk_err check_empty(const char *dir, struct slk_fault *fault)
 {
-    static const char *const ours[] = {".", "..", "data.mdb", "lock.mdb", "writer.lock", "newest"};
+    static const char *const ours[] = {
+        ".", "..", "data.mdb", SLK_MAKING, "lock.mdb", "writer.lock", "newest"};
     DIR *d = opendir(dir);
     enum slk_err err = SLK_OK;
     struct dirent *e;
@@ -450,48 +451,17 @@ static enum slk_err check_empty(const char *dir, struct slk_fault *fault)
     return err;
 }
 
-/* data.mdb from an interrupted create holds no transaction, for the first one makes the ledger; anything else is somebody's. */
-static enum slk_err remove_leftover(const char *dir, struct slk_fault *fault)
+/* What a slk_store_create that was interrupted left, never data.mdb: that one is whole as soon as it has its name. */
+static void remove_unfinished(const char *dir)
 {
+    static const char *const ours[] = {SLK_MAKING "/data.mdb", SLK_MAKING "/lock.mdb", "lock.mdb", "newest"};
     char path[SLK_PATH_SIZE];
-    uint64_t txn_id;
-    enum slk_err err;
 
-    if (!slk_store_path(path, dir, "data.mdb"))
-        return SLK_E_IO;
-    if (access(path, F_OK) != 0) {
-        if (slk_store_path(path, dir, "newest"))
-            (void)unlink(path); /* of a ledger that was removed from here */
-        return SLK_OK;
-    }
-    err = slk_lmdb_newest(dir, &txn_id);
-    if (err == SLK_OK && txn_id > 0) {
-        slk_fault_set(fault, "%s holds a ledger already", dir);
-        return SLK_E_EXISTS;
-    }
-    if (err != SLK_OK && !slk_lmdb_is_leftover(dir)) {
-        slk_fault_set(fault, "%s holds a data.mdb that is not an unfinished ledger", dir);
-        return SLK_E_EXISTS;
-    }
-    return unlink(path) == 0 ? SLK_OK : slk_store_errno(errno);
-}
-
-int slk_store_put_meta(struct slk_env *env, MDB_txn *txn, struct slk_span charter)
-{
-    MDB_dbi meta = env->base[SLK_BASE_META];
-    struct slk_hash chain_id;
-    uint8_t format[4];
-    int rc;
-
-    slk_put_u32(format, SLK_STORE_FORMAT);
-    slk_charter_chain_id(&chain_id, charter);
-    rc = slk_env_put(txn, meta, SLK_META_FORMAT, sizeof SLK_META_FORMAT - 1, format, sizeof format);
-    if (rc == 0)
-        rc = slk_env_put(
-            txn, meta, SLK_META_CHAIN_ID, sizeof SLK_META_CHAIN_ID - 1, chain_id.b, sizeof chain_id.b);
-    if (rc == 0)
-        rc = slk_env_put(txn, meta, SLK_META_CHARTER, sizeof SLK_META_CHARTER - 1, charter.at, charter.size);
-    return rc;
+    for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++)
+        if (slk_store_path(path, dir, ours[i]))
+            (void)unlink(path);
+    if (slk_store_path(path, dir, SLK_MAKING))
+        (void)rmdir(path);
 }
 
 /* LMDB syncs the file, nobody syncs the names: without this a power cut can take the whole directory. */
@@ -505,43 +475,55 @@ static enum slk_err sync_names(const char *dir)
     return err == SLK_OK ? slk_fsync_dir(parent) : err;
 }
 
-static void remove_files(const char *dir, bool made_dir)
+/* The writer's lock is held. */
+static enum slk_err make_in(struct slk_store *store, const char *dir, struct slk_span charter,
+    const struct slk_store_options *options, struct slk_fault *fault)
 {
-    static const char *const ours[] = {"data.mdb", "lock.mdb", "writer.lock", "newest"};
+    struct slk_env_options env = env_options(options);
     char path[SLK_PATH_SIZE];
+    enum slk_err err;
 
-    for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++)
-        if (slk_store_path(path, dir, ours[i]))
-            (void)unlink(path);
-    if (made_dir)
-        (void)rmdir(dir);
+    if (!slk_store_path(path, dir, "data.mdb"))
+        return SLK_E_IO;
+    if (access(path, F_OK) == 0) {
+        slk_fault_set(fault, "%s holds a ledger already", dir);
+        return SLK_E_EXISTS;
+    }
+    env.read_only = false;
+    remove_unfinished(dir);
+    err = slk_env_make(dir, charter, fault);
+    remove_unfinished(dir); /* its empty folder */
+    if (err == SLK_OK)
+        err = sync_names(dir);
+    if (err == SLK_OK)
+        err = slk_env_open(&store->env, dir, &env, fault);
+    if (err == SLK_OK)
+        err = load(store, false, 0, fault);
+    if (err != SLK_OK) { /* nobody was told of it yet */
+        slk_env_close(store->env);
+        store->env = NULL;
+        (void)unlink(path);
+        remove_unfinished(dir);
+    }
+    return err;
 }
 
 static enum slk_err create_in(struct slk_store **out, const char *dir, struct slk_span charter,
     const struct slk_store_options *options, struct slk_fault *fault)
 {
-    struct slk_env_options env = env_options(options, true);
+    char path[SLK_PATH_SIZE];
     struct slk_store *store;
     enum slk_err err = store_new(&store, dir, false);
 
-    env.charter = charter;
     if (err == SLK_OK)
         err = lock_writer(&store->lock_fd, dir, fault);
-    if (err == SLK_OK)
-        err = remove_leftover(dir, fault);
-    if (err == SLK_E_EXISTS || err == SLK_E_IN_USE) {
-        slk_store_close(store);
-        return err;
+    if (err == SLK_OK) {
+        err = make_in(store, dir, charter, options, fault);
+        if (err != SLK_OK && err != SLK_E_EXISTS && slk_store_path(path, dir, "writer.lock"))
+            (void)unlink(path);
     }
-    if (err == SLK_OK)
-        err = slk_env_open(&store->env, dir, &env, fault);
-    if (err == SLK_OK)
-        err = sync_names(dir);
-    if (err == SLK_OK)
-        err = load(store, false, 0, fault);
     if (err != SLK_OK) {
         slk_store_close(store);
-        remove_files(dir, false);
         return err;
     }
     *out = store;

@@ -251,8 +251,7 @@ enum slk_err slk_view_row(struct slk_view *view, uint64_t row, struct slk_row *o
 
     if (!view->has_tip || row >= view->tip.rows_n)
         return SLK_E_NOT_FOUND;
-    if (view->rows.size == 0 || row < view->rows_first ||
-        row - view->rows_first >= view->rows_n) {
+    if (view->rows.size == 0 || row < view->rows_first || row - view->rows_first >= view->rows_n) {
         view->rows.size = 0;
         err = slk_view_seek(view, SLK_BASE_ROWS, &first, &value);
         if (err != SLK_OK)

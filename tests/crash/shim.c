@@ -50,7 +50,6 @@ struct sector {
 struct file {
     dev_t device;
     ino_t inode;
-    char path[256];
     uint64_t certain_size;
     struct sector *sectors; /* open addressing */
     size_t sectors_n, slots_n;
@@ -153,7 +152,6 @@ static struct file *file_of(int fd)
         abort();
     files[files_n] =
         (struct file){.device = st.st_dev, .inode = st.st_ino, .certain_size = (uint64_t)st.st_size};
-    (void)snprintf(files[files_n].path, sizeof files[0].path, "%s", path);
     return &files[files_n++];
 }
 
@@ -250,9 +248,29 @@ static void barrier_of_range(struct file *f, int fd, uint64_t offset, uint64_t s
 
 /* ---- the end ---- */
 
+/* By its inode: it may have been renamed. */
+static int open_again(const struct file *f)
+{
+    DIR *d = opendir(dir);
+    struct dirent *e;
+    int fd = -1;
+
+    while (d != NULL && fd < 0 && (e = readdir(d)) != NULL) {
+        char path[512];
+        struct stat st;
+
+        (void)snprintf(path, sizeof path, "%s/%s", dir, e->d_name);
+        if (stat(path, &st) == 0 && st.st_ino == f->inode && st.st_dev == f->device)
+            fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC, 0);
+    }
+    if (d != NULL)
+        (void)closedir(d);
+    return fd;
+}
+
 static void lose_sectors(struct file *f, unsigned percent)
 {
-    int fd = (int)syscall(SYS_openat, AT_FDCWD, f->path, O_RDWR | O_CLOEXEC, 0);
+    int fd = open_again(f);
     uint64_t size;
     bool shrink = next_random() % 2 == 0;
 

@@ -358,7 +358,7 @@ enum workload_verdict workload_check(
     return tip == told->height ? WORKLOAD_AT_LAST : WORKLOAD_AT_IN_FLIGHT;
 }
 
-void workload_remove(const char *dir)
+static void remove_files(const char *dir)
 {
     DIR *d = opendir(dir);
     struct dirent *e;
@@ -373,4 +373,13 @@ void workload_remove(const char *dir)
     if (d != NULL)
         (void)closedir(d);
     (void)rmdir(dir);
+}
+
+void workload_remove(const char *dir)
+{
+    char making[1024];
+
+    (void)snprintf(making, sizeof making, "%s/making", dir); /* of an interrupted slk_store_create */
+    remove_files(making);
+    remove_files(dir);
 }

@@ -147,7 +147,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (slk_lmdb_check_head(dir, &fault) != SLK_OK)
         FUZZ_CHECK(fault.text[0] != 0);
     FUZZ_CHECK(slk_lmdb_newest(dir, &txn_id) != SLK_OK || slk_lmdb_check(dir, txn_id, false, &fault) != SLK_E_RANGE);
-    (void)slk_lmdb_is_leftover(dir);
     err = slk_lmdb_open(&file, dir, note_finding, &findings);
     FUZZ_CHECK(err == SLK_OK || err == SLK_E_CORRUPT);
     if (err == SLK_OK) {

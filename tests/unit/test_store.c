@@ -335,29 +335,43 @@ static void create_takes_over_an_interrupted_one(void **state)
     const char *dir = in_base("half");
     struct slk_fault fault = {0};
     struct slk_store *store;
-    uint8_t *whole;
-    size_t size;
 
     (void)state;
     assert_int_equal(mkdir(dir, 0700), 0);
-    write_file(file_in(dir, "data.mdb"), NULL, 0); /* stopped before LMDB wrote anything */
-    assert_int_equal(slk_store_open(&store, dir, NULL, &fault), SLK_E_CORRUPT);
-    slk_store_close(create(dir, m, NULL));
-    whole = read_file(file_in(dir, "data.mdb"), &size);
-    free(whole);
-
-    dir = in_base("half2");
-    { /* stopped after LMDB wrote its two first pages */
-        MDB_env *env;
-        assert_int_equal(mkdir(dir, 0700), 0);
-        assert_int_equal(mdb_env_create(&env), 0);
-        assert_int_equal(mdb_env_open(env, dir, 0, 0600), 0);
-        mdb_env_close(env);
-    }
+    assert_int_equal(mkdir(file_in(dir, SLK_MAKING), 0700), 0);
+    write_file(file_in(dir, SLK_MAKING "/data.mdb"), (const uint8_t *)"half a ledger", 13);
+    write_file(file_in(dir, SLK_MAKING "/lock.mdb"), NULL, 0);
+    write_file(file_in(dir, "newest"), (const uint8_t *)"old", 3);
     assert_int_equal(slk_store_open(&store, dir, NULL, &fault), SLK_E_NOT_FOUND);
-    assert_non_null(strstr(fault.text, "interrupted"));
-    slk_store_close(create(dir, m, NULL));
+    store = create(dir, m, NULL);
+    assert_int_not_equal(access(file_in(dir, SLK_MAKING), F_OK), 0);
+    slk_store_close(store);
     slk_store_close(reopen(dir, false));
+    maker_free(m);
+}
+
+static void create_never_removes_a_data_mdb(void **state)
+{
+    const char *dir = in_base("kept");
+    struct maker *m = maker_new(1, SMALL);
+    struct slk_fault fault = {0};
+    struct slk_store *store;
+    uint8_t *bytes;
+    size_t size;
+
+    (void)state;
+    make_ledger(dir, 1, 3);
+    assert_int_equal(unlink(file_in(dir, "writer.lock")), 0);
+    assert_int_equal(mkdir(file_in(dir, "writer.lock"), 0700), 0); /* the lock cannot be taken */
+    assert_int_not_equal(slk_store_create(&store, dir, maker_charter(m), NULL, &fault), SLK_OK);
+    assert_int_equal(rmdir(file_in(dir, "writer.lock")), 0);
+    slk_store_close(reopen(dir, false));
+
+    write_file(file_in(dir, "data.mdb"), (const uint8_t *)"ruins", 5); /* not even then */
+    assert_int_equal(slk_store_create(&store, dir, maker_charter(m), NULL, &fault), SLK_E_EXISTS);
+    bytes = read_file(file_in(dir, "data.mdb"), &size);
+    assert_int_equal(size, 5);
+    free(bytes);
     maker_free(m);
 }
 
@@ -1743,6 +1757,7 @@ int main(void)
         cmocka_unit_test(created_ledger_is_empty_and_opens_again),
         cmocka_unit_test(create_refuses_what_is_there),
         cmocka_unit_test(create_takes_over_an_interrupted_one),
+        cmocka_unit_test(create_never_removes_a_data_mdb),
         cmocka_unit_test(open_refuses_what_is_not_there),
         cmocka_unit_test(newer_format_is_refused),
         cmocka_unit_test(another_chains_charter_is_refused),
