@@ -55,7 +55,7 @@ void slk_bft_free(struct slk_bft *core)
     free(core);
 }
 
-struct slk_bft_effect *bft_effect(struct slk_bft *core, enum slk_bft_effect_kind kind)
+struct slk_bft_effect *slk_bft_effect(struct slk_bft *core, enum slk_bft_effect_kind kind)
 {
     struct slk_bft_effect *effect;
 
@@ -67,7 +67,7 @@ struct slk_bft_effect *bft_effect(struct slk_bft *core, enum slk_bft_effect_kind
 }
 
 /* A message to `peer`; when too many are under way this one is lost, as the network may lose any. */
-struct slk_msg *bft_msg(struct slk_bft *core, enum slk_msg_kind kind, uint16_t peer)
+struct slk_msg *slk_bft_msg(struct slk_bft *core, enum slk_msg_kind kind, uint16_t peer)
 {
     static const struct slk_msg empty;
     struct slk_msg *msg;
@@ -78,13 +78,13 @@ struct slk_msg *bft_msg(struct slk_bft *core, enum slk_msg_kind kind, uint16_t p
     msg = &core->out->msgs[core->out->msgs_n++];
     *msg = empty;
     msg->kind = kind;
-    effect = bft_effect(core, SLK_OUT_SEND);
+    effect = slk_bft_effect(core, SLK_OUT_SEND);
     effect->peer = peer;
     effect->msg = msg;
     return msg;
 }
 
-struct slk_bft_record *bft_record(struct slk_bft *core, enum slk_bft_record_kind kind)
+struct slk_bft_record *slk_bft_record(struct slk_bft *core, enum slk_bft_record_kind kind)
 {
     struct slk_bft_record *record;
 
@@ -95,33 +95,33 @@ struct slk_bft_record *bft_record(struct slk_bft *core, enum slk_bft_record_kind
     return record;
 }
 
-void bft_wake(struct slk_bft *core, uint64_t at_ms)
+void slk_bft_wake(struct slk_bft *core, uint64_t at_ms)
 {
     if (at_ms < core->wake_ms)
         core->wake_ms = at_ms;
 }
 
-void bft_wake_wall(struct slk_bft *core, uint64_t at_wall_ms)
+void slk_bft_wake_wall(struct slk_bft *core, uint64_t at_wall_ms)
 {
     uint64_t in_ms = at_wall_ms > core->wall_ms ? at_wall_ms - core->wall_ms : 0;
 
     if (in_ms <= UINT64_MAX - core->now_ms)
-        bft_wake(core, core->now_ms + in_ms);
+        slk_bft_wake(core, core->now_ms + in_ms);
 }
 
-void bft_alarm(struct slk_bft *core, enum slk_bft_alarm alarm)
+void slk_bft_alarm(struct slk_bft *core, enum slk_bft_alarm alarm)
 {
-    bft_effect(core, SLK_OUT_ALARM)->alarm = alarm;
+    slk_bft_effect(core, SLK_OUT_ALARM)->alarm = alarm;
 }
 
-void bft_charge(struct slk_bft *core, uint16_t peer)
+void slk_bft_charge(struct slk_bft *core, uint16_t peer)
 {
     core->dropped++;
-    bft_effect(core, SLK_OUT_CHARGE)->peer = peer;
+    slk_bft_effect(core, SLK_OUT_CHARGE)->peer = peer;
 }
 
 /* A view's place, remembered as touched. */
-struct view *bft_view(struct slk_bft *core, uint32_t view)
+struct view *slk_bft_view(struct slk_bft *core, uint32_t view)
 {
     assert(view > 0 && view <= SLK_BFT_VIEWS);
     if (view > core->top)
@@ -130,7 +130,7 @@ struct view *bft_view(struct slk_bft *core, uint32_t view)
 }
 
 /* E.g. not before the others had a chance to say what they remember of me (protocol §2.6, amnesia). */
-bool bft_may_vote(const struct slk_bft *core)
+bool slk_bft_may_vote(const struct slk_bft *core)
 {
     return core->me < core->n && !core->is_muted && !core->is_decided &&
            (core->n == 1 || core->now_ms >= core->guard_ms || slk_bits_n(core->heard) >= core->q - 1);
@@ -147,7 +147,7 @@ static void on_persisted(struct slk_bft *core, uint64_t seq)
             if (own->state != OWN_SAVING || own->seq > seq)
                 continue;
             own->state = OWN_SAVED;
-            bft_effect(core, SLK_OUT_SIGN)->statement = own->vote.statement;
+            slk_bft_effect(core, SLK_OUT_SIGN)->statement = own->vote.statement;
         }
     }
 }
@@ -174,11 +174,11 @@ static void on_signed(struct slk_bft *core, const struct slk_vote *vote)
     own->state = OWN_SIGNED;
     if (s->kind == SLK_VOTE_PROPOSE) {
         core->views[s->view].proposal = own->vote;
-        bft_send_proposal(core, s->view, SLK_BFT_ALL);
+        slk_bft_send_proposal(core, s->view, SLK_BFT_ALL);
         return;
     }
-    bft_tally(core, &own->vote);
-    if (core->n > 1 && (msg = bft_msg(core, SLK_MSG_VOTE, SLK_BFT_ALL)) != NULL)
+    slk_bft_tally(core, &own->vote);
+    if (core->n > 1 && (msg = slk_bft_msg(core, SLK_MSG_VOTE, SLK_BFT_ALL)) != NULL)
         msg->vote = own->vote;
 }
 
@@ -205,9 +205,9 @@ static void on_committed(struct slk_bft *core, const struct slk_bft_tip *tip)
     core->backoff += failed;
     if (core->backoff > 0)
         core->backoff--;
-    bft_effect(core, SLK_OUT_COSIGN)->seq = tip->height;
-    bft_start_height(core, tip);
-    bft_replay_next(core);
+    slk_bft_effect(core, SLK_OUT_COSIGN)->seq = tip->height;
+    slk_bft_start_height(core, tip);
+    slk_bft_replay_next(core);
 }
 
 static void on_pool(struct slk_bft *core, const struct slk_bft_input *in)
@@ -225,7 +225,7 @@ static void dispatch(struct slk_bft *core, const struct slk_bft_input *in)
 {
     switch (in->kind) {
     case SLK_IN_MSG:
-        bft_on_msg(core, in->msg, in->peer);
+        slk_bft_on_msg(core, in->msg, in->peer);
         break;
     case SLK_IN_TICK:
         break;
@@ -239,7 +239,7 @@ static void dispatch(struct slk_bft *core, const struct slk_bft_input *in)
         on_validated(core, &in->hash, in->verdict);
         break;
     case SLK_IN_BUILT:
-        bft_built(core, in);
+        slk_bft_built(core, in);
         break;
     case SLK_IN_COMMITTED:
         on_committed(core, in->tip);
@@ -259,17 +259,17 @@ static void settle(struct slk_bft *core)
 
     do {
         core->wake_ms = UINT64_MAX;
-        fired = bft_rules(core);
-        fired |= bft_requests(core);
-        fired |= bft_status_due(core);
+        fired = slk_bft_rules(core);
+        fired |= slk_bft_requests(core);
+        fired |= slk_bft_status_due(core);
         assert(++rounds <= ROUNDS_MAX);
     } while (fired);
     if (core->is_mute_new) {
         core->is_mute_new = false;
-        bft_record(core, SLK_RECORD_MUTED);
+        slk_bft_record(core, SLK_RECORD_MUTED);
     }
     if (core->out->records_n > 0) {
-        effect = bft_effect(core, SLK_OUT_PERSIST);
+        effect = slk_bft_effect(core, SLK_OUT_PERSIST);
         effect->seq = core->seq++;
         effect->first = 0;
         effect->n = core->out->records_n;
@@ -292,7 +292,7 @@ void slk_bft_start(struct slk_bft *core, const struct slk_bft_tip *tip, const st
 {
     assert(core->height == 0);
     take(core, at, out);
-    bft_boot(core, tip, records, records_n);
+    slk_bft_boot(core, tip, records, records_n);
     settle(core);
     core->out = NULL;
 }

@@ -39,7 +39,7 @@ static bool ask(struct slk_bft *core, const struct question *q)
         return false;
     }
     if (!is_new && core->now_ms < r->due_ms && !MUTATED(GET_STORM)) {
-        bft_wake(core, r->due_ms);
+        slk_bft_wake(core, r->due_ms);
         return false;
     }
     if (is_new) {
@@ -51,8 +51,8 @@ static bool ask(struct slk_bft *core, const struct question *q)
         r->peer = next_peer(q->peers, (uint16_t)(r->peer + 1));
     }
     r->due_ms = core->now_ms + r->wait_ms;
-    bft_wake(core, r->due_ms);
-    msg = bft_msg(core, SLK_MSG_GET, r->peer);
+    slk_bft_wake(core, r->due_ms);
+    msg = slk_bft_msg(core, SLK_MSG_GET, r->peer);
     if (msg != NULL)
         msg->get = q->get;
     return msg != NULL;
@@ -70,7 +70,7 @@ static void ask_justification(struct slk_bft *core)
     struct question q = {.what = SLK_GET_JUST};
     uint32_t carried, gap = 0;
 
-    q.is_wanted = !core->is_decided && !bft_justify(core, core->view, &carried, &gap);
+    q.is_wanted = !core->is_decided && !slk_bft_justify(core, core->view, &carried, &gap);
     q.key = gap;
     q.peers = everybody_else(core);
     q.first = slk_council_leader(&core->tip.council, core->height, core->view);
@@ -81,7 +81,7 @@ static void ask_justification(struct slk_bft *core)
 static void ask_body(struct slk_bft *core)
 {
     struct question q = {.what = SLK_GET_BODY};
-    size_t at = bft_missing_block(core);
+    size_t at = slk_bft_missing_block(core);
 
     q.is_wanted = at < SLK_BFT_BLOCKS;
     q.key = core->height;
@@ -124,7 +124,7 @@ static void ask_own_vote(struct slk_bft *core)
         core->ask_kind = 0; /* nobody shows it */
 }
 
-bool bft_requests(struct slk_bft *core)
+bool slk_bft_requests(struct slk_bft *core)
 {
     if (core->n == 1 && core->me == 0)
         return false;
@@ -140,12 +140,12 @@ static void answer_justification(struct slk_bft *core, uint32_t view, uint16_t p
     uint32_t carried = 0, gap = 0;
     struct slk_msg *msg;
 
-    if (view == 0 || view > core->view || (msg = bft_msg(core, SLK_MSG_CERT, peer)) == NULL)
+    if (view == 0 || view > core->view || (msg = slk_bft_msg(core, SLK_MSG_CERT, peer)) == NULL)
         return;
-    if (!bft_justify(core, view, &carried, &gap))
+    if (!slk_bft_justify(core, view, &carried, &gap))
         carried = gap;
     msg->height = core->height;
-    msg->certs_n = bft_justification(core, view, carried, msg->certs, SLK_JUST_MAX);
+    msg->certs_n = slk_bft_justification(core, view, carried, msg->certs, SLK_JUST_MAX);
     if (msg->certs_n == 0) { /* nothing to tell: take the message back */
         core->out->n--;
         core->out->msgs_n--;
@@ -154,22 +154,24 @@ static void answer_justification(struct slk_bft *core, uint32_t view, uint16_t p
 
 static void answer_vote(struct slk_bft *core, const struct slk_get *get, uint16_t peer)
 {
-    int index = bft_votes_index((enum slk_vote_kind)get->kind);
+    int index = slk_bft_votes_index((enum slk_vote_kind)get->kind);
     const struct votes *votes;
     struct slk_msg *msg;
 
     if (peer >= core->n || get->view == 0 || get->view > core->top || index < 0)
         return;
     votes = &core->views[get->view].votes[index];
-    if ((votes->have >> peer & 1) == 0 || (msg = bft_msg(core, SLK_MSG_VOTE, peer)) == NULL)
+    if ((votes->have >> peer & 1) == 0 || (msg = slk_bft_msg(core, SLK_MSG_VOTE, peer)) == NULL)
         return;
-    msg->vote.statement = (struct slk_statement){
-        .kind = bft_votes_kind(index), .height = core->height, .view = get->view, .hash = votes->hash[peer]};
+    msg->vote.statement = (struct slk_statement){.kind = slk_bft_votes_kind(index),
+        .height = core->height,
+        .view = get->view,
+        .hash = votes->hash[peer]};
     msg->vote.signer = peer;
     memcpy(msg->vote.sig, votes->sig[peer], SLK_SIGNATURE_SIZE);
 }
 
-void bft_on_get(struct slk_bft *core, const struct slk_get *get, uint16_t peer)
+void slk_bft_on_get(struct slk_bft *core, const struct slk_get *get, uint16_t peer)
 {
     struct slk_bft_effect *effect;
 
@@ -184,7 +186,7 @@ void bft_on_get(struct slk_bft *core, const struct slk_get *get, uint16_t peer)
         return;
     case SLK_GET_BODY:
     case SLK_GET_COMMIT:
-        effect = bft_effect(core, SLK_OUT_SERVE);
+        effect = slk_bft_effect(core, SLK_OUT_SERVE);
         effect->peer = peer;
         effect->get = *get;
         return;
@@ -195,11 +197,11 @@ void bft_on_get(struct slk_bft *core, const struct slk_get *get, uint16_t peer)
 
 /* A body that was asked for; what was not is a violation (protocol §3.4). Whether it is the right body for this header
  * the driver says, as with any other. */
-void bft_on_data(struct slk_bft *core, const struct slk_msg *msg, uint16_t peer)
+void slk_bft_on_data(struct slk_bft *core, const struct slk_msg *msg, uint16_t peer)
 {
     struct slk_bft_effect *effect;
     struct block *block;
-    size_t at = bft_missing_block(core);
+    size_t at = slk_bft_missing_block(core);
 
     if (!core->get[SLK_GET_BODY].is_open || at == SLK_BFT_BLOCKS ||
         !slk_hash_equal(&core->blocks[at].hash, &msg->hash)) {
@@ -207,9 +209,9 @@ void bft_on_data(struct slk_bft *core, const struct slk_msg *msg, uint16_t peer)
         (void)peer;
         return;
     }
-    block = &core->blocks[bft_block_header(core, msg->header.at, &msg->hash)];
+    block = &core->blocks[slk_bft_block_header(core, msg->header.at, &msg->hash)];
     block->state = BLOCK_UNKNOWN;
-    effect = bft_effect(core, SLK_OUT_BODY);
+    effect = slk_bft_effect(core, SLK_OUT_BODY);
     effect->hash = block->hash;
     effect->header = block->header;
     effect->body = msg->body;

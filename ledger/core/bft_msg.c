@@ -4,12 +4,12 @@
 static void take_certs(struct slk_bft *core, const struct slk_msg *msg, uint16_t peer)
 {
     for (size_t i = 0; i < msg->certs_n; i++)
-        bft_cert(core, msg->certs[i], peer);
+        slk_bft_cert(core, msg->certs[i], peer);
 }
 
 static void keep_body(struct slk_bft *core, const struct slk_msg *msg)
 {
-    struct slk_bft_effect *effect = bft_effect(core, SLK_OUT_BODY);
+    struct slk_bft_effect *effect = slk_bft_effect(core, SLK_OUT_BODY);
 
     effect->hash = msg->hash;
     effect->header = msg->header.at;
@@ -44,11 +44,11 @@ static void second_proposal(struct slk_bft *core, const struct slk_msg *msg, uin
     if (view->is_equivocated || view->own[SLK_VOTE_PROPOSE].state != OWN_NONE)
         return;
     if (!slk_vote_check(&msg->vote, &core->tip.council, &core->config.verifier)) {
-        bft_charge(core, peer);
+        slk_bft_charge(core, peer);
         return;
     }
     view->is_equivocated = true;
-    bft_evidence(core, &view->proposal, &msg->vote);
+    slk_bft_evidence(core, &view->proposal, &msg->vote);
 }
 
 static void own_proposal(struct slk_bft *core, const struct slk_msg *msg)
@@ -61,10 +61,10 @@ static void own_proposal(struct slk_bft *core, const struct slk_msg *msg)
         core->is_muted || !slk_vote_check(&msg->vote, &core->tip.council, &core->config.verifier))
         return;
     core->is_muted = core->is_mute_new = true;
-    bft_alarm(core, SLK_ALARM_AMNESIA);
+    slk_bft_alarm(core, SLK_ALARM_AMNESIA);
 }
 
-void bft_on_proposal(struct slk_bft *core, const struct slk_msg *msg, uint16_t peer, bool has_body)
+void slk_bft_on_proposal(struct slk_bft *core, const struct slk_msg *msg, uint16_t peer, bool has_body)
 {
     const struct slk_statement *s = &msg->vote.statement;
     struct view *view;
@@ -87,16 +87,16 @@ void bft_on_proposal(struct slk_bft *core, const struct slk_msg *msg, uint16_t p
         core->dropped++;
         return;
     }
-    view = bft_view(core, s->view);
+    view = slk_bft_view(core, s->view);
     if (view->has_proposal) {
         second_proposal(core, msg, peer);
         return;
     }
     if (!slk_vote_check(&msg->vote, &core->tip.council, &core->config.verifier)) {
-        bft_charge(core, peer);
+        slk_bft_charge(core, peer);
         return;
     }
-    at = bft_block_header(core, msg->header.at, &msg->hash);
+    at = slk_bft_block_header(core, msg->header.at, &msg->hash);
     if (at == SLK_BFT_BLOCKS)
         return;
     view->has_proposal = true;
@@ -112,12 +112,12 @@ static void on_commit(struct slk_bft *core, const struct slk_msg *msg, uint16_t 
     const struct slk_cert *cert = msg->certs[0];
 
     if (cert->kind != SLK_VOTE_FINALIZE || !slk_hash_equal(&cert->hash, &msg->hash)) {
-        bft_charge(core, peer);
+        slk_bft_charge(core, peer);
         return;
     }
-    bft_cert(core, cert, peer);
+    slk_bft_cert(core, cert, peer);
     if (core->is_decided && slk_hash_equal(&core->decided.hash, &msg->hash))
-        (void)bft_block_header(core, msg->header.at, &msg->hash);
+        (void)slk_bft_block_header(core, msg->header.at, &msg->hash);
 }
 
 static bool contradict(const struct slk_statement *a, const struct slk_statement *b)
@@ -139,13 +139,13 @@ static void on_evidence(struct slk_bft *core, const struct slk_msg *msg, uint16_
     if (msg->vote.signer != msg->other.signer || !contradict(&msg->vote.statement, &msg->other.statement) ||
         !slk_vote_check(&msg->vote, &core->tip.council, &core->config.verifier) ||
         !slk_vote_check(&msg->other, &core->tip.council, &core->config.verifier)) {
-        bft_charge(core, peer);
+        slk_bft_charge(core, peer);
         return;
     }
-    bft_evidence(core, &msg->vote, &msg->other);
+    slk_bft_evidence(core, &msg->vote, &msg->other);
 }
 
-void bft_on_msg(struct slk_bft *core, const struct slk_msg *msg, uint16_t peer)
+void slk_bft_on_msg(struct slk_bft *core, const struct slk_msg *msg, uint16_t peer)
 {
     if (peer >= core->n && msg->kind != SLK_MSG_STATUS && msg->kind != SLK_MSG_GET) {
         core->dropped++; /* an observer has no say (protocol §2.15) */
@@ -153,27 +153,27 @@ void bft_on_msg(struct slk_bft *core, const struct slk_msg *msg, uint16_t peer)
     }
     switch (msg->kind) {
     case SLK_MSG_PROPOSAL:
-        bft_on_proposal(core, msg, peer, true);
+        slk_bft_on_proposal(core, msg, peer, true);
         return;
     case SLK_MSG_VOTE:
-        if (bft_vote(core, &msg->vote, peer) && msg->vote.statement.kind == SLK_VOTE_NULLIFY &&
+        if (slk_bft_vote(core, &msg->vote, peer) && msg->vote.statement.kind == SLK_VOTE_NULLIFY &&
             !core->is_armed)
-            bft_effect(core, SLK_OUT_PULL)->peer = peer; /* does it know of work? (protocol §2.9) */
+            slk_bft_effect(core, SLK_OUT_PULL)->peer = peer; /* does it know of work? (protocol §2.9) */
         return;
     case SLK_MSG_CERT:
         take_certs(core, msg, peer);
         return;
     case SLK_MSG_STATUS:
-        bft_on_status(core, &msg->status, peer);
+        slk_bft_on_status(core, &msg->status, peer);
         return;
     case SLK_MSG_COMMIT:
         on_commit(core, msg, peer);
         return;
     case SLK_MSG_GET:
-        bft_on_get(core, &msg->get, peer);
+        slk_bft_on_get(core, &msg->get, peer);
         return;
     case SLK_MSG_DATA:
-        bft_on_data(core, msg, peer);
+        slk_bft_on_data(core, msg, peer);
         return;
     case SLK_MSG_EVIDENCE:
         on_evidence(core, msg, peer);

@@ -144,57 +144,57 @@ struct slk_bft {
 };
 
 /* bft.c */
-struct slk_bft_effect *bft_effect(struct slk_bft *core, enum slk_bft_effect_kind kind);
-struct slk_msg *bft_msg(struct slk_bft *core, enum slk_msg_kind kind, uint16_t peer);
-struct slk_bft_record *bft_record(struct slk_bft *core, enum slk_bft_record_kind kind);
-void bft_wake(struct slk_bft *core, uint64_t at_ms);
-void bft_wake_wall(struct slk_bft *core, uint64_t at_wall_ms);
-void bft_alarm(struct slk_bft *core, enum slk_bft_alarm alarm);
-void bft_charge(struct slk_bft *core, uint16_t peer);
-struct view *bft_view(struct slk_bft *core, uint32_t view);
-bool bft_may_vote(const struct slk_bft *core);
+struct slk_bft_effect *slk_bft_effect(struct slk_bft *core, enum slk_bft_effect_kind kind);
+struct slk_msg *slk_bft_msg(struct slk_bft *core, enum slk_msg_kind kind, uint16_t peer);
+struct slk_bft_record *slk_bft_record(struct slk_bft *core, enum slk_bft_record_kind kind);
+void slk_bft_wake(struct slk_bft *core, uint64_t at_ms);
+void slk_bft_wake_wall(struct slk_bft *core, uint64_t at_wall_ms);
+void slk_bft_alarm(struct slk_bft *core, enum slk_bft_alarm alarm);
+void slk_bft_charge(struct slk_bft *core, uint16_t peer);
+struct view *slk_bft_view(struct slk_bft *core, uint32_t view);
+bool slk_bft_may_vote(const struct slk_bft *core);
 
 /* bft_tally.c: votes, certificates, blocks that are known; evidence */
-size_t bft_block(struct slk_bft *core, const struct slk_hash *hash);
-size_t bft_block_header(struct slk_bft *core, const uint8_t *header, const struct slk_hash *hash);
-bool bft_vote(struct slk_bft *core, const struct slk_vote *vote, uint16_t peer);
-void bft_tally(struct slk_bft *core, const struct slk_vote *vote);
-void bft_cert(struct slk_bft *core, const struct slk_cert *cert, uint16_t peer);
-void bft_hold(struct slk_bft *core, const struct slk_cert *cert);
-void bft_evidence(struct slk_bft *core, const struct slk_vote *first, const struct slk_vote *second);
-int bft_votes_index(enum slk_vote_kind kind);
-enum slk_vote_kind bft_votes_kind(int index);
+size_t slk_bft_block(struct slk_bft *core, const struct slk_hash *hash);
+size_t slk_bft_block_header(struct slk_bft *core, const uint8_t *header, const struct slk_hash *hash);
+bool slk_bft_vote(struct slk_bft *core, const struct slk_vote *vote, uint16_t peer);
+void slk_bft_tally(struct slk_bft *core, const struct slk_vote *vote);
+void slk_bft_cert(struct slk_bft *core, const struct slk_cert *cert, uint16_t peer);
+void slk_bft_hold(struct slk_bft *core, const struct slk_cert *cert);
+void slk_bft_evidence(struct slk_bft *core, const struct slk_vote *first, const struct slk_vote *second);
+int slk_bft_votes_index(enum slk_vote_kind kind);
+enum slk_vote_kind slk_bft_votes_kind(int index);
 
 /* bft_rules.c: R2 to R8; each says whether it fired */
-bool bft_rules(struct slk_bft *core);
+bool slk_bft_rules(struct slk_bft *core);
 /* True when the certificates that justify a proposal in `view` are all here, for the highest *carried; else *gap is
  * the highest view without any. */
-bool bft_justify(const struct slk_bft *core, uint32_t view, uint32_t *carried, uint32_t *gap);
+bool slk_bft_justify(const struct slk_bft *core, uint32_t view, uint32_t *carried, uint32_t *gap);
 /* K(view - 1) down to K(carried + 1), then N(carried): as many as fit and are held. */
-size_t bft_justification(const struct slk_bft *core, uint32_t view, uint32_t carried,
+size_t slk_bft_justification(const struct slk_bft *core, uint32_t view, uint32_t carried,
     const struct slk_cert *out[], size_t out_max);
 /* A block that has to be here for something to go on: SLK_BFT_BLOCKS when there is none that is missing. */
-size_t bft_missing_block(const struct slk_bft *core);
-void bft_send_proposal(struct slk_bft *core, uint32_t view, uint16_t peer);
-void bft_built(struct slk_bft *core, const struct slk_bft_input *in);
+size_t slk_bft_missing_block(const struct slk_bft *core);
+void slk_bft_send_proposal(struct slk_bft *core, uint32_t view, uint16_t peer);
+void slk_bft_built(struct slk_bft *core, const struct slk_bft_input *in);
 
 /* bft_status.c: R9; bft_get.c: R10 */
-bool bft_status_due(struct slk_bft *core);
-void bft_status_soon(struct slk_bft *core, uint64_t in_ms);
-void bft_on_status(struct slk_bft *core, const struct slk_status *s, uint16_t peer);
-bool bft_requests(struct slk_bft *core);
-void bft_on_get(struct slk_bft *core, const struct slk_get *get, uint16_t peer);
-void bft_on_data(struct slk_bft *core, const struct slk_msg *msg, uint16_t peer);
+bool slk_bft_status_due(struct slk_bft *core);
+void slk_bft_status_soon(struct slk_bft *core, uint64_t in_ms);
+void slk_bft_on_status(struct slk_bft *core, const struct slk_status *s, uint16_t peer);
+bool slk_bft_requests(struct slk_bft *core);
+void slk_bft_on_get(struct slk_bft *core, const struct slk_get *get, uint16_t peer);
+void slk_bft_on_data(struct slk_bft *core, const struct slk_msg *msg, uint16_t peer);
 
 /* bft_recover.c: starting a height, a boot */
-void bft_start_height(struct slk_bft *core, const struct slk_bft_tip *tip);
-void bft_replay_next(struct slk_bft *core);
-void bft_boot(struct slk_bft *core, const struct slk_bft_tip *tip, const struct slk_bft_record *records,
+void slk_bft_start_height(struct slk_bft *core, const struct slk_bft_tip *tip);
+void slk_bft_replay_next(struct slk_bft *core);
+void slk_bft_boot(struct slk_bft *core, const struct slk_bft_tip *tip, const struct slk_bft_record *records,
     size_t records_n);
 
 /* bft_msg.c */
 /* has_body: msg->body is the body of a fresh block, perhaps empty; else it was kept before. */
-void bft_on_proposal(struct slk_bft *core, const struct slk_msg *msg, uint16_t peer, bool has_body);
-void bft_on_msg(struct slk_bft *core, const struct slk_msg *msg, uint16_t peer);
+void slk_bft_on_proposal(struct slk_bft *core, const struct slk_msg *msg, uint16_t peer, bool has_body);
+void slk_bft_on_msg(struct slk_bft *core, const struct slk_msg *msg, uint16_t peer);
 
 #endif

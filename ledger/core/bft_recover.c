@@ -15,7 +15,7 @@ static void forget_views(struct slk_bft *core)
     core->blocks_n = 0;
 }
 
-void bft_start_height(struct slk_bft *core, const struct slk_bft_tip *tip)
+void slk_bft_start_height(struct slk_bft *core, const struct slk_bft_tip *tip)
 {
     assert(tip->council.n > 0 && tip->council.n <= SLK_CHARTER_VOTING_MAX);
     assert(tip->height < UINT64_MAX);
@@ -33,16 +33,16 @@ void bft_start_height(struct slk_bft *core, const struct slk_bft_tip *tip)
     core->me = tip->me < core->n ? tip->me : SLK_BFT_NOBODY;
     core->height = tip->height + 1;
     core->view = 1;
-    (void)bft_view(core, 1);
+    (void)slk_bft_view(core, 1);
     core->entered_ms = core->committed_ms = core->now_ms;
     core->is_armed = core->must_push = core->is_building = core->is_build_refused = false;
     core->is_decided = core->is_commit_asked = false;
     core->voters = core->accused = 0;
-    bft_status_soon(core, core->config.status_ms);
+    slk_bft_status_soon(core, core->config.status_ms);
 }
 
 /* What came for this height while the one before it was being committed. */
-void bft_replay_next(struct slk_bft *core)
+void slk_bft_replay_next(struct slk_bft *core)
 {
     static const struct slk_msg empty;
     struct slk_msg msg = empty;
@@ -53,7 +53,7 @@ void bft_replay_next(struct slk_bft *core)
         msg.vote = core->next_proposal;
         msg.header = slk_span_of(core->next_header, sizeof(core->next_header));
         msg.hash = core->next_proposal.statement.hash;
-        bft_on_proposal(core, &msg, core->next_proposal.signer, false);
+        slk_bft_on_proposal(core, &msg, core->next_proposal.signer, false);
     }
     for (int view = 0; view < NEXT_VIEWS; view++) {
         for (int index = 0; index < VOTES_N; index++) {
@@ -62,7 +62,7 @@ void bft_replay_next(struct slk_bft *core)
             core->next_have[view][index] = 0;
             for (size_t signer = 0; signer < core->n; signer++)
                 if ((have >> signer & 1) != 0)
-                    (void)bft_vote(core, &core->next_votes[view][index][signer], (uint16_t)signer);
+                    (void)slk_bft_vote(core, &core->next_votes[view][index][signer], (uint16_t)signer);
         }
     }
 }
@@ -80,7 +80,7 @@ static void load_vote(struct slk_bft *core, const struct slk_statement *s)
 
     if (MUTATED(AMNESIA))
         return;
-    view = bft_view(core, s->view);
+    view = slk_bft_view(core, s->view);
     own = &view->own[s->kind];
     own->vote.statement = *s;
     own->vote.signer = core->me;
@@ -88,13 +88,13 @@ static void load_vote(struct slk_bft *core, const struct slk_statement *s)
     reach(core, s->view);
     if (s->kind == SLK_VOTE_PROPOSE) {
         view->has_proposal = true;
-        view->block = bft_block(core, &s->hash);
+        view->block = slk_bft_block(core, &s->hash);
         view->proposal = own->vote;
         assert(view->block < SLK_BFT_BLOCKS);
     }
     /* Signed anew (Ed25519 gives the same bytes), counted and sent as at the first time. */
     if (!MUTATED(NOT_RETALLIED))
-        bft_effect(core, SLK_OUT_SIGN)->statement = *s;
+        slk_bft_effect(core, SLK_OUT_SIGN)->statement = *s;
 }
 
 static void load(struct slk_bft *core, const struct slk_bft_record *record)
@@ -110,7 +110,7 @@ static void load(struct slk_bft *core, const struct slk_bft_record *record)
         return;
     case SLK_RECORD_CERT:
         assert(record->cert->height == core->height && record->cert->view <= SLK_BFT_VIEWS);
-        bft_hold(core, record->cert);
+        slk_bft_hold(core, record->cert);
         if (record->cert->kind == SLK_VOTE_NULLIFY)
             core->views[record->cert->view].k.is_saved = true;
         else
@@ -118,7 +118,7 @@ static void load(struct slk_bft *core, const struct slk_bft_record *record)
         reach(core, record->cert->view + 1);
         return;
     case SLK_RECORD_BLOCK:
-        at = bft_block_header(core, record->header, &record->hash);
+        at = slk_bft_block_header(core, record->header, &record->hash);
         assert(at < SLK_BFT_BLOCKS);
         core->blocks[at].is_saved = true;
         return;
@@ -128,15 +128,15 @@ static void load(struct slk_bft *core, const struct slk_bft_record *record)
     }
 }
 
-void bft_boot(struct slk_bft *core, const struct slk_bft_tip *tip, const struct slk_bft_record *records,
+void slk_bft_boot(struct slk_bft *core, const struct slk_bft_tip *tip, const struct slk_bft_record *records,
     size_t records_n)
 {
     core->status_ms = UINT64_MAX;
     core->seq = 1;
-    bft_start_height(core, tip);
+    slk_bft_start_height(core, tip);
     core->guard_ms = core->now_ms + core->config.guard_ms;
     core->status_ms = core->now_ms;
     for (size_t i = 0; i < records_n; i++)
         load(core, &records[i]);
-    (void)bft_view(core, core->view);
+    (void)slk_bft_view(core, core->view);
 }

@@ -4,7 +4,7 @@
  */
 #include "ledger/core/bft_private.h"
 
-bool bft_justify(const struct slk_bft *core, uint32_t view, uint32_t *carried, uint32_t *gap)
+bool slk_bft_justify(const struct slk_bft *core, uint32_t view, uint32_t *carried, uint32_t *gap)
 {
     for (uint32_t w = view - 1; w > 0; w--) {
         if (core->views[w].n.is_held) {
@@ -20,7 +20,7 @@ bool bft_justify(const struct slk_bft *core, uint32_t view, uint32_t *carried, u
     return true;
 }
 
-size_t bft_justification(
+size_t slk_bft_justification(
     const struct slk_bft *core, uint32_t view, uint32_t carried, const struct slk_cert *out[], size_t out_max)
 {
     size_t n = 0;
@@ -40,7 +40,7 @@ static void save_cert(struct slk_bft *core, struct held *held)
     if (MUTATED(CERTS_NOT_STORED) || !held->is_held || held->is_saved)
         return;
     held->is_saved = true;
-    bft_record(core, SLK_RECORD_CERT)->cert = &held->cert;
+    slk_bft_record(core, SLK_RECORD_CERT)->cert = &held->cert;
 }
 
 static void save_block(struct slk_bft *core, size_t at)
@@ -52,7 +52,7 @@ static void save_block(struct slk_bft *core, size_t at)
     if (block->is_saved)
         return;
     block->is_saved = true;
-    record = bft_record(core, SLK_RECORD_BLOCK);
+    record = slk_bft_record(core, SLK_RECORD_BLOCK);
     record->hash = block->hash;
     record->header = block->header;
 }
@@ -68,20 +68,20 @@ static void save_justification(struct slk_bft *core, uint32_t view, uint32_t car
 static void record_own(
     struct slk_bft *core, enum slk_vote_kind kind, uint32_t view, const struct slk_hash *hash, uint32_t aux)
 {
-    struct own *own = &bft_view(core, view)->own[kind];
+    struct own *own = &slk_bft_view(core, view)->own[kind];
     struct slk_statement *s = &own->vote.statement;
 
-    assert(own->state == OWN_NONE && bft_may_vote(core));
+    assert(own->state == OWN_NONE && slk_bft_may_vote(core));
     assert(slk_hash_is_zero(hash) == (kind == SLK_VOTE_NULLIFY));
     *s =
         (struct slk_statement){.kind = kind, .height = core->height, .view = view, .aux = aux, .hash = *hash};
     own->vote.signer = core->me;
     own->seq = core->seq;
     own->state = OWN_SAVING;
-    bft_record(core, SLK_RECORD_VOTE)->vote = *s;
+    slk_bft_record(core, SLK_RECORD_VOTE)->vote = *s;
     if (MUTATED(VOTE_BEFORE_FSYNC)) {
         own->state = OWN_SAVED;
-        bft_effect(core, SLK_OUT_SIGN)->statement = *s;
+        slk_bft_effect(core, SLK_OUT_SIGN)->statement = *s;
     }
 }
 
@@ -92,7 +92,7 @@ static bool armed(struct slk_bft *core)
     uint64_t due = core->tip.time_ms + core->config.heartbeat_ms;
 
     if (core->config.heartbeat_ms > 0 && core->wall_ms < due)
-        bft_wake_wall(core, due);
+        slk_bft_wake_wall(core, due);
     else if (core->config.heartbeat_ms > 0)
         return true;
     if (core->pool_count > 0 || core->view > 1 || slk_bits_n(core->voters) > core->f)
@@ -109,7 +109,7 @@ static void arm(struct slk_bft *core)
 
     if (now && !core->is_armed) {
         core->armed_ms = core->now_ms;
-        bft_status_soon(core, core->config.status_ms);
+        slk_bft_status_soon(core, core->config.status_ms);
     }
     core->is_armed = now;
 }
@@ -126,16 +126,16 @@ static bool enter(struct slk_bft *core)
     if (target == core->view)
         return false;
     core->view = target;
-    (void)bft_view(core, target);
+    (void)slk_bft_view(core, target);
     core->entered_ms = core->now_ms;
     core->is_building = core->is_build_refused = false;
     core->must_push = core->n > 1;
     core->push_ms = core->now_ms;
     if (!core->views[target - 1].k.is_held)
         core->push_ms += core->config.delta_ms / 2; /* usually the height is decided by then */
-    bft_status_soon(core, core->config.status_ms);
+    slk_bft_status_soon(core, core->config.status_ms);
     if (target == SLK_BFT_VIEWS)
-        bft_alarm(core, SLK_ALARM_VIEWS);
+        slk_bft_alarm(core, SLK_ALARM_VIEWS);
     return true;
 }
 
@@ -147,12 +147,12 @@ static bool push(struct slk_bft *core)
     if (!core->must_push || core->is_decided)
         return false;
     if (core->now_ms < core->push_ms) {
-        bft_wake(core, core->push_ms);
+        slk_bft_wake(core, core->push_ms);
         return false;
     }
     core->must_push = false;
     last = &core->views[core->view - 1];
-    msg = bft_msg(core, SLK_MSG_CERT, SLK_BFT_ALL);
+    msg = slk_bft_msg(core, SLK_MSG_CERT, SLK_BFT_ALL);
     if (msg == NULL)
         return true;
     msg->height = core->height;
@@ -162,7 +162,7 @@ static bool push(struct slk_bft *core)
 
 /* ---- R3 ---- */
 
-void bft_send_proposal(struct slk_bft *core, uint32_t view, uint16_t peer)
+void slk_bft_send_proposal(struct slk_bft *core, uint32_t view, uint16_t peer)
 {
     const struct own *own = &core->views[view].own[SLK_VOTE_PROPOSE];
     const struct block *block = &core->blocks[core->views[view].block];
@@ -170,19 +170,19 @@ void bft_send_proposal(struct slk_bft *core, uint32_t view, uint16_t peer)
     struct slk_msg *msg;
 
     assert(own->state == OWN_SIGNED && slk_hash_equal(&block->hash, &own->vote.statement.hash));
-    if (core->n == 1 || !block->has_header || (msg = bft_msg(core, SLK_MSG_PROPOSAL, peer)) == NULL)
+    if (core->n == 1 || !block->has_header || (msg = slk_bft_msg(core, SLK_MSG_PROPOSAL, peer)) == NULL)
         return;
     msg->vote = own->vote;
     msg->header = slk_span_of(block->header, sizeof(block->header));
     msg->hash = block->hash;
-    msg->certs_n = bft_justification(core, view, carried, msg->certs, SLK_JUST_MAX);
+    msg->certs_n = slk_bft_justification(core, view, carried, msg->certs, SLK_JUST_MAX);
     core->out->at[core->out->n - 1].with_body = carried == 0;
     core->out->at[core->out->n - 1].hash = block->hash;
 }
 
 static void record_proposal(struct slk_bft *core, size_t at, uint32_t carried)
 {
-    struct view *view = bft_view(core, core->view);
+    struct view *view = slk_bft_view(core, core->view);
 
     record_own(core, SLK_VOTE_PROPOSE, core->view, &core->blocks[at].hash, carried);
     save_block(core, at);
@@ -194,13 +194,13 @@ static void record_proposal(struct slk_bft *core, size_t at, uint32_t carried)
 
 static bool carry(struct slk_bft *core, uint32_t carried)
 {
-    size_t at = bft_block(core, &core->views[carried].n.cert.hash);
+    size_t at = slk_bft_block(core, &core->views[carried].n.cert.hash);
     uint64_t due = core->entered_ms + core->config.delta_ms; /* T_carry: finality is usually in flight */
 
     if (at == SLK_BFT_BLOCKS || core->blocks[at].state != BLOCK_VALID)
         return false; /* rule P: its body has to be durable here before anybody is told to vote for it */
     if (carried == core->view - 1 && core->now_ms < due) {
-        bft_wake(core, due);
+        slk_bft_wake(core, due);
         return false;
     }
     record_proposal(core, at, carried);
@@ -217,7 +217,7 @@ static bool build(struct slk_bft *core)
     if (core->is_building || !core->is_armed)
         return false;
     if (core->pool_count == 0 && !may_be_empty) {
-        bft_wake_wall(core, empty_wall);
+        slk_bft_wake_wall(core, empty_wall);
         return false;
     }
     if (core->pool_count > 0 && !core->pool_urgent && due < core->pool_since_ms + core->config.batch_ms)
@@ -225,11 +225,11 @@ static bool build(struct slk_bft *core)
     if (core->is_build_refused && due < core->build_retry_ms)
         due = core->build_retry_ms;
     if (core->now_ms < due) {
-        bft_wake(core, due);
+        slk_bft_wake(core, due);
         return false;
     }
     core->is_building = true;
-    effect = bft_effect(core, SLK_OUT_BUILD);
+    effect = slk_bft_effect(core, SLK_OUT_BUILD);
     effect->height = core->height;
     effect->view = core->view;
     effect->empty = may_be_empty;
@@ -240,14 +240,15 @@ static bool propose(struct slk_bft *core)
 {
     uint32_t carried, gap;
 
-    if (!bft_may_vote(core) || slk_council_leader(&core->tip.council, core->height, core->view) != core->me ||
+    if (!slk_bft_may_vote(core) ||
+        slk_council_leader(&core->tip.council, core->height, core->view) != core->me ||
         core->views[core->view].own[SLK_VOTE_PROPOSE].state != OWN_NONE ||
-        !bft_justify(core, core->view, &carried, &gap))
+        !slk_bft_justify(core, core->view, &carried, &gap))
         return false;
     return carried > 0 ? carry(core, carried) : build(core);
 }
 
-void bft_built(struct slk_bft *core, const struct slk_bft_input *in)
+void slk_bft_built(struct slk_bft *core, const struct slk_bft_input *in)
 {
     struct slk_hash hash;
     size_t at;
@@ -257,11 +258,11 @@ void bft_built(struct slk_bft *core, const struct slk_bft_input *in)
     core->is_building = false;
     core->is_build_refused = in->header == NULL;
     core->build_retry_ms = core->now_ms + core->config.delta_ms;
-    if (in->header == NULL || !bft_may_vote(core) ||
+    if (in->header == NULL || !slk_bft_may_vote(core) ||
         core->views[core->view].own[SLK_VOTE_PROPOSE].state != OWN_NONE)
         return;
     slk_block_hash(&hash, in->header);
-    at = bft_block_header(core, in->header, &hash);
+    at = slk_bft_block_header(core, in->header, &hash);
     if (at == SLK_BFT_BLOCKS)
         return;
     assert(core->blocks[at].is_sound && core->blocks[at].fields.origin_view == core->view);
@@ -279,13 +280,13 @@ static bool clock_agrees(struct slk_bft *core, const struct block *block)
 
     if (core->wall_ms < core->tip.time_ms && core->tip.time_ms - core->wall_ms > day_ms) {
         if (!core->is_clock_told)
-            bft_alarm(core, SLK_ALARM_CLOCK); /* a dead clock battery: mine is not worth asking */
+            slk_bft_alarm(core, SLK_ALARM_CLOCK); /* a dead clock battery: mine is not worth asking */
         core->is_clock_told = true;
         return true;
     }
     if (block->fields.time_ms < ahead || block->fields.time_ms - ahead <= core->wall_ms)
         return true;
-    bft_wake_wall(core, block->fields.time_ms - ahead);
+    slk_bft_wake_wall(core, block->fields.time_ms - ahead);
     return false;
 }
 
@@ -325,7 +326,7 @@ static bool notarize(struct slk_bft *core)
     const struct block *block = &core->blocks[view->block];
     uint32_t carried = view->proposal.statement.aux;
 
-    if (!bft_may_vote(core) || !view->has_proposal || view->is_bad ||
+    if (!slk_bft_may_vote(core) || !view->has_proposal || view->is_bad ||
         view->own[SLK_VOTE_NOTARIZE].state != OWN_NONE || block->state != BLOCK_VALID ||
         !justified(core, core->view, carried, &block->hash) || (carried == 0 && !clock_agrees(core, block)))
         return false;
@@ -352,7 +353,7 @@ static bool timed_out(struct slk_bft *core, const struct view *view)
     }
     if (core->now_ms >= base + whole || (!view->has_proposal && core->now_ms >= base + leader))
         return true;
-    bft_wake(core, base + (view->has_proposal ? whole : leader));
+    slk_bft_wake(core, base + (view->has_proposal ? whole : leader));
     return false;
 }
 
@@ -361,7 +362,7 @@ static bool nullify(struct slk_bft *core)
     const struct view *view = &core->views[core->view];
     uint16_t leader = slk_council_leader(&core->tip.council, core->height, core->view);
 
-    if (!bft_may_vote(core) || core->view == SLK_BFT_VIEWS ||
+    if (!slk_bft_may_vote(core) || core->view == SLK_BFT_VIEWS ||
         view->own[SLK_VOTE_FINALIZE].state != OWN_NONE || view->own[SLK_VOTE_NULLIFY].state != OWN_NONE)
         return false;
     if (!view->is_bad && !view->is_equivocated && (view->votes[VOTES_NULLIFY].have >> leader & 1) == 0 &&
@@ -384,10 +385,10 @@ static bool finalize(struct slk_bft *core)
         struct view *view = &core->views[w];
         size_t at;
 
-        if (!view->n.is_held || view->own[SLK_VOTE_FINALIZE].state != OWN_NONE || !bft_may_vote(core) ||
+        if (!view->n.is_held || view->own[SLK_VOTE_FINALIZE].state != OWN_NONE || !slk_bft_may_vote(core) ||
             (view->own[SLK_VOTE_NULLIFY].state != OWN_NONE && !MUTATED(LATE_FINALIZE)))
             continue;
-        at = bft_block(core, &view->n.cert.hash);
+        at = slk_bft_block(core, &view->n.cert.hash);
         if (at == SLK_BFT_BLOCKS || core->blocks[at].state != BLOCK_VALID)
             continue;
         record_own(core, SLK_VOTE_FINALIZE, w, &view->n.cert.hash, 0);
@@ -409,7 +410,7 @@ static bool decide(struct slk_bft *core)
         return false;
     assert(block->is_sound && slk_hash_equal(&block->hash, &core->decided.hash));
     core->is_commit_asked = true;
-    effect = bft_effect(core, SLK_OUT_COMMIT);
+    effect = slk_bft_effect(core, SLK_OUT_COMMIT);
     effect->height = core->height;
     effect->hash = block->hash;
     effect->header = block->header;
@@ -448,20 +449,20 @@ static bool validate(struct slk_bft *core)
             fired = true;
             if (!block->is_sound)
                 continue;
-            effect = bft_effect(core, SLK_OUT_VALIDATE);
+            effect = slk_bft_effect(core, SLK_OUT_VALIDATE);
             effect->hash = block->hash;
             effect->header = block->header;
         }
         if (block->state == BLOCK_INVALID && !core->is_muted && certified(core, at)) {
             core->is_muted =
                 true; /* more than f members lie, or this node's state is wrong: never repaired here */
-            bft_alarm(core, SLK_ALARM_DIVERGED);
+            slk_bft_alarm(core, SLK_ALARM_DIVERGED);
         }
     }
     return fired;
 }
 
-size_t bft_missing_block(const struct slk_bft *core)
+size_t slk_bft_missing_block(const struct slk_bft *core)
 {
     for (size_t at = 0; at < core->blocks_n; at++)
         if ((core->blocks[at].state == BLOCK_MISSING || !core->blocks[at].has_header) && wanted(core, at))
@@ -469,7 +470,7 @@ size_t bft_missing_block(const struct slk_bft *core)
     return SLK_BFT_BLOCKS;
 }
 
-bool bft_rules(struct slk_bft *core)
+bool slk_bft_rules(struct slk_bft *core)
 {
     bool fired = enter(core);
 

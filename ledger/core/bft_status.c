@@ -7,7 +7,7 @@
 
 enum { JITTER_MIN = 700, JITTER_SPAN = 601 }; /* per mille: plus or minus 30 % (protocol §2.8) */
 
-void bft_status_soon(struct slk_bft *core, uint64_t in_ms)
+void slk_bft_status_soon(struct slk_bft *core, uint64_t in_ms)
 {
     uint64_t at = core->now_ms + in_ms;
 
@@ -26,7 +26,7 @@ static void add_tally(
 
     if (s->tallies_n == SLK_TALLIES_MAX)
         return;
-    *tally = (struct slk_tally){.kind = bft_votes_kind(index), .view = w, .hash = *hash};
+    *tally = (struct slk_tally){.kind = slk_bft_votes_kind(index), .view = w, .hash = *hash};
     for (size_t i = 0; i < core->n; i++)
         if ((votes->have >> i & 1) != 0 && slk_hash_equal(&votes->hash[i], hash))
             tally->signers |= 1ull << i;
@@ -82,7 +82,7 @@ static void send_status(struct slk_bft *core)
         const struct seen *seen = &core->seen[peer];
         struct slk_msg *msg;
 
-        if (peer == core->me || (msg = bft_msg(core, SLK_MSG_STATUS, (uint16_t)peer)) == NULL)
+        if (peer == core->me || (msg = slk_bft_msg(core, SLK_MSG_STATUS, (uint16_t)peer)) == NULL)
             continue;
         msg->status = status;
         msg->status.your_height = seen->height;
@@ -91,7 +91,7 @@ static void send_status(struct slk_bft *core)
     }
 }
 
-bool bft_status_due(struct slk_bft *core)
+bool slk_bft_status_due(struct slk_bft *core)
 {
     uint64_t longest = core->is_armed ? core->config.status_max_ms : core->config.status_idle_ms;
 
@@ -106,7 +106,7 @@ bool bft_status_due(struct slk_bft *core)
             core->status_ms = core->now_ms + core->config.status_gap_ms;
         core->status_wait_ms = 2 * core->status_wait_ms < longest ? 2 * core->status_wait_ms : longest;
     }
-    bft_wake(core, core->status_ms);
+    slk_bft_wake(core, core->status_ms);
     return false;
 }
 
@@ -144,10 +144,10 @@ static void answer_vote(struct slk_bft *core, struct answer *a, uint32_t w, int 
         return;
     memset(&vote, 0, sizeof(vote));
     vote.statement = (struct slk_statement){
-        .kind = bft_votes_kind(index), .height = core->height, .view = w, .hash = votes->hash[signer]};
+        .kind = slk_bft_votes_kind(index), .height = core->height, .view = w, .hash = votes->hash[signer]};
     vote.signer = (uint16_t)signer;
     memcpy(vote.sig, votes->sig[signer], SLK_SIGNATURE_SIZE);
-    if (has_vote(a->s, &vote.statement, signer) || (msg = bft_msg(core, SLK_MSG_VOTE, a->peer)) == NULL)
+    if (has_vote(a->s, &vote.statement, signer) || (msg = slk_bft_msg(core, SLK_MSG_VOTE, a->peer)) == NULL)
         return;
     msg->vote = vote;
     a->votes_n++;
@@ -186,10 +186,10 @@ static void answer_certs(struct slk_bft *core, const struct slk_status *s, uint1
 
     if (s->view >= core->view)
         return;
-    if (!bft_justify(core, core->view, &carried, &gap))
+    if (!slk_bft_justify(core, core->view, &carried, &gap))
         carried = gap; /* what there is above the gap */
-    n = bft_justification(core, core->view, carried, certs, SLK_BFT_ANSWER_CERTS);
-    if (n == 0 || (msg = bft_msg(core, SLK_MSG_CERT, peer)) == NULL)
+    n = slk_bft_justification(core, core->view, carried, certs, SLK_BFT_ANSWER_CERTS);
+    if (n == 0 || (msg = slk_bft_msg(core, SLK_MSG_CERT, peer)) == NULL)
         return;
     msg->height = core->height;
     for (size_t i = 0; i < n; i++)
@@ -211,7 +211,7 @@ static void heed_memory(struct slk_bft *core, const struct slk_status *s)
     core->ask_kind = s->your_kind;
 }
 
-void bft_on_status(struct slk_bft *core, const struct slk_status *s, uint16_t peer)
+void slk_bft_on_status(struct slk_bft *core, const struct slk_status *s, uint16_t peer)
 {
     struct answer answer = {.s = s, .peer = peer};
     struct slk_bft_effect *effect;
@@ -221,12 +221,12 @@ void bft_on_status(struct slk_bft *core, const struct slk_status *s, uint16_t pe
         core->claimed[peer] = s->height;
         heed_memory(core, s);
         if (s->seq <= 1)
-            bft_status_soon(core, 0); /* it has just started, and waits for us */
+            slk_bft_status_soon(core, 0); /* it has just started, and waits for us */
         if (core->pool_count == 0 && s->pool_count > 0)
-            bft_effect(core, SLK_OUT_PULL)->peer = peer;
+            slk_bft_effect(core, SLK_OUT_PULL)->peer = peer;
     }
     if (s->height < core->height) {
-        effect = bft_effect(core, SLK_OUT_SERVE);
+        effect = slk_bft_effect(core, SLK_OUT_SERVE);
         effect->peer = peer;
         effect->get = (struct slk_get){.what = SLK_GET_COMMIT, .height = s->height};
         return;
@@ -237,6 +237,6 @@ void bft_on_status(struct slk_bft *core, const struct slk_status *s, uint16_t pe
     answer_certs(core, s, peer);
     if (s->view == core->view && !s->has_proposal &&
         core->views[core->view].own[SLK_VOTE_PROPOSE].state == OWN_SIGNED)
-        bft_send_proposal(core, core->view, peer);
+        slk_bft_send_proposal(core, core->view, peer);
     answer_votes(core, &answer);
 }

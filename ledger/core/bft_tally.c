@@ -1,7 +1,7 @@
 /* bft_tally.c: what is known of a height: votes, certificates, blocks; and who contradicted himself. */
 #include "ledger/core/bft_private.h"
 
-int bft_votes_index(enum slk_vote_kind kind)
+int slk_bft_votes_index(enum slk_vote_kind kind)
 {
     switch (kind) {
     case SLK_VOTE_NOTARIZE:
@@ -17,7 +17,7 @@ int bft_votes_index(enum slk_vote_kind kind)
     return -1;
 }
 
-enum slk_vote_kind bft_votes_kind(int index)
+enum slk_vote_kind slk_bft_votes_kind(int index)
 {
     return index == VOTES_NOTARIZE  ? SLK_VOTE_NOTARIZE
            : index == VOTES_NULLIFY ? SLK_VOTE_NULLIFY
@@ -25,7 +25,7 @@ enum slk_vote_kind bft_votes_kind(int index)
 }
 
 /* The place of a block; SLK_BFT_BLOCKS when there is no room, which two per view never need. */
-size_t bft_block(struct slk_bft *core, const struct slk_hash *hash)
+size_t slk_bft_block(struct slk_bft *core, const struct slk_hash *hash)
 {
     struct block *block;
 
@@ -52,9 +52,9 @@ static bool header_sound(const struct slk_bft *core, const struct block *block)
            h->proposer == slk_council_leader(&core->tip.council, core->height, h->origin_view);
 }
 
-size_t bft_block_header(struct slk_bft *core, const uint8_t *header, const struct slk_hash *hash)
+size_t slk_bft_block_header(struct slk_bft *core, const uint8_t *header, const struct slk_hash *hash)
 {
-    size_t at = bft_block(core, hash);
+    size_t at = slk_bft_block(core, hash);
     struct block *block = &core->blocks[at];
 
     if (at == SLK_BFT_BLOCKS || block->has_header)
@@ -65,7 +65,7 @@ size_t bft_block_header(struct slk_bft *core, const uint8_t *header, const struc
     return at;
 }
 
-void bft_evidence(struct slk_bft *core, const struct slk_vote *first, const struct slk_vote *second)
+void slk_bft_evidence(struct slk_bft *core, const struct slk_vote *first, const struct slk_vote *second)
 {
     struct slk_bft_effect *effect;
     struct slk_msg *msg;
@@ -78,7 +78,7 @@ void bft_evidence(struct slk_bft *core, const struct slk_vote *first, const stru
     msg->kind = SLK_MSG_EVIDENCE;
     msg->vote = *first;
     msg->other = *second;
-    effect = bft_effect(core, SLK_OUT_EVIDENCE);
+    effect = slk_bft_effect(core, SLK_OUT_EVIDENCE);
     effect->peer = first->signer;
     effect->msg = msg;
 }
@@ -89,7 +89,7 @@ static void vote_of(
     const struct votes *votes = &core->views[view].votes[index];
 
     memset(out, 0, sizeof(*out));
-    out->statement.kind = bft_votes_kind(index);
+    out->statement.kind = slk_bft_votes_kind(index);
     out->statement.height = core->height;
     out->statement.view = view;
     out->statement.hash = votes->hash[signer];
@@ -101,7 +101,7 @@ static void vote_of(
 static void look_for_evidence(struct slk_bft *core, const struct slk_vote *vote)
 {
     const struct view *view = &core->views[vote->statement.view];
-    int index = bft_votes_index(vote->statement.kind);
+    int index = slk_bft_votes_index(vote->statement.kind);
     int against = index == VOTES_NULLIFY ? VOTES_FINALIZE : index == VOTES_FINALIZE ? VOTES_NULLIFY : index;
     struct slk_vote held;
 
@@ -112,7 +112,7 @@ static void look_for_evidence(struct slk_bft *core, const struct slk_vote *vote)
     else if (against == index || (view->votes[against].have >> vote->signer & 1) == 0)
         return;
     vote_of(&held, core, vote->statement.view, against, vote->signer);
-    bft_evidence(core, &held, vote);
+    slk_bft_evidence(core, &held, vote);
 }
 
 /* R6 of my own and others' votes: q equal ones become a certificate. */
@@ -133,7 +133,7 @@ static void certify(struct slk_bft *core, uint32_t w, int index, const struct sl
             equal |= 1ull << i;
     if (slk_bits_n(equal) < core->q)
         return;
-    cert.kind = bft_votes_kind(index);
+    cert.kind = slk_bft_votes_kind(index);
     cert.height = core->height;
     cert.view = w;
     cert.hash = *hash;
@@ -142,15 +142,15 @@ static void certify(struct slk_bft *core, uint32_t w, int index, const struct sl
     for (size_t i = 0; i < core->n; i++)
         if ((equal >> i & 1) != 0)
             memcpy(cert.sigs[used++], votes->sig[i], SLK_SIGNATURE_SIZE);
-    bft_hold(core, &cert);
+    slk_bft_hold(core, &cert);
 }
 
 /* Counts a vote whose signature is known to be good. */
-void bft_tally(struct slk_bft *core, const struct slk_vote *vote)
+void slk_bft_tally(struct slk_bft *core, const struct slk_vote *vote)
 {
     const struct slk_statement *s = &vote->statement;
-    int index = bft_votes_index(s->kind);
-    struct view *view = bft_view(core, s->view);
+    int index = slk_bft_votes_index(s->kind);
+    struct view *view = slk_bft_view(core, s->view);
     struct votes *votes;
     struct seen *seen = &core->seen[vote->signer];
 
@@ -184,13 +184,13 @@ static void own_sighting(struct slk_bft *core, const struct slk_vote *vote)
         return;
     core->is_muted = true;
     core->is_mute_new = true;
-    bft_alarm(core, SLK_ALARM_AMNESIA);
+    slk_bft_alarm(core, SLK_ALARM_AMNESIA);
 }
 
 /* A vote for the next height, from its signer's own connection; checked when its height starts. */
 static bool keep_for_next(struct slk_bft *core, const struct slk_vote *vote, uint16_t peer)
 {
-    int index = bft_votes_index(vote->statement.kind);
+    int index = slk_bft_votes_index(vote->statement.kind);
     uint32_t view = vote->statement.view;
 
     if (vote->statement.height != core->height + 1 || peer != vote->signer || view > NEXT_VIEWS || index < 0)
@@ -201,10 +201,10 @@ static bool keep_for_next(struct slk_bft *core, const struct slk_vote *vote, uin
 }
 
 /* A vote as it came. True when it counted. */
-bool bft_vote(struct slk_bft *core, const struct slk_vote *vote, uint16_t peer)
+bool slk_bft_vote(struct slk_bft *core, const struct slk_vote *vote, uint16_t peer)
 {
     const struct slk_statement *s = &vote->statement;
-    int index = bft_votes_index(s->kind);
+    int index = slk_bft_votes_index(s->kind);
     const struct votes *votes;
 
     if (index < 0 || vote->signer >= core->n || s->height < core->height || s->view == 0) {
@@ -230,17 +230,17 @@ bool bft_vote(struct slk_bft *core, const struct slk_vote *vote, uint16_t peer)
         (slk_hash_equal(&votes->hash[vote->signer], &s->hash) || (core->accused >> vote->signer & 1) != 0))
         return false;
     if (!slk_vote_check(vote, &core->tip.council, &core->config.verifier)) {
-        bft_charge(core, peer);
+        slk_bft_charge(core, peer);
         return false;
     }
-    bft_tally(core, vote);
+    slk_bft_tally(core, vote);
     return true;
 }
 
 /* Takes a certificate that is known to be good into the state. */
-void bft_hold(struct slk_bft *core, const struct slk_cert *cert)
+void slk_bft_hold(struct slk_bft *core, const struct slk_cert *cert)
 {
-    struct view *view = bft_view(core, cert->view);
+    struct view *view = slk_bft_view(core, cert->view);
     struct held *held = cert->kind == SLK_VOTE_NULLIFY ? &view->k : &view->n;
 
     assert(cert->height == core->height);
@@ -248,13 +248,13 @@ void bft_hold(struct slk_bft *core, const struct slk_cert *cert)
         if (core->is_decided) {
             if (!slk_hash_equal(&core->decided.hash, &cert->hash)) {
                 core->is_muted = true; /* more than f members lie: two blocks are final */
-                bft_alarm(core, SLK_ALARM_FORK);
+                slk_bft_alarm(core, SLK_ALARM_FORK);
             }
             return;
         }
         core->is_decided = true;
         slk_cert_copy(&core->decided, cert);
-        core->decided_block = bft_block(core, &cert->hash);
+        core->decided_block = slk_bft_block(core, &cert->hash);
         assert(core->decided_block < SLK_BFT_BLOCKS);
         return;
     }
@@ -264,11 +264,11 @@ void bft_hold(struct slk_bft *core, const struct slk_cert *cert)
     held->is_saved = false;
     slk_cert_copy(&held->cert, cert);
     if (cert->kind == SLK_VOTE_NOTARIZE)
-        (void)bft_block(core, &cert->hash);
+        (void)slk_bft_block(core, &cert->hash);
 }
 
 /* A certificate as it came: looked at only when it would change something (protocol §2.10). */
-void bft_cert(struct slk_bft *core, const struct slk_cert *cert, uint16_t peer)
+void slk_bft_cert(struct slk_bft *core, const struct slk_cert *cert, uint16_t peer)
 {
     const struct view *view;
 
@@ -283,8 +283,8 @@ void bft_cert(struct slk_bft *core, const struct slk_cert *cert, uint16_t peer)
             slk_hash_equal(&core->decided.hash, &cert->hash)))
         return;
     if (!slk_cert_check(cert, &core->tip.council, &core->config.verifier)) {
-        bft_charge(core, peer);
+        slk_bft_charge(core, peer);
         return;
     }
-    bft_hold(core, cert);
+    slk_bft_hold(core, cert);
 }
