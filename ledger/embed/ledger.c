@@ -224,9 +224,26 @@ enum slk_err slk_ledger_open(struct slk_ledger **out, const char *dir, const str
     return finish_open(out, ledger, fault);
 }
 
+/* A directory that holds this charter and no block yet is an init that was cut short: it goes on from there. */
+static enum slk_err create_or_resume(struct slk_store **out, const char *dir, struct slk_span charter, struct slk_fault *fault)
+{
+    struct slk_store_options options = {0};
+    struct slk_fault ignored;
+    enum slk_err err = slk_store_create(out, dir, charter, &options, fault);
+
+    if (err != SLK_E_EXISTS || slk_store_open(out, dir, &options, &ignored) != SLK_OK)
+        return err;
+    if (!slk_store_has_tip(*out) && slk_span_equal(slk_store_charter(*out), charter)) {
+        fault->text[0] = '\0';
+        return SLK_OK;
+    }
+    slk_store_close(*out);
+    *out = NULL;
+    return err;
+}
+
 enum slk_err slk_ledger_init(const char *dir, struct slk_span charter, const struct slk_ledger_options *options, struct slk_fault *fault)
 {
-    struct slk_store_options store_options = {.map_size = options->map_size};
     struct slk_ledger *ledger = allocate(options), *opened = NULL;
     enum slk_err err;
 
@@ -242,7 +259,7 @@ enum slk_err slk_ledger_init(const char *dir, struct slk_span charter, const str
     if (err == SLK_OK)
         err = check_sole_voter(ledger->charter, fault);
     if (err == SLK_OK)
-        err = slk_store_create(&ledger->store, dir, charter, &store_options, fault);
+        err = create_or_resume(&ledger->store, dir, charter, fault);
     if (err != SLK_OK) {
         release(ledger);
         return err;

@@ -150,21 +150,15 @@ static void an_init_that_was_cut_short_can_be_repeated(void **state)
 {
     struct fixture *f = *state;
     struct slk_ledger_options options = fixture_options(f);
-    static const uint8_t page[4096];
+    struct slk_store_options store_options = {0};
     struct slk_ledger *ledger;
-    char path[320];
-    MDB_env *env;
-    FILE *file;
+    struct slk_store *store;
+    struct slk_fault fault;
 
-    assert_int_equal(mkdir(f->dir, 0700), 0);
-    assert_int_equal(mdb_env_create(&env), 0);
-    assert_int_equal(mdb_env_open(env, f->dir, 0, 0600), 0);
-    mdb_env_close(env);
-    snprintf(path, sizeof(path), "%s/data.mdb", f->dir);
-    file = fopen(path, "ab");
-    assert_non_null(file);
-    assert_int_equal(fwrite(page, sizeof(page), 1, file), 1);
-    assert_int_equal(fclose(file), 0);
+    /* made, but killed before the genesis block */
+    assert_int_equal(slk_store_create(&store, f->dir, slk_span_of(f->charter_bytes, f->charter_size),
+                         &store_options, &fault), SLK_OK);
+    slk_store_close(store);
     fixture_init(f);
     ledger = fixture_ledger(f, &options);
     assert_int_equal(slk_ledger_tip(ledger)->log_size, 2);
