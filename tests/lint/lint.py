@@ -87,7 +87,7 @@ class Tree:
                 return [p for p in r.stdout.splitlines() if os.path.isfile(os.path.join(self.root, p))]
         found = []
         for at, dirs, files in os.walk(self.root):
-            dirs[:] = [d for d in dirs if not d.startswith("build") and d != ".git"]
+            dirs[:] = [d for d in dirs if not d.startswith("build") and d not in (".git", "__pycache__")]
             found += [os.path.relpath(os.path.join(at, f), self.root) for f in files]
         return found
 
