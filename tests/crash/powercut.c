@@ -33,8 +33,6 @@ static unsigned count_calls(const struct workload_place *place, uint64_t seed, b
     char path[128], setting[256], why[512];
     const char *settings[] = {setting, NULL};
     struct workload_told told;
-    unsigned n = 0;
-    FILE *f;
 
     (void)snprintf(path, sizeof path, "%s/count", base);
     (void)snprintf(setting, sizeof setting, "SLK_SHIM_COUNT=%s", path);
@@ -45,14 +43,7 @@ static unsigned count_calls(const struct workload_place *place, uint64_t seed, b
         (void)printf("# undisturbed: %s\n", why);
         *good = false;
     }
-    f = fopen(path, "r");
-    if (f != NULL) {
-        if (fscanf(f, "%u", &n) != 1)
-            n = 0;
-        (void)fclose(f);
-    }
-    (void)unlink(path);
-    return n;
+    return workload_count(path);
 }
 
 struct score {
