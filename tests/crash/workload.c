@@ -366,8 +366,9 @@ static void remove_files(const char *dir)
     while (d != NULL && (e = readdir(d)) != NULL) {
         char path[1024];
 
-        (void)snprintf(path, sizeof path, "%s/%s", dir, e->d_name);
-        if (e->d_name[0] != '.')
+        int n = snprintf(path, sizeof path, "%s/%s", dir, e->d_name);
+
+        if (e->d_name[0] != '.' && n > 0 && (size_t)n < sizeof path)
             (void)unlink(path);
     }
     if (d != NULL)
