@@ -13,7 +13,7 @@ struct audit {
     struct slk_store *store;
     struct slk_charter *charter;
     struct slk_machine machine;
-    struct slk_pool *pool;
+    struct slk_workers *workers;
     struct slk_source source;
     struct slk_view *view;
     struct slk_block block;
@@ -54,9 +54,9 @@ static enum slk_err begin(struct audit *a, const struct slk_hash *expected_chain
     if (err == SLK_OK)
         err = slk_index_set_new(&a->machine.indexes, a->charter);
     if (err == SLK_OK)
-        err = slk_pool_new(&a->pool, a->options->threads);
+        err = slk_workers_new(&a->workers, a->options->threads);
     if (err == SLK_OK)
-        err = slk_source_open(&a->source, a->store, slk_pool_width(a->pool));
+        err = slk_source_open(&a->source, a->store, slk_workers_width(a->workers));
     if (err == SLK_OK)
         err = slk_view_begin(&a->view, a->store);
     return err == SLK_OK ? SLK_OK : slk_ledger_fail(a->fault, err, NULL);
@@ -80,7 +80,7 @@ static enum slk_err replay_block(struct audit *a, uint64_t height)
 
     a->fault->text[0] = '\0';
     if (err == SLK_OK)
-        err = slk_block_check(&a->block, &a->machine, &a->source.reads, stored.header, stored.entries, slk_pool_par(a->pool), a->fault);
+        err = slk_block_check(&a->block, &a->machine, &a->source.reads, stored.header, stored.entries, slk_workers_par(a->workers), a->fault);
     if (err == SLK_OK)
         err = compare_rows(a, &stored);
     return err == SLK_OK ? SLK_OK : fail_at(a, height, err);
@@ -195,7 +195,7 @@ enum slk_err slk_ledger_audit_with(const char *dir, const struct slk_hash *expec
     slk_store_close(a->store);
     slk_map_free(a->machine.map);
     slk_index_set_free(a->machine.indexes);
-    slk_pool_free(a->pool);
+    slk_workers_free(a->workers);
     free(a->charter);
     free(a);
     return err;

@@ -110,7 +110,7 @@ static void release(struct slk_ledger *ledger)
     slk_store_close(ledger->store);
     slk_map_free(ledger->machine.map);
     slk_index_set_free(ledger->machine.indexes);
-    slk_pool_free(ledger->pool);
+    slk_workers_free(ledger->workers);
     free(ledger->charter);
     free(ledger);
 }
@@ -166,20 +166,20 @@ static enum slk_err bring_up(struct slk_ledger *ledger, struct slk_fault *fault)
     if (err == SLK_OK)
         err = make_machine(ledger, slk_store_charter(ledger->store), fault);
     if (err == SLK_OK)
-        err = slk_pool_new(&ledger->pool, ledger->options.threads);
+        err = slk_workers_new(&ledger->workers, ledger->options.threads);
     if (err == SLK_OK)
         err = ensure_genesis(ledger, fault);
     if (err != SLK_OK)
         return fault->text[0] == '\0' ? slk_ledger_fail(fault, err, NULL) : err;
     if (!ledger->machine.has_genesis) {
-        err = slk_store_load_state(ledger->store, &ledger->machine, slk_pool_par(ledger->pool), ledger->options.progress,
+        err = slk_store_load_state(ledger->store, &ledger->machine, slk_workers_par(ledger->workers), ledger->options.progress,
             ledger->options.progress_ctx, fault);
         if (err != SLK_OK)
             return err;
     }
     ledger->snapshot_at = ledger->machine.tip.events_n - slk_store_replayed_n(ledger->store);
     ledger->snapshot_next = ledger->snapshot_at + slk_ledger_snapshot_interval(ledger);
-    err = slk_source_open(&ledger->source, ledger->store, slk_pool_width(ledger->pool));
+    err = slk_source_open(&ledger->source, ledger->store, slk_workers_width(ledger->workers));
     if (err == SLK_OK)
         err = slk_view_begin(&ledger->view, ledger->store);
     if (err == SLK_OK)

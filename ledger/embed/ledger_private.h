@@ -53,7 +53,7 @@ struct slk_ledger {
     struct slk_store *store;
     struct slk_charter *charter;
     struct slk_machine machine;
-    struct slk_pool *pool;
+    struct slk_workers *workers;
     struct slk_source source;
     struct slk_proof *noted;  /* the checkpoint proofs carry, read once; NULL before the first */
     uint8_t *noted_bytes;     /* its note, which `noted` borrows from, and the seal of its block: */

@@ -16,8 +16,8 @@ static bool read_row(void *ctx, uint64_t row, struct slk_row *out)
         slk_row_parse(out, block->rows, (size_t)(row - block->first_row));
         return true;
     }
-    assert(slk_pool_self() < source->views_n);
-    return slk_view_row(source->views[slk_pool_self()], row, out) == SLK_OK;
+    assert(slk_workers_self() < source->views_n);
+    return slk_view_row(source->views[slk_workers_self()], row, out) == SLK_OK;
 }
 
 static bool read_entry(void *ctx, uint64_t log_index, struct slk_span *out)
@@ -34,8 +34,8 @@ static bool read_entry(void *ctx, uint64_t log_index, struct slk_span *out)
         *out = slk_span_of(at + 2, (size_t)at[0] << 8 | at[1]);
         return true;
     }
-    assert(slk_pool_self() < source->views_n);
-    return slk_view_entry(source->views[slk_pool_self()], log_index, out) == SLK_OK;
+    assert(slk_workers_self() < source->views_n);
+    return slk_view_entry(source->views[slk_workers_self()], log_index, out) == SLK_OK;
 }
 
 enum slk_err slk_source_open(struct slk_source *source, struct slk_store *store, unsigned threads)

@@ -2,12 +2,12 @@
 #ifndef SLK_EMBED_SOURCE_H
 #define SLK_EMBED_SOURCE_H
 
-#include "ledger/embed/pool.h"
+#include "ledger/embed/workers.h"
 #include "ledger/store/store.h"
 
 struct slk_source {
     struct slk_block_source reads;            /* what the core is given */
-    struct slk_view *views[SLK_POOL_THREADS_MAX];
+    struct slk_view *views[SLK_WORKERS_MAX];
     unsigned views_n;
     const struct slk_block *in_flight;        /* built, not surely committed; NULL: none */
 };

@@ -297,7 +297,7 @@ static enum slk_err close_batch(struct slk_ledger *ledger, struct slk_fault *fau
 {
     struct slk_batch *batch = &ledger->batches[ledger->filling];
     struct admission admission = {.ledger = ledger, .batch = batch};
-    struct slk_block_params params = {.origin_view = 1, .par = slk_pool_par(ledger->pool)};
+    struct slk_block_params params = {.origin_view = 1, .par = slk_workers_par(ledger->workers)};
     uint64_t now = ledger->options.clock_ms(ledger->options.clock_ctx);
     enum slk_err err;
 

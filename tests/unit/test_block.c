@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "ledger/embed/pool.h"
+#include "ledger/embed/workers.h"
 #include "tests/unit/ledger_fixture.h"
 
 #define ENTRIES_MAX 40000
@@ -270,13 +270,13 @@ static int tear_down(void **state)
 static void what_is_built_is_what_checks(void **state)
 {
     struct fixture *f = *state;
-    struct slk_pool *pool;
+    struct slk_workers *workers;
     struct world *builder = world_new(f, 0, NULL), *checker;
     struct fixture_life *lives = make_lives();
     uint64_t random = 20260101;
 
-    assert_int_equal(slk_pool_new(&pool, 3), SLK_OK);
-    checker = world_new(f, 9, slk_pool_par(pool));
+    assert_int_equal(slk_workers_new(&workers, 3), SLK_OK);
+    checker = world_new(f, 9, slk_workers_par(workers));
     assert_same_block(&builder->block, &checker->block);
     for (uint64_t height = 1; height <= 80; height++) {
         struct candidate *c = make_candidate(f, lives, &random, 1 + fixture_below(&random, 30));
@@ -300,7 +300,7 @@ static void what_is_built_is_what_checks(void **state)
     free(lives);
     world_free(builder);
     world_free(checker);
-    slk_pool_free(pool);
+    slk_workers_free(workers);
 }
 
 static void a_block_taken_back_leaves_nothing(void **state)
