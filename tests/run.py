@@ -37,10 +37,16 @@ class Count:
     def __init__(self):
         self.passed = self.failed = self.skipped = 0
         self.told = []
+        self.left_out = []
 
     def fail(self, what):
         self.failed += 1
         self.told.append(what)
+
+    def skip(self, what):
+        """What should have run: said again at the end, where it is read."""
+        self.skipped += 1
+        self.left_out.append(what)
 
 
 def say(text):
@@ -71,6 +77,7 @@ def build(stage, options, targets, count):
     return True
 
 
+LEFT_OUT = re.compile(r"^# skipped: (.*)", re.M)  # how a test says that it could not try something (tests/unit/vectors.h)
 TAP_LINE = re.compile(r"^(not )?ok\b[^#\n]*(?:#\s*(SKIP)\b)?", re.M)
 
 
@@ -87,6 +94,8 @@ def count_test(stage, test, count):
             count.told.append(f"{name}: {m.group(0).strip()}")
         else:
             good += 1
+    for what in LEFT_OUT.findall(test.get("stdout") or ""):
+        count.skip(f"{name}: {what}")
     fine = test["result"] in ("OK", "EXPECTEDFAIL")
     if test["result"] == "SKIP":
         count.skipped += good + bad == 0 and count.skipped == skipped_before
@@ -132,8 +141,9 @@ def tidy(count):
     program = shutil.which("clang-tidy")
     database = os.path.join(BUILDS, "plain", "compile_commands.json")
     if program is None or not os.path.exists(database):
-        say("tidy: no clang-tidy, or no plain build: skipped")
-        count.skipped += 1
+        missing = "clang-tidy is not installed (tools/setup --check)" if program is None else "there is no plain build"
+        say(f"tidy: skipped: {missing}")
+        count.skip(f"tidy: all of it: {missing}")
         return
     with open(database) as f:
         entries = [(e["directory"], e["file"]) for e in json.load(f)]
@@ -170,6 +180,8 @@ def main(argv):
             test(stage, test_options, count)
     if "tidy" in wanted:
         tidy(count)
+    if count.left_out:
+        say("SKIPPED:\n  " + "\n  ".join(count.left_out))
     if count.told:
         say("failed:\n  " + "\n  ".join(count.told))
     if count.passed == 0 and count.failed == 0:

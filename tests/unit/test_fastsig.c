@@ -44,7 +44,7 @@ static void wycheproof_verdicts_are_equal(void **state)
     (void)snprintf(path, sizeof(path), "%s/wycheproof_ed25519.json", dir != NULL ? dir : ".");
     root = json_load_file(path, 0, &error);
     if (root == NULL) {
-        print_message("# no Wycheproof vectors at %s: skipped\n", path);
+        print_message("# skipped: no Wycheproof vectors at %s\n", path);
         return;
     }
     json_array_foreach(json_object_get(root, "testGroups"), i, group)

@@ -7,8 +7,8 @@
 
 #include <jansson.h>
 
-/* Loads SLK_VECTORS/name; NULL, with a message, when it is not there: the caller then returns. (Not by skip(): cmocka 1.1
- * prints a skipped test as `not ok`, which counts as a failure everywhere.) */
+/* Loads SLK_VECTORS/name; NULL, with a line that tests/run.py repeats at its end, when it is not there: the caller then
+ * returns. (Not by skip(): cmocka 1.1 prints a skipped test as `not ok`, which counts as a failure everywhere.) */
 static inline json_t *load_vectors(const char *name)
 {
     const char *dir = getenv("SLK_VECTORS");
@@ -17,14 +17,14 @@ static inline json_t *load_vectors(const char *name)
     json_t *root;
 
     if (dir == NULL) {
-        printf("# SLK_VECTORS is not set: %s is skipped\n", name);
+        printf("# skipped: %s: SLK_VECTORS is not set\n", name);
         return NULL;
     }
     (void)snprintf(path, sizeof(path), "%s/%s", dir, name);
     /* Integers as reals: some cases hold 2^64 - 1, which is no json_int_t. */
     root = json_load_file(path, JSON_DECODE_INT_AS_REAL, &error);
     if (root == NULL)
-        printf("# %s cannot be read (%s): skipped\n", path, error.text);
+        printf("# skipped: %s cannot be read: %s\n", path, error.text);
     return root;
 }
 
