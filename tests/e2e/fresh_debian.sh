@@ -1,10 +1,11 @@
 #!/bin/sh
-# By hand, as root: a Debian with nothing on it, a clone, and tools/check: does the tree install what it needs?
+# By hand, as root: a Debian with nothing on it, and what a newcomer does there: tools/demo first, as root, which has to
+# install what it needs, then tools/check in a clone of an ordinary user.
 #
 #   tests/e2e/fresh_debian.sh [SUITE [DIRECTORY]]     bookworm, trixie, ...; default bookworm
 #
-# Uses debootstrap and chroot. Sources, keys and proxies of apt are taken from this machine. The directory (default: a
-# new one below /var/tmp) is kept when something fails.
+# Uses debootstrap and chroot. Keys and proxies of apt are taken from this machine. The directory (default: a new one
+# below /var/tmp) is kept when something fails; given again, it is used as it stands, with new clones.
 set -eu
 suite=${1:-bookworm}
 dir=${2:-$(mktemp -d "/var/tmp/sillok-$suite-XXXXXX")}
@@ -12,6 +13,7 @@ mirror=${MIRROR:-http://deb.debian.org/debian}
 here=$(cd "$(dirname "$0")/../.." && pwd)
 
 [ "$(id -u)" -eq 0 ] || { echo "fresh_debian.sh: needs root for chroot" >&2; exit 2; }
+chmod 755 "$dir"
 if [ ! -e "$dir/etc/debian_version" ]; then
     debootstrap --variant=minbase "$suite" "$dir" "$mirror"
 fi
@@ -21,21 +23,36 @@ for f in /etc/apt/auth.conf.d /etc/ssl/certs /etc/resolv.conf /etc/hosts; do
     [ -e "$f" ] && mkdir -p "$dir$(dirname "$f")" && cp -aL "$f" "$dir$(dirname "$f")/"
 done
 echo "deb $mirror $suite main" >"$dir/etc/apt/sources.list"
-git clone -q "$here" "$dir/srv/sillok"
 
 mounted=
 cleanup() {
     for m in $mounted; do
         umount "$dir/$m" || true
     done
+    mounted=
 }
 trap cleanup EXIT
-for m in proc dev dev/pts; do
+for m in proc dev dev/pts dev/shm; do
     mountpoint -q "$dir/$m" || { mount --bind "/$m" "$dir/$m" && mounted="$m $mounted"; }
 done
-env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive \
-    ${http_proxy:+http_proxy="$http_proxy"} ${https_proxy:+https_proxy="$https_proxy"} \
-    chroot "$dir" sh -c 'apt-get update -q && cd /srv/sillok && tools/check'
+inside() { # inside WHO COMMAND: in the fresh Debian, with an environment that holds nothing of this machine
+    echo "fresh_debian.sh: $suite, $1: $2" >&2
+    env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME="$(home_of "$1")" LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive \
+        ${http_proxy:+http_proxy="$http_proxy"} ${https_proxy:+https_proxy="$https_proxy"} \
+        chroot "$dir" runuser -u "$1" -- sh -c "$2"
+}
+home_of() {
+    [ "$1" = root ] && echo /root || echo "/home/$1"
+}
+
+git clone -q "$here" "$dir/srv/sillok"
+inside root 'cd /srv/sillok && tools/demo'
+inside root 'cd /srv/sillok && tools/setup --check'
+inside root 'id newcomer >/dev/null 2>&1 || useradd -m newcomer'
+rm -rf "$dir/home/newcomer/sillok"
+git clone -q "$here" "$dir/home/newcomer/sillok"
+inside root 'chown -R newcomer: /home/newcomer/sillok'
+inside newcomer 'cd ~/sillok && tools/check'
 cleanup
 trap - EXIT
 rm -rf "$dir"
