@@ -81,7 +81,7 @@ enum slk_err slk_map_reset(struct slk_map *map, uint64_t buckets_n)
     for (unsigned i = 0; i < SLK_MAP_SHARDS_MAX; i++) {
         struct slk_shard *shard = &map->shards[i];
 
-        slk_pool_close(&shard->pool);
+        slk_leaf_pool_close(&shard->pool);
         shard->known_n = 0;
         shard->count = 0;
         shard->done = 0;
@@ -124,7 +124,7 @@ enum slk_err slk_map_new(struct slk_map **out, const struct slk_map_options *opt
     min_depth = min_depth < map->depth_max ? min_depth : map->depth_max;
     map->shard_bits = min_depth < SLK_MAP_SHARD_BITS_MAX ? min_depth : SLK_MAP_SHARD_BITS_MAX;
     for (unsigned i = 0; i < SLK_MAP_SHARDS_MAX; i++)
-        slk_pool_init(&map->shards[i].pool, options->leaf_bytes_max >> map->shard_bits, options->advise);
+        slk_leaf_pool_init(&map->shards[i].pool, options->leaf_bytes_max >> map->shard_bits, options->advise);
     if (slk_map_reset(map, (uint64_t)1 << min_depth) != SLK_OK) {
         slk_map_free(map);
         return SLK_E_NOMEM;
@@ -151,7 +151,7 @@ void slk_map_free(struct slk_map *map)
         return;
     clear_top(map);
     for (unsigned i = 0; i < SLK_MAP_SHARDS_MAX; i++) {
-        slk_pool_close(&map->shards[i].pool);
+        slk_leaf_pool_close(&map->shards[i].pool);
         free(map->shards[i].known);
     }
     free_changes(map);
@@ -178,7 +178,7 @@ uint64_t slk_map_memory(const struct slk_map *map)
     for (unsigned i = 0; i < SLK_MAP_SHARDS_MAX; i++) {
         const struct slk_shard *shard = &map->shards[i];
 
-        bytes += slk_pool_bytes(&shard->pool) + shard->known_cap * sizeof(shard->known[0]);
+        bytes += slk_leaf_pool_bytes(&shard->pool) + shard->known_cap * sizeof(shard->known[0]);
     }
     return bytes;
 }

@@ -11,14 +11,14 @@
 
 #include "ledger/core/map_private.h"
 
-#define CHUNK_SIZE   (1u << SLK_POOL_CHUNK_BITS)
+#define CHUNK_SIZE   (1u << SLK_LEAF_POOL_CHUNK_BITS)
 #define CHUNK_FIRST  256u /* leaves: a small ledger should be small; each next chunk is four times as long */
 #define SINGLE_ABOVE (CHUNK_SIZE / 2)
-#define STEPS        8u /* sizes per doubling above SLK_POOL_EXACT_MAX */
+#define STEPS        8u /* sizes per doubling above SLK_LEAF_POOL_EXACT_MAX */
 #define EXACT_LOG2   5
 
 static_assert(sizeof(struct slk_leaf) == 48, "a leaf is 48 bytes");
-static_assert(1u << EXACT_LOG2 == SLK_POOL_EXACT_MAX, "sizes above are counted from there");
+static_assert(1u << EXACT_LOG2 == SLK_LEAF_POOL_EXACT_MAX, "sizes above are counted from there");
 
 /* ---- memory ---- */
 
@@ -27,26 +27,26 @@ static unsigned log2_floor(uint32_t n)
     return 31u - (unsigned)__builtin_clz(n);
 }
 
-uint32_t slk_pool_cap(uint32_t n)
+uint32_t slk_leaf_pool_cap(uint32_t n)
 {
     uint32_t step;
 
-    if (n <= SLK_POOL_EXACT_MAX)
+    if (n <= SLK_LEAF_POOL_EXACT_MAX)
         return n;
     step = (1u << log2_floor(n - 1)) / STEPS;
     assert(n <= UINT32_MAX - step);
     return (n + step - 1) / step * step;
 }
 
-/* The size class of blocks of `cap`, which must be a size slk_pool_cap can give. */
+/* The size class of blocks of `cap`, which must be a size slk_leaf_pool_cap can give. */
 static unsigned class_of(uint32_t cap)
 {
     unsigned power;
 
-    if (cap <= SLK_POOL_EXACT_MAX)
+    if (cap <= SLK_LEAF_POOL_EXACT_MAX)
         return cap - 1;
     power = log2_floor(cap - 1);
-    return SLK_POOL_EXACT_MAX - 1 + (power - EXACT_LOG2) * STEPS +
+    return SLK_LEAF_POOL_EXACT_MAX - 1 + (power - EXACT_LOG2) * STEPS +
            (cap - (1u << power)) / ((1u << power) / STEPS);
 }
 
@@ -55,7 +55,7 @@ static uint32_t longest_within(uint32_t n)
 {
     uint32_t step;
 
-    if (n <= SLK_POOL_EXACT_MAX)
+    if (n <= SLK_LEAF_POOL_EXACT_MAX)
         return n;
     step = (1u << log2_floor(n)) / STEPS;
     return n / step * step;
@@ -65,44 +65,44 @@ static uint32_t class_cap(unsigned class)
 {
     unsigned above;
 
-    if (class < SLK_POOL_EXACT_MAX)
+    if (class < SLK_LEAF_POOL_EXACT_MAX)
         return class + 1;
-    above = class - (SLK_POOL_EXACT_MAX - 1);
+    above = class - (SLK_LEAF_POOL_EXACT_MAX - 1);
     return (STEPS + (above - 1) % STEPS + 1) << ((above - 1) / STEPS + EXACT_LOG2 - 3);
 }
 
-void slk_pool_init(struct slk_pool *pool, uint64_t limit, void (*advise)(void *at, size_t bytes))
+void slk_leaf_pool_init(struct slk_leaf_pool *pool, uint64_t limit, void (*advise)(void *at, size_t bytes))
 {
     memset(pool, 0, sizeof(*pool));
     memset(pool->free, 0xff, sizeof(pool->free));
-    pool->current = SLK_POOL_NONE;
+    pool->current = SLK_LEAF_POOL_NONE;
     pool->limit = limit;
     pool->advise = advise;
 }
 
-void slk_pool_close(struct slk_pool *pool)
+void slk_leaf_pool_close(struct slk_leaf_pool *pool)
 {
     for (uint32_t i = 0; i < pool->chunks_n; i++)
         free(pool->chunks[i].leaves);
     free(pool->chunks);
-    slk_pool_init(pool, pool->limit, pool->advise);
+    slk_leaf_pool_init(pool, pool->limit, pool->advise);
 }
 
-uint64_t slk_pool_bytes(const struct slk_pool *pool)
+uint64_t slk_leaf_pool_bytes(const struct slk_leaf_pool *pool)
 {
-    uint64_t uncut = pool->current == SLK_POOL_NONE ? 0 : pool->chunks[pool->current].size - pool->used;
+    uint64_t uncut = pool->current == SLK_LEAF_POOL_NONE ? 0 : pool->chunks[pool->current].size - pool->used;
 
     return pool->bytes - uncut * sizeof(struct slk_leaf) + pool->chunks_cap * sizeof(pool->chunks[0]);
 }
 
 /* Leaves [block, block + n) wait for their next use, in pieces of class sizes. The link is kept in `hi`. */
-static void give_back(struct slk_pool *pool, uint32_t block, uint32_t n)
+static void give_back(struct slk_leaf_pool *pool, uint32_t block, uint32_t n)
 {
     while (n > 0) {
         uint32_t cap = longest_within(n);
         unsigned class = class_of(cap);
 
-        slk_pool_at(pool, block)->hi = pool->free[class];
+        slk_leaf_pool_at(pool, block)->hi = pool->free[class];
         pool->free[class] = block;
         pool->free_bits[class / 64] |= (uint64_t)1 << class % 64;
         block += cap;
@@ -110,20 +110,20 @@ static void give_back(struct slk_pool *pool, uint32_t block, uint32_t n)
     }
 }
 
-static uint32_t pop_free(struct slk_pool *pool, unsigned class)
+static uint32_t pop_free(struct slk_leaf_pool *pool, unsigned class)
 {
     uint32_t block = pool->free[class];
 
-    pool->free[class] = (uint32_t)slk_pool_at(pool, block)->hi;
-    if (pool->free[class] == SLK_POOL_NONE)
+    pool->free[class] = (uint32_t)slk_leaf_pool_at(pool, block)->hi;
+    if (pool->free[class] == SLK_LEAF_POOL_NONE)
         pool->free_bits[class / 64] &= ~((uint64_t)1 << class % 64);
     return block;
 }
 
-/* The smallest size class above `class` that has a free block; SLK_POOL_CLASSES when none has. */
-static unsigned class_above(const struct slk_pool *pool, unsigned class)
+/* The smallest size class above `class` that has a free block; SLK_LEAF_POOL_CLASSES when none has. */
+static unsigned class_above(const struct slk_leaf_pool *pool, unsigned class)
 {
-    for (unsigned word = (class + 1) / 64; word < SLK_POOL_CLASSES / 64; word++) {
+    for (unsigned word = (class + 1) / 64; word < SLK_LEAF_POOL_CLASSES / 64; word++) {
         uint64_t bits = pool->free_bits[word];
 
         if (word == (class + 1) / 64)
@@ -131,13 +131,13 @@ static unsigned class_above(const struct slk_pool *pool, unsigned class)
         if (bits != 0)
             return word * 64 + (unsigned)__builtin_ctzll(bits);
     }
-    return SLK_POOL_CLASSES;
+    return SLK_LEAF_POOL_CLASSES;
 }
 
-/* An entry of `chunks` that is not in use; SLK_POOL_NONE: out of memory. */
-static uint32_t chunk_slot(struct slk_pool *pool)
+/* An entry of `chunks` that is not in use; SLK_LEAF_POOL_NONE: out of memory. */
+static uint32_t chunk_slot(struct slk_leaf_pool *pool)
 {
-    struct slk_pool_chunk *grown;
+    struct slk_leaf_pool_chunk *grown;
     uint32_t cap;
 
     for (uint32_t i = 0; i < pool->chunks_n && pool->chunks_n == pool->chunks_cap; i++) {
@@ -146,98 +146,98 @@ static uint32_t chunk_slot(struct slk_pool *pool)
     }
     if (pool->chunks_n < pool->chunks_cap)
         return pool->chunks_n++;
-    if (pool->chunks_n == SLK_POOL_CHUNKS_MAX)
-        return SLK_POOL_NONE;
+    if (pool->chunks_n == SLK_LEAF_POOL_CHUNKS_MAX)
+        return SLK_LEAF_POOL_NONE;
     cap = pool->chunks_cap == 0 ? 4 : pool->chunks_cap * 2;
     grown = realloc(pool->chunks, cap * sizeof(*grown));
     if (grown == NULL)
-        return SLK_POOL_NONE;
+        return SLK_LEAF_POOL_NONE;
     memset(grown + pool->chunks_cap, 0, (cap - pool->chunks_cap) * sizeof(*grown));
     pool->chunks = grown;
     pool->chunks_cap = cap;
     return pool->chunks_n++;
 }
 
-static uint32_t add_chunk(struct slk_pool *pool, uint64_t size, bool single)
+static uint32_t add_chunk(struct slk_leaf_pool *pool, uint64_t size, bool single)
 {
     uint64_t bytes = size * sizeof(struct slk_leaf);
     struct slk_leaf *leaves;
     uint32_t slot;
 
     if (pool->limit != 0 && (pool->bytes > pool->limit || bytes > pool->limit - pool->bytes))
-        return SLK_POOL_NONE;
+        return SLK_LEAF_POOL_NONE;
     slot = chunk_slot(pool);
-    if (slot == SLK_POOL_NONE)
-        return SLK_POOL_NONE;
+    if (slot == SLK_LEAF_POOL_NONE)
+        return SLK_LEAF_POOL_NONE;
     leaves = bytes % SLK_HUGE_PAGE == 0 ? aligned_alloc(SLK_HUGE_PAGE, bytes) : malloc(bytes);
     if (leaves == NULL)
-        return SLK_POOL_NONE; /* the slot stays, unused */
+        return SLK_LEAF_POOL_NONE; /* the slot stays, unused */
     if (bytes % SLK_HUGE_PAGE == 0 && pool->advise != NULL)
         pool->advise(leaves, bytes);
-    pool->chunks[slot] = (struct slk_pool_chunk){.leaves = leaves, .size = size, .single = single};
+    pool->chunks[slot] = (struct slk_leaf_pool_chunk){.leaves = leaves, .size = size, .single = single};
     pool->bytes += bytes;
     return slot;
 }
 
 /* Cuts a block from the current chunk, or from a new one. */
-static uint32_t cut(struct slk_pool *pool, uint32_t cap)
+static uint32_t cut(struct slk_leaf_pool *pool, uint32_t cap)
 {
     uint64_t size = CHUNK_FIRST;
     uint32_t slot, block;
 
-    if (pool->current == SLK_POOL_NONE || pool->chunks[pool->current].size - pool->used < cap) {
-        if (pool->current != SLK_POOL_NONE)
+    if (pool->current == SLK_LEAF_POOL_NONE || pool->chunks[pool->current].size - pool->used < cap) {
+        if (pool->current != SLK_LEAF_POOL_NONE)
             size = pool->chunks[pool->current].size * 4;
         while (size < CHUNK_SIZE && size < cap)
             size *= 4;
         slot = add_chunk(pool, size <= CHUNK_SIZE ? size : CHUNK_SIZE, false);
-        if (slot == SLK_POOL_NONE)
-            return SLK_POOL_NONE;
-        if (pool->current != SLK_POOL_NONE)
-            give_back(pool, pool->current << SLK_POOL_CHUNK_BITS | pool->used,
+        if (slot == SLK_LEAF_POOL_NONE)
+            return SLK_LEAF_POOL_NONE;
+        if (pool->current != SLK_LEAF_POOL_NONE)
+            give_back(pool, pool->current << SLK_LEAF_POOL_CHUNK_BITS | pool->used,
                 (uint32_t)pool->chunks[pool->current].size - pool->used);
         pool->current = slot;
         pool->used = 0;
     }
-    block = pool->current << SLK_POOL_CHUNK_BITS | pool->used;
+    block = pool->current << SLK_LEAF_POOL_CHUNK_BITS | pool->used;
     pool->used += cap;
     return block;
 }
 
-/* A block of exactly `cap` leaves, a size slk_pool_cap gives; SLK_POOL_NONE: out of memory. */
-static uint32_t take(struct slk_pool *pool, uint32_t cap)
+/* A block of exactly `cap` leaves, a size slk_leaf_pool_cap gives; SLK_LEAF_POOL_NONE: out of memory. */
+static uint32_t take(struct slk_leaf_pool *pool, uint32_t cap)
 {
     unsigned class, from;
     uint32_t block;
 
-    assert(cap > 0 && slk_pool_cap(cap) == cap);
+    assert(cap > 0 && slk_leaf_pool_cap(cap) == cap);
     if (cap > SINGLE_ABOVE) {
         uint32_t slot = add_chunk(pool, cap, true);
 
-        return slot == SLK_POOL_NONE ? SLK_POOL_NONE : slot << SLK_POOL_CHUNK_BITS;
+        return slot == SLK_LEAF_POOL_NONE ? SLK_LEAF_POOL_NONE : slot << SLK_LEAF_POOL_CHUNK_BITS;
     }
     class = class_of(cap);
-    if (pool->free[class] != SLK_POOL_NONE)
+    if (pool->free[class] != SLK_LEAF_POOL_NONE)
         return pop_free(pool, class);
     block = cut(pool, cap);
-    if (block != SLK_POOL_NONE)
+    if (block != SLK_LEAF_POOL_NONE)
         return block;
     from = class_above(pool, class);
-    if (from == SLK_POOL_CLASSES)
-        return SLK_POOL_NONE;
+    if (from == SLK_LEAF_POOL_CLASSES)
+        return SLK_LEAF_POOL_NONE;
     block = pop_free(pool, from);
     give_back(pool, block + cap, class_cap(from) - cap);
     return block;
 }
 
-static bool is_single(const struct slk_pool *pool, uint32_t block)
+static bool is_single(const struct slk_leaf_pool *pool, uint32_t block)
 {
-    return pool->chunks[block >> SLK_POOL_CHUNK_BITS].single;
+    return pool->chunks[block >> SLK_LEAF_POOL_CHUNK_BITS].single;
 }
 
-static void release(struct slk_pool *pool, uint32_t block, uint32_t cap)
+static void release(struct slk_leaf_pool *pool, uint32_t block, uint32_t cap)
 {
-    struct slk_pool_chunk *chunk = &pool->chunks[block >> SLK_POOL_CHUNK_BITS];
+    struct slk_leaf_pool_chunk *chunk = &pool->chunks[block >> SLK_LEAF_POOL_CHUNK_BITS];
 
     if (!chunk->single) {
         give_back(pool, block, cap);
@@ -245,24 +245,25 @@ static void release(struct slk_pool *pool, uint32_t block, uint32_t cap)
     }
     pool->bytes -= chunk->size * sizeof(struct slk_leaf);
     free(chunk->leaves);
-    *chunk = (struct slk_pool_chunk){.leaves = NULL};
+    *chunk = (struct slk_leaf_pool_chunk){.leaves = NULL};
 }
 
 /* A bucket got shorter: its leaves move to a block of the right size or, out of memory, stay and give back the rest. */
-static void shorten(struct slk_pool *pool, struct slk_bucket *bucket, uint32_t n)
+static void shorten(struct slk_leaf_pool *pool, struct slk_bucket *bucket, uint32_t n)
 {
-    uint32_t old_cap = slk_pool_cap(bucket->n), cap = slk_pool_cap(n), block = SLK_POOL_NONE;
+    uint32_t old_cap = slk_leaf_pool_cap(bucket->n), cap = slk_leaf_pool_cap(n), block = SLK_LEAF_POOL_NONE;
 
     assert(n <= bucket->n && bucket->n > 0);
     if (n > 0 && cap < old_cap)
         block = take(pool, cap);
-    if (block != SLK_POOL_NONE)
-        memcpy(slk_pool_at(pool, block), slk_pool_at(pool, bucket->block), n * sizeof(struct slk_leaf));
-    if (block != SLK_POOL_NONE || n == 0)
+    if (block != SLK_LEAF_POOL_NONE)
+        memcpy(slk_leaf_pool_at(pool, block), slk_leaf_pool_at(pool, bucket->block),
+            n * sizeof(struct slk_leaf));
+    if (block != SLK_LEAF_POOL_NONE || n == 0)
         release(pool, bucket->block, old_cap);
     else if (cap < old_cap && !is_single(pool, bucket->block))
         give_back(pool, bucket->block + cap, old_cap - cap);
-    bucket->block = block != SLK_POOL_NONE ? block : bucket->block;
+    bucket->block = block != SLK_LEAF_POOL_NONE ? block : bucket->block;
     bucket->n = n;
 }
 
@@ -439,7 +440,7 @@ static void known_drop(struct slk_shard *shard, size_t at, size_t n)
 }
 
 /* A gap of n leaves at index `at`; SLK_E_NOMEM: nothing changed. */
-static enum slk_err open_gap(struct slk_pool *pool, struct slk_bucket *bucket, uint32_t at, uint32_t n)
+static enum slk_err open_gap(struct slk_leaf_pool *pool, struct slk_bucket *bucket, uint32_t at, uint32_t n)
 {
     struct slk_leaf *from, *to;
     uint32_t cap, block;
@@ -447,22 +448,22 @@ static enum slk_err open_gap(struct slk_pool *pool, struct slk_bucket *bucket, u
     assert(at <= bucket->n);
     if (n > UINT32_MAX / 2 - bucket->n)
         return SLK_E_NOMEM;
-    cap = slk_pool_cap(bucket->n + n);
-    if (bucket->n > 0 && cap == slk_pool_cap(bucket->n)) {
-        from = slk_pool_at(pool, bucket->block);
+    cap = slk_leaf_pool_cap(bucket->n + n);
+    if (bucket->n > 0 && cap == slk_leaf_pool_cap(bucket->n)) {
+        from = slk_leaf_pool_at(pool, bucket->block);
         memmove(from + at + n, from + at, (bucket->n - at) * sizeof(*from));
         bucket->n += n;
         return SLK_OK;
     }
     block = take(pool, cap);
-    if (block == SLK_POOL_NONE)
+    if (block == SLK_LEAF_POOL_NONE)
         return SLK_E_NOMEM;
     if (bucket->n > 0) {
-        from = slk_pool_at(pool, bucket->block);
-        to = slk_pool_at(pool, block);
+        from = slk_leaf_pool_at(pool, bucket->block);
+        to = slk_leaf_pool_at(pool, block);
         memcpy(to, from, at * sizeof(*from));
         memcpy(to + at + n, from + at, (bucket->n - at) * sizeof(*from));
-        release(pool, bucket->block, slk_pool_cap(bucket->n));
+        release(pool, bucket->block, slk_leaf_pool_cap(bucket->n));
     }
     bucket->block = block;
     bucket->n += n;
@@ -534,11 +535,11 @@ enum slk_err slk_bucket_split(const struct slk_map *map, struct slk_shard *shard
         halves[0].n = 0;
     if (left == 0 || right == 0)
         return SLK_OK;
-    halves[1].block = take(&shard->pool, slk_pool_cap(right));
-    if (halves[1].block == SLK_POOL_NONE)
+    halves[1].block = take(&shard->pool, slk_leaf_pool_cap(right));
+    if (halves[1].block == SLK_LEAF_POOL_NONE)
         return SLK_E_NOMEM;
     leaves = slk_bucket_leaves(shard, bucket);
-    memcpy(slk_pool_at(&shard->pool, halves[1].block), leaves + left, right * sizeof(*leaves));
+    memcpy(slk_leaf_pool_at(&shard->pool, halves[1].block), leaves + left, right * sizeof(*leaves));
     shorten(&shard->pool, &halves[0], left);
     return SLK_OK;
 }

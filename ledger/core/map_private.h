@@ -46,30 +46,30 @@ static inline uint64_t slk_leaf_row(const struct slk_leaf *leaf)
 
 /* ---- leaf memory of a shard (map_leaves.c): blocks of leaves, named by 32-bit references ---- */
 
-#define SLK_POOL_EXACT_MAX  32 /* blocks up to here are as long as asked */
-#define SLK_POOL_CLASSES    128
-#define SLK_POOL_CHUNK_BITS 17 /* leaves in a chunk: 6 MiB, three huge pages */
-#define SLK_POOL_CHUNKS_MAX (1u << (32 - SLK_POOL_CHUNK_BITS))
-#define SLK_POOL_NONE       UINT32_MAX
+#define SLK_LEAF_POOL_EXACT_MAX  32 /* blocks up to here are as long as asked */
+#define SLK_LEAF_POOL_CLASSES    128
+#define SLK_LEAF_POOL_CHUNK_BITS 17 /* leaves in a chunk: 6 MiB, three huge pages */
+#define SLK_LEAF_POOL_CHUNKS_MAX (1u << (32 - SLK_LEAF_POOL_CHUNK_BITS))
+#define SLK_LEAF_POOL_NONE       UINT32_MAX
 
-struct slk_pool_chunk {
+struct slk_leaf_pool_chunk {
     struct slk_leaf *leaves; /* NULL: unused */
     uint64_t size;           /* leaves */
     bool single;             /* holds one block, too long for a common chunk */
 };
 
-struct slk_pool {
-    struct slk_pool_chunk *chunks;
+struct slk_leaf_pool {
+    struct slk_leaf_pool_chunk *chunks;
     uint32_t chunks_n, chunks_cap;
-    uint32_t current, used;          /* chunk blocks are cut from, leaves of it in use */
-    uint32_t free[SLK_POOL_CLASSES]; /* first free block of each size */
-    uint64_t free_bits[SLK_POOL_CLASSES / 64];
+    uint32_t current, used;               /* chunk blocks are cut from, leaves of it in use */
+    uint32_t free[SLK_LEAF_POOL_CLASSES]; /* first free block of each size */
+    uint64_t free_bits[SLK_LEAF_POOL_CLASSES / 64];
     uint64_t bytes; /* of all chunks */
     uint64_t limit; /* chunks beyond it are refused; 0: none */
     void (*advise)(void *at, size_t bytes);
 };
 
-/* The leaves under one prefix, ascending by path: n of them, in a block of slk_pool_cap(n). */
+/* The leaves under one prefix, ascending by path: n of them, in a block of slk_leaf_pool_cap(n). */
 struct slk_bucket {
     uint32_t block;
     uint32_t n;
@@ -78,7 +78,7 @@ struct slk_bucket {
 /* Leaves whose fingerprints are equal form a run. A run of two or more is known by full path: `known` holds the paths
  * of all leaves of such runs, ascending, so the j-th leaf of a run is the j-th known path with that fingerprint. */
 struct slk_shard {
-    struct slk_pool pool;
+    struct slk_leaf_pool pool;
     struct slk_hash *known;
     size_t known_n, known_cap;
     uint64_t count;
@@ -176,23 +176,24 @@ static inline struct slk_bucket *slk_bucket_at(const struct slk_map *map, struct
     return &map->buckets[spot.depth - map->depth][spot.prefix];
 }
 
-static inline struct slk_leaf *slk_pool_at(const struct slk_pool *pool, uint32_t block)
+static inline struct slk_leaf *slk_leaf_pool_at(const struct slk_leaf_pool *pool, uint32_t block)
 {
-    return pool->chunks[block >> SLK_POOL_CHUNK_BITS].leaves + (block & ((1u << SLK_POOL_CHUNK_BITS) - 1));
+    return pool->chunks[block >> SLK_LEAF_POOL_CHUNK_BITS].leaves +
+           (block & ((1u << SLK_LEAF_POOL_CHUNK_BITS) - 1));
 }
 
 static inline struct slk_leaf *slk_bucket_leaves(
     const struct slk_shard *shard, const struct slk_bucket *bucket)
 {
-    return bucket->n == 0 ? NULL : slk_pool_at(&shard->pool, bucket->block);
+    return bucket->n == 0 ? NULL : slk_leaf_pool_at(&shard->pool, bucket->block);
 }
 
 /* Leaves a block for n has room for. */
-uint32_t slk_pool_cap(uint32_t n);
-void slk_pool_init(struct slk_pool *pool, uint64_t limit, void (*advise)(void *at, size_t bytes));
+uint32_t slk_leaf_pool_cap(uint32_t n);
+void slk_leaf_pool_init(struct slk_leaf_pool *pool, uint64_t limit, void (*advise)(void *at, size_t bytes));
 /* Bytes in use, free blocks included; what no block was cut from yet is address space only. */
-uint64_t slk_pool_bytes(const struct slk_pool *pool);
-void slk_pool_close(struct slk_pool *pool);
+uint64_t slk_leaf_pool_bytes(const struct slk_leaf_pool *pool);
+void slk_leaf_pool_close(struct slk_leaf_pool *pool);
 
 /* Where a path is in a bucket, or would be: its index `at`, the run of its fingerprint, and, when the run is known,
  * the index of its path in `known`. */
