@@ -13,6 +13,7 @@ mirror=${MIRROR:-http://deb.debian.org/debian}
 here=$(cd "$(dirname "$0")/../.." && pwd)
 
 [ "$(id -u)" -eq 0 ] || { echo "fresh_debian.sh: needs root for chroot" >&2; exit 2; }
+mkdir -p "$dir"
 chmod 755 "$dir"
 if [ ! -e "$dir/etc/debian_version" ]; then
     debootstrap --variant=minbase "$suite" "$dir" "$mirror"
