@@ -58,6 +58,8 @@ struct slk_ledger {
     struct slk_proof *noted;  /* the checkpoint proofs carry, read once; NULL before the first */
     uint8_t *noted_bytes;     /* its note, which `noted` borrows from, and the seal of its block: */
     struct slk_span noted_seal;
+    struct slk_hash noted_path[SLK_PATH_MAX]; /* from the seal to the root: some hundred hashes to compute */
+    size_t noted_path_n;
     struct slk_view *view; /* for proofs and duplicates */
     struct slk_batch batches[2];
     unsigned filling;      /* batches[filling] takes submissions; the other may be in flight */

@@ -328,7 +328,8 @@ static enum slk_err signed_head(struct slk_ledger *ledger, struct slk_span *note
     return err == SLK_OK ? SLK_OK : slk_ledger_fail(fault, err, NULL);
 }
 
-/* Reads note and seal unless they are those of the proof before: the same for all proofs of a block. */
+/* Reads note and seal, and folds the log's right edge into the seal's path, unless they are those of the proof before:
+ * the same for all proofs of a block. */
 static enum slk_err note_once(struct slk_ledger *ledger, struct slk_span note, struct slk_fault *fault)
 {
     uint64_t seal_index = ledger->machine.tip.log_size - 1;
@@ -352,6 +353,7 @@ static enum slk_err note_once(struct slk_ledger *ledger, struct slk_span note, s
     memcpy(bytes, note.at, note.size);
     memcpy(bytes + note.size, seal.at, seal.size);
     ledger->noted_seal = slk_span_of(bytes + note.size, seal.size);
+    ledger->noted_path_n = slk_log_last_path(&ledger->machine.log, ledger->noted_path);
     ledger->noted = malloc(sizeof(*ledger->noted));
     if (ledger->noted == NULL)
         return slk_ledger_fail(fault, SLK_E_NOMEM, NULL);
@@ -383,8 +385,7 @@ enum slk_err slk_ledger_prove(struct slk_ledger *ledger, const uint8_t handle[SL
     enum slk_encoding encoding, uint8_t **out, size_t *out_size, struct slk_fault *fault)
 {
     uint8_t map_proof[SLK_MAP_PROOF_MAX];
-    struct slk_hash path[SLK_PATH_MAX];
-    struct slk_proof_parts parts = {.path = path};
+    struct slk_proof_parts parts = {.path = ledger->noted_path};
     struct ending ending;
     struct history history = {0};
     bool present = false;
@@ -404,7 +405,7 @@ enum slk_err slk_ledger_prove(struct slk_ledger *ledger, const uint8_t handle[SL
         parts.noted = ledger->noted;
         parts.seal = ledger->noted_seal;
         parts.map_proof.at = map_proof;
-        parts.path_n = slk_log_last_path(&ledger->machine.log, path);
+        parts.path_n = ledger->noted_path_n;
         parts.events = history.entries;
         parts.events_n = history.n;
         err = format_proof(&parts, encoding, out, out_size, fault);
