@@ -17,6 +17,22 @@ enum {
     AT_HASH = 100
 };
 
+enum slk_err slk_council_of(
+    struct slk_council *out, const struct slk_charter *charter, const struct slk_hash *chain_id)
+{
+    memset(out, 0, sizeof(*out));
+    out->chain_id = *chain_id;
+    out->charter_hash = charter->hash;
+    for (size_t i = 0; i < charter->members_n; i++) {
+        if (charter->members[i].role != SLK_VOTING)
+            continue;
+        if (out->n == SLK_CHARTER_VOTING_MAX)
+            return SLK_E_CHARTER;
+        memcpy(out->keys[out->n++], charter->members[i].vote_key, SLK_KEY_SIZE);
+    }
+    return out->n > 0 ? SLK_OK : SLK_E_CHARTER;
+}
+
 size_t slk_council_faults(const struct slk_council *council)
 {
     assert(council->n > 0 && council->n <= SLK_CHARTER_VOTING_MAX);

@@ -33,6 +33,9 @@ struct slk_council {
     size_t n; /* 1..SLK_CHARTER_VOTING_MAX */
     uint8_t keys[SLK_CHARTER_VOTING_MAX][SLK_KEY_SIZE];
 };
+/* Of the heights that this charter governs. SLK_E_CHARTER when nobody votes. */
+SLK_MUST_CHECK enum slk_err slk_council_of(
+    struct slk_council *out, const struct slk_charter *charter, const struct slk_hash *chain_id);
 /* f = floor((n - 1) / 3), q = n - f (protocol §2.1). */
 size_t slk_council_faults(const struct slk_council *council);
 size_t slk_council_quorum(const struct slk_council *council);
