@@ -193,6 +193,24 @@ static double rate(struct slk_ledger *ledger, struct stream *s, size_t events_n,
     return (double)events_n / ingest(ledger, s, events_n / per, per, 30);
 }
 
+/* A million events in `CHUNKS` parts; the rate of all of it, and the median cost of an event: what growth is judged by,
+ * since one slow second of a shared disk is not growth. */
+static double rate_of_chunks(struct slk_ledger *ledger, struct stream *s, double *median_s)
+{
+    enum { CHUNKS = 8, EVENTS = 125000, PER = 1000 };
+    double costs[CHUNKS], sum = 0;
+
+    for (int i = 0; i < CHUNKS; i++) {
+        double took = ingest(ledger, s, EVENTS / PER, PER, 30);
+
+        costs[i] = took / EVENTS;
+        sum += took;
+    }
+    qsort(costs, CHUNKS, sizeof(costs[0]), by_size);
+    *median_s = (costs[CHUNKS / 2 - 1] + costs[CHUNKS / 2]) / 2;
+    return CHUNKS * EVENTS / sum;
+}
+
 static void grow_to(struct slk_ledger *ledger, struct stream *s, uint64_t credentials, FILE *growth)
 {
     const size_t chunk = 250000;
@@ -537,26 +555,26 @@ static void bench(const struct settings *set, struct stream *s)
     FILE *growth = set->growth == NULL ? NULL : fopen(set->growth, "w");
     struct slk_ledger *ledger = open_ledger(set, s);
     uint64_t small = set->credentials < 1000000 ? set->credentials / 2 : 1000000;
-    double at_small, at_large, figures[3], bytes;
+    double at_small, at_large, cost_small, cost_large, figures[3], bytes;
     char label[128];
 
     printf("ingest: rules, signatures, hashing, durable commit; 30 %% of events on existing credentials\n");
     grow_to(ledger, s, small, growth);
     make_histories(ledger, s);
-    at_small = rate(ledger, s, 1000000, 1000);
+    at_small = rate_of_chunks(ledger, s, &cost_small);
     snprintf(label, sizeof(label), "submissions of 1,000, at %.1f million credentials", (double)small / 1e6);
     row(label, at_small, "events/s", 200000, true);
     slk_ledger_close(ledger);
     audit(set, "full audit of that ledger");
     ledger = open_ledger(set, s);
     grow_to(ledger, s, set->credentials, growth);
-    at_large = rate(ledger, s, 1000000, 1000);
+    at_large = rate_of_chunks(ledger, s, &cost_large);
     snprintf(label, sizeof(label), "submissions of 1,000, at %.1f million credentials", (double)set->credentials / 1e6);
     row(label, at_large, "events/s", 150000, true);
     row("  ratio to the prototype's 532,000/s (no parsing, no rules)", at_large / 532000, "x", 0, true);
     row("submissions of 100", rate(ledger, s, 400000, 100), "events/s", 120000, true);
     row("submissions of 1", rate(ledger, s, 50000, 1), "events/s", 15000, true);
-    row("growth: cost per event, large / small", at_small / at_large, "x", 1.5, false);
+    row("growth: median cost per event, large / small", cost_large / cost_small, "x", 1.5, false);
     printf("proofs, at %.1f million credentials\n", (double)slk_ledger_credentials_n(ledger) / 1e6);
     map_rates(ledger, s, slk_ledger_map(ledger));
     verify_times(ledger, s);
