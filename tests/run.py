@@ -20,7 +20,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILDS = os.environ.get("SLK_BUILD_DIR") or os.path.join(ROOT, "build-check")
 JOBS = str(os.cpu_count() or 2)
 
-THREADED = ["pool", "ledger", "ledger_audit", "ledger_proofs"]  # unit tests in which threads meet: TSan is slow
+THREADED = ["workers", "ledger", "ledger_audit", "ledger_proofs", "ledger_submit"]  # unit tests in which threads meet: TSan is slow
 
 # stage -> meson options, what to build (all, when empty), meson test options
 STAGES = {

@@ -12,25 +12,7 @@
 #include <cmocka.h>
 
 #include "ledger/embed/ledger_private.h"
-#include "tests/unit/ledger_fixture.h"
-
-static int set_up(void **state)
-{
-    struct fixture *f = calloc(1, sizeof(*f));
-
-    assert_non_null(f);
-    fixture_open(f, NULL);
-    fixture_init(f);
-    *state = f;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    fixture_close(*state);
-    free(*state);
-    return 0;
-}
+#include "tests/unit/ledger_steps.h"
 
 static void assert_answer_is_record(
     const struct slk_answer *answer, const struct slk_record *record, const struct fixture *f)
