@@ -43,16 +43,16 @@ inside() { # inside WHO COMMAND: in the fresh Debian, with an environment that h
         chroot "$dir" runuser -u "$1" -- sh -c "$2"
 }
 home_of() {
-    [ "$1" = root ] && echo /root || echo "/home/$1"
+    [ "$1" = root ] && echo /root || echo "/srv/$1"
 }
 
 git clone -q "$here" "$dir/srv/sillok"
 inside root 'cd /srv/sillok && tools/demo'
 inside root 'cd /srv/sillok && tools/setup --check'
-inside root 'id newcomer >/dev/null 2>&1 || useradd -m newcomer'
-rm -rf "$dir/home/newcomer/sillok"
-git clone -q "$here" "$dir/home/newcomer/sillok"
-inside root 'chown -R newcomer: /home/newcomer/sillok'
+inside root 'id newcomer >/dev/null 2>&1 || useradd -m -d /srv/newcomer newcomer'
+rm -rf "$dir/srv/newcomer/sillok"
+git clone -q "$here" "$dir/srv/newcomer/sillok"
+inside root 'chown -R newcomer: /srv/newcomer/sillok'
 inside newcomer 'cd ~/sillok && tools/check'
 cleanup
 trap - EXIT
