@@ -186,6 +186,8 @@ void slk_bft_on_get(struct slk_bft *core, const struct slk_get *get, uint16_t pe
         return;
     case SLK_GET_BODY:
     case SLK_GET_COMMIT:
+    case SLK_GET_HEADERS:
+    case SLK_GET_EPOCHS:
         effect = slk_bft_effect(core, SLK_OUT_SERVE);
         effect->peer = peer;
         effect->get = *get;

@@ -178,6 +178,10 @@ void slk_bft_on_msg(struct slk_bft *core, const struct slk_msg *msg, uint16_t pe
     case SLK_MSG_EVIDENCE:
         on_evidence(core, msg, peer);
         return;
+    case SLK_MSG_HEADERS:
+    case SLK_MSG_EPOCHS:
+        core->dropped++;
+        return;
     case SLK_MSG_KIND_N:
         break;
     }

@@ -16,7 +16,13 @@
 #define SLK_TALLIES_MAX        6                   /* protocol §2.3: STATUS */
 #define SLK_STATUS_VIEWS       64 /* protocol §2.3: n_bits and k_bits speak of views view-1 .. view-64 */
 #define SLK_BITMAP_MAX         ((SLK_CHARTER_VOTING_MAX + 7) / 8)
-#define SLK_PROPOSAL_BYTES_MAX (240u * 1024) /* protocol §3.3, as the others in msg.c */
+#define SLK_PROPOSAL_BYTES_MAX (240u * 1024) /* protocol §3.3, as the others in msg_wire.c */
+#define SLK_INLINE_BODY_MAX                                                                                  \
+    (128u * 1024)                    /* beside 32 certificates of 50 members; larger ones are asked for */
+#define SLK_CHUNK_BYTES (64u * 1024) /* protocol, head: chunks of 64 KiB; §3.4: at most that per answer */
+#define SLK_BODY_MAX    (8u << 20)   /* twice the largest block: no header that says more is believed */
+#define SLK_RANGE_MAX   SLK_JUST_MAX /* headers in one answer, each with its finality certificate */
+#define SLK_EPOCHS_MAX  3            /* charters in one answer: the largest still fit 240 KiB */
 
 enum slk_vote_kind {
     SLK_VOTE_PROPOSE = 1,
@@ -97,6 +103,8 @@ enum slk_msg_kind {
     SLK_MSG_GET,
     SLK_MSG_DATA,
     SLK_MSG_EVIDENCE,
+    SLK_MSG_HEADERS,
+    SLK_MSG_EPOCHS,
     SLK_MSG_KIND_N
 };
 
@@ -124,27 +132,45 @@ struct slk_status {
     bool has_proposal; /* of `view` */
 };
 
-enum slk_get_what { SLK_GET_BODY = 1, SLK_GET_JUST, SLK_GET_COMMIT, SLK_GET_VOTE, SLK_GET_N };
+enum slk_get_what {
+    SLK_GET_BODY = 1,
+    SLK_GET_JUST,
+    SLK_GET_COMMIT,
+    SLK_GET_VOTE,
+    SLK_GET_HEADERS, /* of `height` and those after it: HEADERS */
+    SLK_GET_EPOCHS,  /* the changes of charter from `height` on: EPOCHS */
+    SLK_GET_N
+};
 struct slk_get {
     enum slk_get_what what;
     uint64_t height;
     uint32_t view;        /* JUST, VOTE */
     uint32_t kind;        /* VOTE: of the receiver of the answer */
     struct slk_hash hash; /* BODY: of the block */
+    uint32_t count;       /* HEADERS: at most so many, 1..SLK_RANGE_MAX */
+    uint32_t chunk;       /* BODY: which 64 KiB of it, from 0 */
 };
 
 /* One message; which members count follows from `kind`. Spans and certificates are borrowed: from the bytes and the
  * pool it was parsed into, or from the core until its next step. */
 struct slk_msg {
     enum slk_msg_kind kind;
-    struct slk_vote vote;   /* VOTE; PROPOSAL: its PROPOSE statement; EVIDENCE: the first */
-    struct slk_vote other;  /* EVIDENCE: the second */
-    struct slk_span header; /* PROPOSAL, COMMIT, DATA: SLK_BLOCK_HEADER_SIZE bytes */
-    struct slk_hash hash;   /* of that header */
-    struct slk_span body;   /* PROPOSAL (fresh), DATA: what the ledger makes the block of */
-    uint64_t height;        /* CERT */
-    size_t certs_n;         /* PROPOSAL: its justification; CERT; COMMIT: one, the finality certificate */
+    struct slk_vote vote;  /* VOTE; PROPOSAL: its PROPOSE statement; EVIDENCE: the first */
+    struct slk_vote other; /* EVIDENCE: the second */
+    struct slk_span
+        header; /* PROPOSAL, COMMIT, DATA: SLK_BLOCK_HEADER_SIZE bytes; HEADERS: certs_n times that */
+    struct slk_hash hash; /* of that header; HEADERS, EPOCHS: not set */
+    struct slk_span
+        body; /* PROPOSAL (fresh): what the ledger makes the block of, or nothing; DATA: one chunk of it */
+    uint32_t chunk;  /* DATA */
+    uint64_t height; /* CERT */
+    size_t
+        certs_n; /* PROPOSAL: its justification; CERT; COMMIT: one, the finality certificate; HEADERS, EPOCHS: one each */
     const struct slk_cert *certs[SLK_JUST_MAX];
+    struct slk_epoch {           /* EPOCHS: certs_n changes of charter, in order */
+        struct slk_span header;  /* of the last block under the old charter: it names the new one's hash */
+        struct slk_span charter; /* the new charter's bytes */
+    } epochs[SLK_EPOCHS_MAX];
     struct slk_status status;
     struct slk_get get;
 };

@@ -35,17 +35,24 @@ static const struct shape status_shape = {
     SLK_TALLIES_MAX};
 static const struct shape tally_shape = {F(1) | F(2), F(3) | F(4), 0, 0};
 static const struct shape commit_shape = {0, F(1) | F(2), 0, 0};
-static const struct shape get_shape = {F(1) | F(2) | F(3) | F(4), F(5), 0, 0};
-static const struct shape data_shape = {0, F(1) | F(2), 0, 0};
+static const struct shape get_shape = {F(1) | F(2) | F(3) | F(4) | F(6) | F(7), F(5), 0, 0};
+static const struct shape data_shape = {F(3), F(1) | F(2), 0, 0};
+static const struct shape headers_shape = {0, F(1), 2, SLK_RANGE_MAX};
+static const struct shape epochs_shape = {0, 0, 1, SLK_EPOCHS_MAX};
+static const struct shape epoch_shape = {0, F(1) | F(2) | F(3), 0, 0};
 static const struct shape evidence_shape = {0, F(1) | F(2), 0, 0};
 
-/* Caps by kind, protocol §3.3; DATA carries what a PROPOSAL may. */
+/* Caps by kind, protocol §3.3. */
 static size_t cap_of(enum slk_msg_kind kind)
 {
     switch (kind) {
     case SLK_MSG_PROPOSAL:
-    case SLK_MSG_DATA:
+    case SLK_MSG_EPOCHS:
         return SLK_PROPOSAL_BYTES_MAX;
+    case SLK_MSG_DATA:
+        return SLK_CHUNK_BYTES + 1024;
+    case SLK_MSG_HEADERS:
+        return 116u * 1024; /* 32 headers, each with a certificate of 50 signatures */
     case SLK_MSG_VOTE:
     case SLK_MSG_GET:
         return 256;
@@ -250,7 +257,9 @@ static bool parse_get(struct slk_get *out, struct slk_span bytes)
 
     if (!read_fields(&f, &get_shape, bytes) || !narrow(&what, f.number[1], SLK_GET_N - 1) || what == 0 ||
         !narrow(&out->view, f.number[3], SLK_VIEW_MAX) ||
-        !narrow(&out->kind, f.number[4], SLK_VOTE_KIND_N - 1) || !optional_hash(&out->hash, f.bytes[5]))
+        !narrow(&out->kind, f.number[4], SLK_VOTE_KIND_N - 1) || !optional_hash(&out->hash, f.bytes[5]) ||
+        !narrow(&out->count, f.number[6], SLK_RANGE_MAX) || !narrow(&out->chunk, f.number[7], SLK_BODY_MAX) ||
+        (what == SLK_GET_HEADERS) != (out->count > 0))
         return false;
     out->what = (enum slk_get_what)what;
     out->height = f.number[2];
@@ -269,18 +278,55 @@ static bool parse_commit(struct slk_msg *out, struct slk_cert_pool *pool, struct
     return true;
 }
 
+static bool parse_headers(struct slk_msg *out, struct slk_cert_pool *pool, struct slk_span bytes)
+{
+    struct fields f;
+
+    if (!read_fields(&f, &headers_shape, bytes) || f.items_n == 0 ||
+        f.bytes[1].size != f.items_n * SLK_BLOCK_HEADER_SIZE)
+        return false;
+    out->header = f.bytes[1];
+    return parse_certs(out, pool, &f);
+}
+
+static bool parse_epochs(struct slk_msg *out, struct slk_cert_pool *pool, struct slk_span bytes)
+{
+    struct fields list, f;
+
+    if (!read_fields(&list, &epochs_shape, bytes) || list.items_n == 0)
+        return false;
+    out->certs_n = list.items_n;
+    for (size_t i = 0; i < list.items_n; i++) {
+        struct slk_epoch *epoch = &out->epochs[i];
+
+        if (!read_fields(&f, &epoch_shape, list.items[i]) || f.bytes[1].size != SLK_BLOCK_HEADER_SIZE ||
+            slk_cert_parse(&pool->at[i], f.bytes[2]) != SLK_OK || f.bytes[3].size == 0 ||
+            f.bytes[3].size > SLK_CHARTER_BYTES_MAX)
+            return false;
+        epoch->header = f.bytes[1];
+        epoch->charter = f.bytes[3];
+        out->certs[i] = &pool->at[i];
+    }
+    return true;
+}
+
 static bool parse_rest(struct slk_msg *out, struct slk_cert_pool *pool, struct slk_span bytes)
 {
     struct fields f;
 
     switch (out->kind) {
+    case SLK_MSG_HEADERS:
+        return parse_headers(out, pool, bytes);
+    case SLK_MSG_EPOCHS:
+        return parse_epochs(out, pool, bytes);
     case SLK_MSG_CERT:
         if (!read_fields(&f, &certs_shape, bytes) || f.items_n == 0)
             return false;
         out->height = f.number[1];
         return parse_certs(out, pool, &f);
     case SLK_MSG_DATA:
-        if (!read_fields(&f, &data_shape, bytes) || !parse_header(out, f.bytes[1]))
+        if (!read_fields(&f, &data_shape, bytes) || !parse_header(out, f.bytes[1]) ||
+            !narrow(&out->chunk, f.number[3], SLK_BODY_MAX))
             return false;
         out->body = f.bytes[2];
         return true;
@@ -327,6 +373,8 @@ enum slk_err slk_msg_parse(
     case SLK_MSG_CERT:
     case SLK_MSG_DATA:
     case SLK_MSG_EVIDENCE:
+    case SLK_MSG_HEADERS:
+    case SLK_MSG_EPOCHS:
         good = parse_rest(out, pool, bytes);
         break;
     case SLK_MSG_KIND_N:
@@ -460,6 +508,27 @@ static void put_get(struct slk_writer *w, const struct slk_get *get)
     slk_write_field_number(w, 3, get->view);
     slk_write_field_number(w, 4, get->kind);
     put_hash(w, 5, &get->hash);
+    slk_write_field_number(w, 6, get->count);
+    slk_write_field_number(w, 7, get->chunk);
+}
+
+static size_t field_size(size_t bytes)
+{
+    return 1 + slk_varint_size(bytes) + bytes; /* of a field below 16 */
+}
+
+/* Written in place, as large as it is: the length that stands before it is computed. */
+static void put_epoch(struct slk_writer *w, const struct slk_epoch *epoch, const struct slk_cert *cert)
+{
+    uint8_t bytes[SLK_CERT_BYTES_MAX];
+    size_t size = slk_cert_format(bytes, sizeof(bytes), cert);
+
+    assert(size > 0 && epoch->header.size > 0 && epoch->charter.size > 0);
+    slk_write_varint(w, 1u << 3 | SLK_WIRE_BYTES);
+    slk_write_varint(w, field_size(epoch->header.size) + field_size(size) + field_size(epoch->charter.size));
+    slk_write_field_bytes(w, 1, epoch->header.at, epoch->header.size);
+    slk_write_field_bytes(w, 2, bytes, size);
+    slk_write_field_bytes(w, 3, epoch->charter.at, epoch->charter.size);
 }
 
 size_t slk_msg_format(uint8_t *out, size_t cap, const struct slk_msg *msg)
@@ -491,6 +560,16 @@ size_t slk_msg_format(uint8_t *out, size_t cap, const struct slk_msg *msg)
     case SLK_MSG_DATA:
         slk_write_field_bytes(&w, 1, msg->header.at, msg->header.size);
         slk_write_field_bytes(&w, 2, msg->body.at, msg->body.size);
+        slk_write_field_number(&w, 3, msg->chunk);
+        break;
+    case SLK_MSG_HEADERS:
+        slk_write_field_bytes(&w, 1, msg->header.at, msg->header.size);
+        for (size_t i = 0; i < msg->certs_n; i++)
+            put_nested_cert(&w, 2, msg->certs[i]);
+        break;
+    case SLK_MSG_EPOCHS:
+        for (size_t i = 0; i < msg->certs_n; i++)
+            put_epoch(&w, &msg->epochs[i], msg->certs[i]);
         break;
     case SLK_MSG_EVIDENCE:
         put_nested_vote(&w, 1, &msg->vote);

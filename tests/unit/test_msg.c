@@ -228,13 +228,13 @@ static void round_trip(const struct slk_msg *msg)
 
 static struct slk_msg *new_msg(enum slk_msg_kind kind)
 {
-    static uint8_t header[SLK_BLOCK_HEADER_SIZE];
+    static uint8_t header[SLK_RANGE_MAX * SLK_BLOCK_HEADER_SIZE];
     struct slk_msg *msg = calloc(1, sizeof(*msg));
 
     assert_non_null(msg);
     header[3] = 9;
     msg->kind = kind;
-    msg->header = slk_span_of(header, sizeof(header));
+    msg->header = slk_span_of(header, SLK_BLOCK_HEADER_SIZE);
     return msg;
 }
 
@@ -258,7 +258,12 @@ static void every_message_prints_back(void **state)
             msg->certs[i] = &certs[i];
         if (kind == SLK_MSG_PROPOSAL || kind == SLK_MSG_DATA)
             msg->body = slk_span_of(body, sizeof(body));
-        msg->get = (struct slk_get){.what = SLK_GET_BODY, .height = 9, .hash = hash_of(1)};
+        for (size_t i = 0; i < SLK_EPOCHS_MAX; i++)
+            msg->epochs[i] = (struct slk_epoch){.header = msg->header, .charter = slk_span_of(body, 5 + i)};
+        if (kind == SLK_MSG_HEADERS)
+            msg->header.size *= 3;
+        msg->chunk = kind == SLK_MSG_DATA ? 77 : 0;
+        msg->get = (struct slk_get){.what = SLK_GET_BODY, .height = 9, .hash = hash_of(1), .chunk = 3};
         msg->status = (struct slk_status){.charter_hash = hash_of(1),
             .height = 9,
             .tip_hash = hash_of(2),
@@ -279,6 +284,67 @@ static void every_message_prints_back(void **state)
         round_trip(msg);
         free(msg);
     }
+}
+
+/* Every question, and what none may ask. */
+static void questions_are_read_strictly(void **state)
+{
+    struct slk_msg *msg = new_msg(SLK_MSG_GET);
+
+    (void)state;
+    for (enum slk_get_what what = SLK_GET_BODY; what < SLK_GET_N; what++) {
+        msg->get = (struct slk_get){.what = what,
+            .height = UINT64_MAX,
+            .view = 5,
+            .kind = 2,
+            .count = what == SLK_GET_HEADERS ? SLK_RANGE_MAX : 0,
+            .chunk = 9};
+        round_trip(msg);
+    }
+    for (uint32_t count = 0; count <= SLK_RANGE_MAX + 1; count += SLK_RANGE_MAX + 1) {
+        struct slk_msg read;
+        size_t size;
+
+        msg->get = (struct slk_get){.what = SLK_GET_HEADERS, .height = 1, .count = count};
+        size = slk_msg_format(out, sizeof(out), msg);
+        assert_int_equal(slk_msg_parse(&read, &pool, SLK_MSG_GET, slk_span_of(out, size)), SLK_E_MALFORMED);
+    }
+    free(msg);
+}
+
+/* As many headers as certificates; no charter larger than an entry can hold. */
+static void ranges_and_epochs_are_read_strictly(void **state)
+{
+    static uint8_t charter[SLK_CHARTER_BYTES_MAX + 1];
+    static struct slk_cert cert;
+    struct slk_msg *msg = new_msg(SLK_MSG_HEADERS), read;
+    size_t size;
+
+    (void)state;
+    make_cert(&cert, SLK_VOTE_FINALIZE, 34);
+    for (size_t i = 0; i < SLK_RANGE_MAX; i++)
+        msg->certs[i] = &cert;
+    for (size_t certs_n = 1; certs_n <= 3; certs_n++) {
+        for (size_t headers_n = 1; headers_n <= 3; headers_n++) {
+            msg->certs_n = certs_n;
+            msg->header.size = headers_n * SLK_BLOCK_HEADER_SIZE;
+            size = slk_msg_format(out, sizeof(out), msg);
+            assert_int_equal(slk_msg_parse(&read, &pool, SLK_MSG_HEADERS, slk_span_of(out, size)),
+                certs_n == headers_n ? SLK_OK : SLK_E_MALFORMED);
+        }
+    }
+    msg->header.size = SLK_BLOCK_HEADER_SIZE;
+    msg->kind = SLK_MSG_EPOCHS;
+    msg->certs_n = 1;
+    for (size_t over = 0; over < 2; over++) {
+        msg->epochs[0] = (struct slk_epoch){
+            .header = msg->header, .charter = slk_span_of(charter, SLK_CHARTER_BYTES_MAX + over)};
+        size = slk_msg_format(out, sizeof(out), msg);
+        assert_true(size > SLK_CHARTER_BYTES_MAX);
+        assert_int_equal(slk_msg_parse(&read, &pool, SLK_MSG_EPOCHS, slk_span_of(out, size)),
+            over == 0 ? SLK_OK : SLK_E_MALFORMED);
+    }
+    free(msg);
 }
 
 static void a_full_status_and_a_full_justification_fit_their_caps(void **state)
@@ -302,6 +368,25 @@ static void a_full_status_and_a_full_justification_fit_their_caps(void **state)
     msg->certs_n = SLK_JUST_MAX;
     for (size_t i = 0; i < SLK_JUST_MAX; i++)
         msg->certs[i] = &cert;
+    assert_true(slk_msg_format(out, sizeof(out), msg) > 0);
+    msg->kind = SLK_MSG_HEADERS;
+    msg->header.size = (size_t)SLK_RANGE_MAX * SLK_BLOCK_HEADER_SIZE;
+    assert_true(slk_msg_format(out, sizeof(out), msg) > 0);
+    msg->kind = SLK_MSG_DATA;
+    msg->header.size = SLK_BLOCK_HEADER_SIZE;
+    msg->body = slk_span_of(again, SLK_CHUNK_BYTES);
+    msg->chunk = SLK_BODY_MAX;
+    assert_true(slk_msg_format(out, sizeof(out), msg) > 0);
+    msg->kind = SLK_MSG_EPOCHS;
+    msg->certs_n = SLK_EPOCHS_MAX;
+    for (size_t i = 0; i < SLK_EPOCHS_MAX; i++)
+        msg->epochs[i] =
+            (struct slk_epoch){.header = msg->header, .charter = slk_span_of(again, SLK_CHARTER_BYTES_MAX)};
+    assert_true(slk_msg_format(out, sizeof(out), msg) > 0);
+    msg->kind = SLK_MSG_PROPOSAL;
+    msg->vote = vote_of(SLK_VOTE_PROPOSE, 0, 5);
+    msg->certs_n = SLK_JUST_MAX;
+    msg->body = slk_span_of(again, SLK_INLINE_BODY_MAX);
     assert_true(slk_msg_format(out, sizeof(out), msg) > 0);
     free(msg);
 }
@@ -340,6 +425,8 @@ int main(void)
         cmocka_unit_test(a_certificate_needs_a_quorum_of_good_signatures),
         cmocka_unit_test(a_certificate_for_anything_else_is_refused),
         cmocka_unit_test(every_message_prints_back),
+        cmocka_unit_test(questions_are_read_strictly),
+        cmocka_unit_test(ranges_and_epochs_are_read_strictly),
         cmocka_unit_test(a_full_status_and_a_full_justification_fit_their_caps),
         cmocka_unit_test(random_bytes_never_crash),
     };
