@@ -12,6 +12,17 @@ bool slk_span_equal(struct slk_span a, struct slk_span b)
     return a.size == b.size && (a.size == 0 || memcmp(a.at, b.at, a.size) == 0);
 }
 
+bool slk_span_take(struct slk_span *item, struct slk_span *rest, uint8_t end)
+{
+    const uint8_t *at = rest->size == 0 ? NULL : memchr(rest->at, end, rest->size);
+
+    if (at == NULL)
+        return false;
+    *item = slk_span_of(rest->at, (size_t)(at - rest->at));
+    *rest = slk_span_of(at + 1, rest->size - item->size - 1);
+    return true;
+}
+
 /* ---- reading ---- */
 
 /* Drops what is left, so that every later read is short, too. */

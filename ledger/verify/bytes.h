@@ -18,6 +18,9 @@ static inline struct slk_span slk_span_of(const void *at, size_t size)
     return (struct slk_span){.at = at, .size = size};
 }
 bool slk_span_equal(struct slk_span a, struct slk_span b);
+/* Takes what stands before the next `end` off the front of *rest, and the `end` with it. False, with nothing changed, when
+ * there is none: a last line without its newline is no line. */
+SLK_MUST_CHECK bool slk_span_take(struct slk_span *item, struct slk_span *rest, uint8_t end);
 
 /* Big-endian integers. */
 uint8_t slk_read_u8(struct slk_reader *r);

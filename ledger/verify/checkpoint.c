@@ -6,18 +6,6 @@
 
 #define ROOT_DIGITS 44 /* base64 of a SHA-256 value */
 
-/* Takes the next line, without its newline. */
-static bool take_line(struct slk_span *line, struct slk_span *rest)
-{
-    const uint8_t *end = rest->size == 0 ? NULL : memchr(rest->at, '\n', rest->size);
-
-    if (end == NULL)
-        return false;
-    *line = slk_span_of(rest->at, (size_t)(end - rest->at));
-    *rest = slk_span_of(end + 1, rest->size - line->size - 1);
-    return true;
-}
-
 static bool is_origin(struct slk_span line)
 {
     if (line.size == 0 || line.size > SLK_NAME_MAX)
@@ -34,9 +22,10 @@ static bool read_text(struct slk_checkpoint *out, struct slk_span rest)
     struct slk_span size_line, root_line;
     size_t root_size;
 
-    return take_line(&out->origin, &rest) && is_origin(out->origin) && take_line(&size_line, &rest) &&
+    return slk_span_take(&out->origin, &rest, '\n') && is_origin(out->origin) &&
+           slk_span_take(&size_line, &rest, '\n') &&
            slk_decimal_parse(&out->head.tree_size, UINT64_MAX, (const char *)size_line.at, size_line.size) &&
-           take_line(&root_line, &rest) && rest.size == 0 &&
+           slk_span_take(&root_line, &rest, '\n') && rest.size == 0 &&
            slk_base64_parse(out->head.root_hash.b, SLK_HASH_SIZE, &root_size, (const char *)root_line.at,
                root_line.size) &&
            root_size == SLK_HASH_SIZE;

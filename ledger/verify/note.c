@@ -265,16 +265,12 @@ static bool read_note(struct slk_note *out, const char *note, size_t size)
         !split(&out->text, &lines, note, size) || lines.size == 0)
         return false;
     while (lines.size > 0) {
-        const uint8_t *end = memchr(lines.at, '\n', lines.size);
-        size_t line_size;
+        struct slk_span line;
 
-        if (end == NULL || out->sigs_n == SLK_NOTE_SIGS_MAX)
-            return false;
-        line_size = (size_t)(end - lines.at);
-        if (!read_sig_line(&out->sigs[out->sigs_n], slk_span_of(lines.at, line_size)))
+        if (!slk_span_take(&line, &lines, '\n') || out->sigs_n == SLK_NOTE_SIGS_MAX ||
+            !read_sig_line(&out->sigs[out->sigs_n], line))
             return false;
         out->sigs_n++;
-        lines = slk_span_of(end + 1, lines.size - line_size - 1);
     }
     return true;
 }

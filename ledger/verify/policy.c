@@ -356,14 +356,11 @@ static enum slk_err read_policy(struct parser *p, struct slk_span text)
     if (text.size > SLK_POLICY_TEXT_MAX)
         return refuse(p, "longer than %u bytes: this program reads no more", SLK_POLICY_TEXT_MAX);
     while (text.size > 0) {
-        const uint8_t *end = memchr(text.at, '\n', text.size);
         enum slk_err err;
 
         p->line++;
-        if (end == NULL)
+        if (!slk_span_take(&p->rest, &text, '\n'))
             return refuse(p, "the last line does not end: the file may be cut short; else add a newline");
-        p->rest = slk_span_of(text.at, (size_t)(end - text.at));
-        text = slk_span_of(end + 1, text.size - p->rest.size - 1);
         err = read_line(p);
         if (err != SLK_OK)
             return err;

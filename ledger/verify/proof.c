@@ -73,25 +73,13 @@ bool slk_proof_is_text(struct slk_span proof)
     return proof.size >= n && memcmp(proof.at, SLK_TLOG_PROOF_HEADER, n) == 0;
 }
 
-/* Takes the next line, without its newline. */
-static bool take_line(struct slk_span *line, struct slk_span *rest)
-{
-    const uint8_t *end = rest->size == 0 ? NULL : memchr(rest->at, '\n', rest->size);
-
-    if (end == NULL)
-        return false;
-    *line = slk_span_of(rest->at, (size_t)(end - rest->at));
-    *rest = slk_span_of(end + 1, rest->size - line->size - 1);
-    return true;
-}
-
 /* Takes a line that starts with `word`; *value is what follows it. */
 static bool take_value(struct slk_span *value, struct slk_span *rest, const char *word)
 {
     size_t n = strlen(word);
     struct slk_span line;
 
-    if (!take_line(&line, rest) || line.size <= n || memcmp(line.at, word, n) != 0)
+    if (!slk_span_take(&line, rest, '\n') || line.size <= n || memcmp(line.at, word, n) != 0)
         return false;
     *value = slk_span_of(line.at + n, line.size - n);
     return true;
@@ -103,7 +91,7 @@ static bool take_path(struct slk_proof *out, struct slk_span *rest)
     struct slk_span line;
     size_t n;
 
-    while (take_line(&line, rest)) {
+    while (slk_span_take(&line, rest, '\n')) {
         if (line.size == 0)
             return true;
         if (line.size != HASH_DIGITS || out->path_n == SLK_PATH_MAX ||
@@ -144,7 +132,7 @@ static enum slk_err read_text(
     uint64_t leaf_index;
     enum slk_err err;
 
-    if (!take_line(&header, &rest) || !take_value(&extra, &rest, EXTRA_WORD) ||
+    if (!slk_span_take(&header, &rest, '\n') || !take_value(&extra, &rest, EXTRA_WORD) ||
         !take_value(&index_text, &rest, INDEX_WORD) ||
         !slk_decimal_parse(&leaf_index, UINT64_MAX, (const char *)index_text.at, index_text.size) ||
         !slk_base64_parse(scratch, scratch_size, &extra_size, (const char *)extra.at, extra.size) ||
@@ -434,8 +422,9 @@ enum slk_err slk_proof_read_note(struct slk_proof *out, struct slk_span note)
 /* False when the parts do not make a proof. */
 static bool take_parts(struct slk_proof *out, struct source *source, const struct slk_proof_parts *parts)
 {
-    if ((parts->noted == NULL && slk_proof_read_note(out, parts->note) != SLK_OK) || out->head.tree_size == 0 || parts->path_n > SLK_PATH_MAX ||
-        parts->seal.size == 0 || parts->map_proof.size == 0 || parts->events_n > SLK_PROOF_EVENTS_MAX)
+    if ((parts->noted == NULL && slk_proof_read_note(out, parts->note) != SLK_OK) ||
+        out->head.tree_size == 0 || parts->path_n > SLK_PATH_MAX || parts->seal.size == 0 ||
+        parts->map_proof.size == 0 || parts->events_n > SLK_PROOF_EVENTS_MAX)
         return false;
     for (size_t i = 0; i < parts->events_n; i++)
         if (parts->events[i].size == 0 || parts->events[i].size > SLK_ENTRY_MAX)

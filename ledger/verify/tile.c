@@ -73,18 +73,6 @@ size_t slk_tile_format(char out[SLK_TILE_PATH_MAX], const struct slk_tile *tile)
     return w.size;
 }
 
-/* Takes what is before the next `end` off the front of *rest; false when there is no `end`. */
-static bool take_until(struct slk_span *item, struct slk_span *rest, uint8_t end)
-{
-    const uint8_t *at = rest->size == 0 ? NULL : memchr(rest->at, end, rest->size);
-
-    if (at == NULL)
-        return false;
-    *item = slk_span_of(rest->at, (size_t)(at - rest->at));
-    *rest = slk_span_of(at + 1, rest->size - item->size - 1);
-    return true;
-}
-
 /* Reads "x001/x234/067"; slackly, since the caller prints and compares. */
 static bool read_index(uint64_t *index, struct slk_span text)
 {
@@ -110,16 +98,16 @@ static enum slk_err read_path(struct slk_tile *out, struct slk_span rest)
     struct slk_span item, index;
     uint64_t level = 0, width = SLK_TILE_WIDTH;
 
-    if (!take_until(&item, &rest, '/') || !slk_span_equal(item, slk_span_of("tile", 4)) ||
-        !take_until(&item, &rest, '/'))
+    if (!slk_span_take(&item, &rest, '/') || !slk_span_equal(item, slk_span_of("tile", 4)) ||
+        !slk_span_take(&item, &rest, '/'))
         return SLK_E_MALFORMED;
     out->kind = slk_span_equal(item, slk_span_of("entries", 7)) ? SLK_TILE_ENTRIES : SLK_TILE_HASHES;
     if (out->kind == SLK_TILE_HASHES &&
         !slk_decimal_parse(&level, UINT32_MAX, (const char *)item.at, item.size))
         return SLK_E_MALFORMED;
-    if (!take_until(&index, &rest, '.')) {
+    if (!slk_span_take(&index, &rest, '.')) {
         index = rest;
-    } else if (!take_until(&item, &rest, '/') || !slk_span_equal(item, slk_span_of("p", 1)) ||
+    } else if (!slk_span_take(&item, &rest, '/') || !slk_span_equal(item, slk_span_of("p", 1)) ||
                !slk_decimal_parse(&width, UINT32_MAX, (const char *)rest.at, rest.size)) {
         return SLK_E_MALFORMED;
     }

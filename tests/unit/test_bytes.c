@@ -468,6 +468,27 @@ static void spans_are_equal_by_content(void **state)
     assert_false(slk_span_equal(slk_span_of("ab", 2), slk_span_of("ac", 2)));
 }
 
+static void items_are_taken_up_to_their_end(void **state)
+{
+    static const char text[] = "a\n\nbc\nd";
+    static const char *const items[] = {"a", "", "bc"};
+    struct slk_span rest = slk_span_of(text, sizeof(text) - 1), item = {NULL, 77};
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        assert_true(slk_span_take(&item, &rest, '\n'));
+        assert_true(slk_span_equal(item, slk_span_of(items[i], strlen(items[i]))));
+    }
+    assert_true(slk_span_equal(rest, slk_span_of("d", 1)));
+    assert_false(slk_span_take(&item, &rest, '\n')); /* no end: nothing changes */
+    assert_true(slk_span_equal(item, slk_span_of("bc", 2)) && slk_span_equal(rest, slk_span_of("d", 1)));
+    assert_true(slk_span_take(&item, &rest, 'd'));
+    assert_true(item.size == 0 && rest.size == 0);
+    assert_false(slk_span_take(&item, &rest, 'd'));
+    rest = slk_span_of(NULL, 0);
+    assert_false(slk_span_take(&item, &rest, '\n'));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -495,6 +516,7 @@ int main(void)
         cmocka_unit_test(decimals_round_trip),
         cmocka_unit_test(decimals_have_one_spelling),
         cmocka_unit_test(spans_are_equal_by_content),
+        cmocka_unit_test(items_are_taken_up_to_their_end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
