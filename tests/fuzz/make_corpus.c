@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "ledger/core/msg.h"
 #include "ledger/verify/proof.h"
 #include "ledger/verify/tile.h"
 #include "tests/fuzz/fuzz.h"
@@ -411,6 +412,105 @@ static void seed_lines(void)
     world_free(w);
 }
 
+static void seed_msg(const char *name, const struct slk_msg *msg)
+{
+    static uint8_t out[1 + SLK_PROPOSAL_BYTES_MAX];
+    size_t size = slk_msg_format(out + 1, sizeof(out) - 1, msg);
+
+    if (size == 0)
+        abort();
+    out[0] = (uint8_t)msg->kind;
+    seed("msg", name, out, 1 + size);
+}
+
+/* One of each kind; nobody looks at the signatures. */
+static void seed_messages(void)
+{
+    static const uint8_t header[SLK_BLOCK_HEADER_SIZE] = {0, SLK_BLOCK_VERSION}, body[] = {1, 2, 3};
+    static struct slk_cert n = {
+        .kind = SLK_VOTE_NOTARIZE, .height = 9, .view = 1, .bitmap_bytes = 1, .signers = 7};
+    static struct slk_cert k = {
+        .kind = SLK_VOTE_NULLIFY, .height = 9, .view = 2, .bitmap_bytes = 1, .signers = 14};
+    static struct slk_msg m;
+    uint8_t alone[1 + SLK_CERT_BYTES_MAX] = {0};
+
+    slk_block_hash(&n.hash, header);
+    seed("msg", "cert-alone", alone, 1 + slk_cert_format(alone + 1, sizeof(alone) - 1, &k));
+    m.vote = (struct slk_vote){
+        .statement = {.kind = SLK_VOTE_PROPOSE, .height = 9, .view = 3, .aux = 1}, .signer = 2};
+    m.vote.statement.hash = m.hash = n.hash;
+    m.header = slk_span_of(header, sizeof(header));
+    m.height = 9;
+    m.certs[0] = &n;
+    m.certs[1] = &k;
+    m.certs_n = 2;
+    m.kind = SLK_MSG_PROPOSAL;
+    seed_msg("carry", &m);
+    m.kind = SLK_MSG_CERT;
+    seed_msg("certs", &m);
+    m.kind = SLK_MSG_COMMIT;
+    n.kind = SLK_VOTE_FINALIZE;
+    seed_msg("commit", &m);
+    m.certs_n = 1;
+    m.kind = SLK_MSG_HEADERS;
+    seed_msg("headers", &m);
+    m.kind = SLK_MSG_EPOCHS;
+    m.epochs[0] = (struct slk_epoch){.header = m.header, .charter = slk_span_of(body, sizeof(body))};
+    seed_msg("epochs", &m);
+    m.kind = SLK_MSG_DATA;
+    m.body = slk_span_of(body, sizeof(body));
+    seed_msg("data", &m);
+    m.kind = SLK_MSG_EVIDENCE;
+    m.other = m.vote;
+    m.other.statement.hash.b[0] ^= 1;
+    seed_msg("evidence", &m);
+    m.kind = SLK_MSG_VOTE;
+    m.vote.statement = (struct slk_statement){.kind = SLK_VOTE_NULLIFY, .height = 9, .view = 300};
+    seed_msg("vote", &m);
+    m.kind = SLK_MSG_GET;
+    m.get = (struct slk_get){.what = SLK_GET_BODY, .height = 9, .hash = n.hash};
+    seed_msg("get", &m);
+    m.kind = SLK_MSG_STATUS;
+    m.status =
+        (struct slk_status){.height = 9, .view = 3, .n_bits = 2, .k_bits = 1, .tallies_n = 2, .seq = 5};
+    m.status.tallies[0] = (struct slk_tally){.kind = SLK_VOTE_NULLIFY, .view = 3, .signers = 5};
+    m.status.tallies[1] =
+        (struct slk_tally){.kind = SLK_VOTE_FINALIZE, .view = 1, .hash = n.hash, .signers = 9};
+    m.status.has_proposal = true;
+    seed_msg("status", &m);
+}
+
+/* What fuzz_bft.c reads: members and me, then instructions. */
+#define SEED_STATUS(from) 11, 1, from, 0, 0, 0, 0, 0, 0, 0
+#define SEED_HELLO        SEED_STATUS(0), SEED_STATUS(1), SEED_STATUS(3) /* the guard is over */
+#define SEED_WORK         7, 0x41, 1, 150, 0                             /* POOL, TICK, SETTLE */
+#define SEED_TICKS        1, 0xc1, 0, 1, 0xc1, 0                         /* a view's whole time */
+#define SEED_K(v)         10, 0, 0x80, 1, 0, (v)-1
+#define SEED_N(v)         10, 0, 0x80, 0, 0, (v)-1, 0
+#define SEED_FRESH        9, 0, 0, 0, 0, 0, 0
+#define SEED_AGREE(kind)  8, (kind) << 4, 0, 0, 0, 0, 8, (kind) << 4 | 3, 0, 0, 0, 0, 0 /* votes of 0 and 3 */
+
+static void seed_steps(void)
+{
+    static const uint8_t leads[] = {1 << 3, SEED_HELLO, SEED_WORK, SEED_AGREE(1), SEED_AGREE(3), SEED_WORK};
+    static const uint8_t follows[] = {
+        2 << 3, SEED_HELLO, SEED_FRESH, 0, SEED_AGREE(1), 16, 0, SEED_AGREE(1), SEED_AGREE(3)};
+    static const uint8_t carries[] = {
+        2 << 3, SEED_HELLO, SEED_FRESH, 0, SEED_N(1), 0, 1, 150, 0, 16, 0, 1, 200, 0};
+    static const uint8_t nullifies[] = {0, SEED_HELLO, SEED_WORK, SEED_TICKS, SEED_K(1), 16, 0, SEED_TICKS,
+        SEED_K(2), SEED_TICKS, SEED_K(3), SEED_WORK};
+    static const uint8_t alone[] = {3, SEED_WORK, 16, 1, SEED_WORK, SEED_WORK, 16, 0, SEED_TICKS};
+    static const uint8_t observes[] = {
+        4 << 3, SEED_HELLO, 12, 0, 0x80, 2, 0, 0, 0, 2, 0, 14, 0, 0x80, 0, 1, 0xc2, 0};
+
+    seed("bft", "leads", leads, sizeof(leads));
+    seed("bft", "follows", follows, sizeof(follows));
+    seed("bft", "carries", carries, sizeof(carries));
+    seed("bft", "nullifies", nullifies, sizeof(nullifies));
+    seed("bft", "alone", alone, sizeof(alone));
+    seed("bft", "observes", observes, sizeof(observes));
+}
+
 static void pack_without_zeros(struct slk_writer *w, const uint8_t *at, size_t size)
 {
     for (size_t i = 0; i < size;) {
@@ -515,6 +615,8 @@ int main(int argc, char **argv)
     seed_spellings();
     seed_blocks();
     seed_lines();
+    seed_messages();
+    seed_steps();
     seed_lmdb("few", 6);
     seed_lmdb("many", 60);
     world_free(empty);
