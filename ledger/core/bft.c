@@ -129,11 +129,13 @@ struct view *slk_bft_view(struct slk_bft *core, uint32_t view)
     return &core->views[view];
 }
 
-/* E.g. not before the others had a chance to say what they remember of me (protocol §2.6, amnesia). */
+/* E.g. not before the others had a chance to say what they remember of me, and to show it (protocol §2.6, amnesia);
+ * who claims without showing delays me by guard_ms, once after a start. */
 bool slk_bft_may_vote(const struct slk_bft *core)
 {
     return core->me < core->n && !core->is_muted && !core->is_decided &&
-           (core->n == 1 || core->now_ms >= core->guard_ms || slk_bits_n(core->heard) >= core->q - 1);
+           (core->n == 1 || core->now_ms >= core->guard_ms ||
+               (slk_bits_n(core->heard) >= core->q - 1 && core->ask_kind == 0));
 }
 
 static void on_persisted(struct slk_bft *core, uint64_t seq)
