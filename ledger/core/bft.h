@@ -109,7 +109,7 @@ enum slk_bft_effect_kind {
     SLK_OUT_EVIDENCE,    /* msg->vote and msg->other contradict each other */
     SLK_OUT_PULL,        /* `peer` seems to know of work that this node does not */
     SLK_OUT_CHARGE,      /* `peer` sent something false that it could have checked */
-    SLK_OUT_ALARM
+    SLK_OUT_ALARM        /* FORK: `cert`, the other finality certificate */
 };
 struct slk_bft_effect {
     enum slk_bft_effect_kind kind;

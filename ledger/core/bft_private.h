@@ -86,6 +86,7 @@ struct seen {
 struct slk_bft {
     struct slk_bft_config config;
     struct slk_bft_tip tip;
+    struct slk_council last; /* who decided the tip; after a boot: who decides now, mostly the same */
     size_t n, q, f;
     uint16_t me;
     uint64_t height; /* being decided */

@@ -26,6 +26,7 @@ void slk_bft_start_height(struct slk_bft *core, const struct slk_bft_tip *tip)
         core->heard = 0;
         core->guard_ms = core->now_ms;
     }
+    core->last = core->height > 0 ? core->tip.council : tip->council;
     core->tip = *tip;
     core->n = tip->council.n;
     core->f = slk_council_faults(&tip->council);

@@ -231,6 +231,13 @@ void slk_bft_on_status(struct slk_bft *core, const struct slk_status *s, uint16_
         effect->get = (struct slk_get){.what = SLK_GET_COMMIT, .height = s->height};
         return;
     }
+    if (s->height == core->height && s->height > 1 && !slk_hash_equal(&s->tip_hash, &core->tip.hash)) {
+        effect = slk_bft_effect(
+            core, SLK_OUT_SERVE); /* it has another chain, or says so: here is the proof of mine */
+        effect->peer = peer;
+        effect->get = (struct slk_get){.what = SLK_GET_COMMIT, .height = s->height - 1};
+        return;
+    }
     if (s->height > core->height || peer >= core->n ||
         !slk_hash_equal(&s->charter_hash, &core->tip.council.charter_hash))
         return;

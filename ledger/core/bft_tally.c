@@ -237,6 +237,17 @@ bool slk_bft_vote(struct slk_bft *core, const struct slk_vote *vote, uint16_t pe
     return true;
 }
 
+/* More than f members lie: two blocks of one height are final. Nothing is signed here any more; the other certificate
+ * goes out with the alarm. */
+static void forked(struct slk_bft *core, const struct slk_cert *other)
+{
+    if (core->is_muted)
+        return;
+    core->is_muted = core->is_mute_new = true;
+    slk_bft_alarm(core, SLK_ALARM_FORK);
+    core->out->at[core->out->n - 1].cert = other;
+}
+
 /* Takes a certificate that is known to be good into the state. */
 void slk_bft_hold(struct slk_bft *core, const struct slk_cert *cert)
 {
@@ -246,10 +257,8 @@ void slk_bft_hold(struct slk_bft *core, const struct slk_cert *cert)
     assert(cert->height == core->height);
     if (cert->kind == SLK_VOTE_FINALIZE) {
         if (core->is_decided) {
-            if (!slk_hash_equal(&core->decided.hash, &cert->hash)) {
-                core->is_muted = true; /* more than f members lie: two blocks are final */
-                slk_bft_alarm(core, SLK_ALARM_FORK);
-            }
+            if (!slk_hash_equal(&core->decided.hash, &cert->hash))
+                forked(core, cert);
             return;
         }
         core->is_decided = true;
@@ -272,6 +281,14 @@ void slk_bft_cert(struct slk_bft *core, const struct slk_cert *cert, uint16_t pe
 {
     const struct view *view;
 
+    if (cert->height + 1 == core->height && cert->kind == SLK_VOTE_FINALIZE &&
+        !slk_hash_equal(&cert->hash, &core->tip.hash) && !core->is_muted) {
+        if (slk_cert_check(cert, &core->last, &core->config.verifier))
+            forked(core, cert);
+        else
+            slk_bft_charge(core, peer);
+        return;
+    }
     if (cert->height != core->height || cert->view > SLK_BFT_VIEWS || cert->kind == SLK_VOTE_PROPOSE) {
         core->dropped++;
         return;
