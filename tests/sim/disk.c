@@ -116,7 +116,7 @@ static void apply(struct world *w, struct process *p, const struct transaction *
         oracle_fail(w->oracle, "the run is too long");
         return;
     }
-    ledger_apply(d, t->commit);
+    ledger_apply(w, d, t->commit);
     d->height++;
     d->chain[d->height] = t->commit;
     d->final[d->height] = t->final;
@@ -150,7 +150,9 @@ void disk_crash(struct world *w, struct process *p)
 {
     struct disk *d = &p->disk;
 
-    if (d->is_busy && random_chance(&w->disk, 500))
+    enum fate fate = w->script != NULL ? w->script->in_flight : FATE_CHANCE;
+
+    if (d->is_busy && (fate == FATE_KEPT || (fate == FATE_CHANCE && random_chance(&w->disk, 500))))
         for (const struct transaction *t = d->in_flight; t != NULL; t = t->next)
             apply(w, p, t);
     d->is_busy = false;

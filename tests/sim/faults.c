@@ -131,8 +131,7 @@ static void submit(struct world *w)
         return;
     w->submissions_n++;
     w->injected_at[id] = w->now_us;
-    p->disk.pool[id / 64] |= 1ull << (id % 64);
-    process_pool(w, p);
+    ledger_submit(w, p, id);
     for (unsigned i = 0; i < w->processes_n; i++)
         if (w->processes[i] != p)
             spread(w, p, w->processes[i]);
@@ -234,7 +233,7 @@ static bool nothing_lost(const struct world *w)
         if (!process_honest(p) || p->is_frozen)
             continue;
         for (unsigned k = 0; k < SUBMISSIONS_MAX / 64; k++)
-            if ((missing[k] & ~p->disk.included[k]) != 0)
+            if ((missing[k] & ~p->disk.included[k] & ~p->disk.stale[k]) != 0)
                 return false;
     }
     return true;

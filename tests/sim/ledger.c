@@ -39,6 +39,15 @@ static void body_root(
     slk_sha_final(&sha, out);
 }
 
+void ledger_root(struct slk_hash *out, const struct blob *tip, const uint8_t *body, size_t body_n)
+{
+    struct slk_block_header before;
+
+    if (slk_block_header_parse(&before, tip->header) != SLK_OK)
+        abort();
+    body_root(out, &before.log_root, body, body_n);
+}
+
 static void seal(struct blob *blob, struct slk_block_header *h)
 {
     h->version = SLK_BLOCK_VERSION;
@@ -87,17 +96,37 @@ static void next_header(
     body_root(&h->log_root, &before.log_root, blob->body, blob->body_n);
 }
 
-uint64_t ledger_pool(const struct world *w, const struct process *p, uint64_t *fingerprint)
+static bool spent(const struct disk *d, unsigned id)
+{
+    return bit(d->included, id) || bit(d->stale, id);
+}
+
+static bool censored(const struct process *p, unsigned id)
+{
+    return (p->lies & LIE_CENSOR) != 0 && id % 3 == 0;
+}
+
+/* Is the rival of `id` among the numbers in this body? */
+static bool rivalled(const struct world *w, const struct blob *blob, unsigned id)
+{
+    for (size_t i = 0; w->rival[id] != 0 && i < blob->body_n; i += 4)
+        if (slk_get_u32(blob->body + i) == w->rival[id] - 1u)
+            return true;
+    return false;
+}
+
+uint64_t ledger_pool(const struct world *w, const struct process *p, uint64_t *fingerprint, bool *is_urgent)
 {
     uint64_t n = 0;
 
     *fingerprint = 0;
     for (unsigned i = 0; i <= w->submissions_n / 64 && i < SUBMISSIONS_MAX / 64; i++) {
-        uint64_t open = p->disk.pool[i] & ~p->disk.included[i];
+        uint64_t open = p->disk.pool[i] & ~p->disk.included[i] & ~p->disk.stale[i];
 
         n += slk_bits_n(open);
         *fingerprint ^= open * (2 * i + 1);
     }
+    *is_urgent = n % 3 == 1;
     return n;
 }
 
@@ -106,13 +135,15 @@ const struct blob *ledger_build(
 {
     const struct blob *tip = tip_of(p);
     struct blob *blob = world_alloc(w, sizeof(*blob));
+    const size_t body_max = 4 * BODY_MAX;
     struct slk_block_header h = {.origin_view = view, .proposer = world_index(w, height, p->member)};
     uint64_t wall = process_wall_ms(w, p);
 
     if (height != tip->height + 1)
         return NULL;
-    for (unsigned i = 0; i < w->submissions_n && blob->body_n + 4 <= sizeof(blob->body); i++)
-        if (bit(p->disk.pool, i) && !bit(p->disk.included, i)) {
+    blob->body = world_alloc(w, body_max);
+    for (unsigned i = 0; i < w->submissions_n && blob->body_n + 4 <= body_max; i++)
+        if (bit(p->disk.pool, i) && !spent(&p->disk, i) && !censored(p, i) && !rivalled(w, blob, i)) {
             slk_put_u32(blob->body + blob->body_n, i);
             blob->body_n += 4;
         }
@@ -158,9 +189,10 @@ const struct blob *ledger_take(
                        : NULL;
     slk_hash_tagged(&body_hash, SLK_TAG_BODY, body.at, body.size);
     if (slk_block_header_parse(&h, header) != SLK_OK || !slk_hash_equal(&h.body_hash, &body_hash) ||
-        body.size > sizeof(blob->body))
+        body.size > 4 * BODY_MAX)
         return NULL;
     blob = world_alloc(w, sizeof(*blob));
+    blob->body = world_alloc(w, 4 * BODY_MAX);
     blob->body_n = body.size;
     if (body.size > 0)
         memcpy(blob->body, body.at, body.size);
@@ -190,14 +222,14 @@ enum slk_bft_verdict ledger_check(const struct world *w, const struct process *p
     for (size_t i = 0; i < blob->body_n; i += 4) {
         uint32_t id = slk_get_u32(blob->body + i);
 
-        if (id >= w->submissions_n || bit(p->disk.included, id) || (i > 0 && id <= last))
+        if (id >= w->submissions_n || spent(&p->disk, id) || rivalled(w, blob, id) || (i > 0 && id <= last))
             return SLK_BLOCK_INVALID;
         last = id;
     }
     return SLK_BLOCK_VALID;
 }
 
-void ledger_apply(struct disk *d, const struct blob *blob)
+void ledger_apply(const struct world *w, struct disk *d, const struct blob *blob)
 {
     assert(blob->height == d->height + 1);
     assert(slk_hash_equal(&blob->previous, &d->chain[d->height]->hash));
@@ -206,6 +238,8 @@ void ledger_apply(struct disk *d, const struct blob *blob)
 
         assert(!bit(d->included, id)); /* I9 */
         d->included[id / 64] |= 1ull << (id % 64);
+        if (w->rival[id] != 0)
+            d->stale[(w->rival[id] - 1u) / 64] |= 1ull << ((w->rival[id] - 1u) % 64);
     }
 }
 
@@ -218,4 +252,67 @@ void ledger_tip(const struct world *w, const struct process *p, struct slk_bft_t
     out->hash = tip->hash;
     world_council(w, tip->height + 1, &out->council);
     out->me = world_index(w, tip->height + 1, p->member);
+}
+
+void ledger_submit(struct world *w, struct process *p, unsigned id)
+{
+    p->disk.pool[id / 64] |= 1ull << (id % 64);
+    process_pool(w, p);
+}
+
+bool ledger_hear(struct world *w, struct process *p, const struct process *from)
+{
+    bool is_new = false;
+
+    (void)w;
+    for (unsigned k = 0; k < SUBMISSIONS_MAX / 64; k++) {
+        is_new |= (from->disk.pool[k] & ~p->disk.pool[k]) != 0;
+        p->disk.pool[k] |= from->disk.pool[k];
+    }
+    return is_new;
+}
+
+/* Nothing of this ledger is in memory, and its signatures and charters are the world's. */
+void ledger_open(struct world *w, struct process *p)
+{
+    (void)w;
+    (void)p;
+}
+
+void ledger_committed(struct world *w, struct process *p, const struct blob *blob)
+{
+    (void)w;
+    (void)p;
+    (void)blob;
+}
+
+void ledger_close(struct world *w, struct process *p)
+{
+    (void)w;
+    (void)p;
+}
+
+void ledger_event(struct world *w, struct process *p, const struct event *event)
+{
+    (void)w;
+    (void)p;
+    (void)event;
+    abort();
+}
+
+bool ledger_sign(
+    const struct world *w, unsigned member, const uint8_t *bytes, uint8_t sig[SLK_SIGNATURE_SIZE])
+{
+    (void)w;
+    (void)member;
+    (void)bytes;
+    (void)sig;
+    return false;
+}
+
+bool ledger_charter(const struct world *w, struct slk_hash *charter_hash)
+{
+    (void)w;
+    (void)charter_hash;
+    return false;
 }

@@ -9,7 +9,7 @@
 /* The signed layout, written down a second time on purpose (protocol §2.2). */
 enum { TAG = 0, HEIGHT = 80, VIEW = 88, AUX = 92, KIND = 96, HASH = 100 };
 enum { PROPOSE = 1, NOTARIZE, NULLIFY, FINALIZE };
-enum { HASHES_MAX = 16, SLOTS = 1 << 13 };
+enum { HASHES_MAX = 16, SLOTS = 1 << 13, CHARTERS_MAX = 8 };
 
 struct said {
     uint8_t hash[32];
@@ -38,6 +38,12 @@ struct oracle {
     unsigned n, epoch;
     uint32_t generation;
     uint64_t decided;
+    bool is_beyond, is_forked;
+    unsigned charters_n;
+    struct {
+        uint64_t from, members;
+        unsigned n;
+    } charters[CHARTERS_MAX];
     struct place places[ORACLE_PROCESSES];
     bool known[ORACLE_HEIGHTS];
     uint8_t chain[ORACLE_HEIGHTS][32];
@@ -61,6 +67,8 @@ void oracle_reset(struct oracle *o, unsigned members, unsigned epoch)
     o->epoch = epoch;
     o->generation++;
     o->decided = 0;
+    o->charters_n = 0;
+    o->is_beyond = o->is_forked = false;
     memset(o->places, 0, sizeof(o->places));
     memset(o->known, 0, sizeof(o->known));
 }
@@ -105,9 +113,45 @@ static unsigned count(uint64_t bits)
     return n;
 }
 
+void oracle_charter(struct oracle *o, uint64_t from, unsigned n, const uint8_t *members)
+{
+    if (o->charters_n == CHARTERS_MAX)
+        abort();
+    o->charters[o->charters_n].from = from;
+    o->charters[o->charters_n].n = n;
+    o->charters[o->charters_n].members = 0;
+    for (unsigned i = 0; i < n; i++)
+        o->charters[o->charters_n].members |= 1ull << members[i];
+    o->charters_n++;
+}
+
+void oracle_beyond(struct oracle *o)
+{
+    o->is_beyond = true;
+}
+
+bool oracle_forked(const struct oracle *o)
+{
+    return o->is_forked;
+}
+
 /* The charters of the run, told apart a second time: how many decide a height, and is `member` one of them? */
+static int charter_at(const struct oracle *o, uint64_t height)
+{
+    int at = -1;
+
+    for (unsigned i = 0; i < o->charters_n; i++)
+        if (o->charters[i].from <= height)
+            at = (int)i;
+    return at;
+}
+
 static unsigned size_at(const struct oracle *o, uint64_t height)
 {
+    int at = charter_at(o, height);
+
+    if (at >= 0)
+        return o->charters[at].n;
     return o->epoch > 0 && o->n > 1 && height / o->epoch % 2 == 1 ? o->n - 1 : o->n;
 }
 
@@ -121,7 +165,10 @@ static unsigned quorum_at(const struct oracle *o, uint64_t height)
 static bool is_member(const struct oracle *o, uint64_t height, unsigned member)
 {
     uint64_t moved = o->epoch > 0 ? height / o->epoch % o->n : 0;
+    int at = charter_at(o, height);
 
+    if (at >= 0)
+        return (o->charters[at].members >> member & 1) != 0;
     return (member + o->n - moved) % o->n < size_at(o, height);
 }
 
@@ -277,6 +324,8 @@ static bool certificates_agree(struct oracle *o, const struct slot *slot)
 {
     unsigned notarized = 0, final = 0, q = quorum_at(o, slot->height);
 
+    if (o->is_beyond)
+        return true;
     for (unsigned i = 0; i < slot->said_n; i++) {
         notarized += count(slot->said[i].notarize) >= q;
         final += count(slot->said[i].finalize) >= q;
@@ -327,6 +376,10 @@ bool oracle_committed(struct oracle *o, unsigned process, uint64_t height, const
 {
     if (height >= ORACLE_HEIGHTS)
         return oracle_fail(o, "the run is too long: height %llu", (unsigned long long)height);
+    if (o->known[height] && memcmp(o->chain[height], hash, 32) != 0 && o->is_beyond) {
+        o->is_forked = true;
+        return true;
+    }
     if (o->known[height] && memcmp(o->chain[height], hash, 32) != 0)
         return oracle_fail(
             o, "I1: process %u finalized another block at height %llu", process, (unsigned long long)height);

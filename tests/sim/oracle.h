@@ -31,6 +31,11 @@ struct oracle;
 struct oracle *oracle_new(void);
 void oracle_free(struct oracle *o);
 void oracle_reset(struct oracle *o, unsigned members, unsigned epoch);
+/* From height `from` on these decide, in this order, whatever the epochs say. In the order of `from`, from 0. */
+void oracle_charter(struct oracle *o, uint64_t from, unsigned n, const uint8_t *members);
+/* More than f members lie in this run: I1 and I4 may break. What must hold then: oracle_forked, oracle_shown. */
+void oracle_beyond(struct oracle *o);
+bool oracle_forked(const struct oracle *o);
 /* NULL, or one sentence about the first violation; the call where it happened returned false. */
 const char *oracle_verdict(const struct oracle *o);
 bool oracle_fail(struct oracle *o, const char *format, ...) __attribute__((format(printf, 2, 3)));
