@@ -233,7 +233,7 @@ static bool nothing_lost(const struct world *w)
         if (!process_honest(p) || p->is_frozen)
             continue;
         for (unsigned k = 0; k < SUBMISSIONS_MAX / 64; k++)
-            if ((missing[k] & ~p->disk.included[k] & ~p->disk.stale[k]) != 0)
+            if ((missing[k] & ~p->disk.included[k]) != 0)
                 return false;
     }
     return true;
