@@ -233,10 +233,37 @@ static bool nothing_lost(const struct world *w)
         if (!process_honest(p) || p->is_frozen)
             continue;
         for (unsigned k = 0; k < SUBMISSIONS_MAX / 64; k++)
-            if ((missing[k] & ~p->disk.included[k]) != 0)
+            if ((missing[k] & ~p->disk.included[k] & ~p->disk.stale[k]) != 0)
                 return false;
     }
     return true;
+}
+
+static uint64_t fold(uint64_t digest, const void *at, size_t size)
+{
+    const uint8_t *bytes = at;
+
+    for (size_t i = 0; i < size; i++)
+        digest = (digest ^ bytes[i]) * 0x100000001b3u; /* FNV-1a */
+    return digest;
+}
+
+/* I14: all that honest disks hold of the chain, and what follows from it. */
+static void compare_contents(const struct world *w)
+{
+    for (unsigned i = 0; i < w->processes_n; i++) {
+        const struct disk *d = &w->processes[i]->disk;
+        uint64_t digest = 0xcbf29ce484222325u;
+
+        if (!process_honest(w->processes[i]))
+            continue;
+        for (uint64_t h = 1; h <= d->height; h++) {
+            digest = fold(digest, d->chain[h]->header, SLK_BLOCK_HEADER_SIZE);
+            digest = fold(digest, d->chain[h]->body, d->chain[h]->body_n);
+        }
+        digest = fold(digest, d->included, sizeof(d->included));
+        (void)oracle_content(w->oracle, i, d->height, fold(digest, d->stale, sizeof(d->stale)));
+    }
 }
 
 /* True when the run is over: everybody who is well got there, or the time is up (I15). */
@@ -253,6 +280,7 @@ bool faults_judge(struct world *w)
             lowest = w->processes[i]->disk.height;
     if (lowest >= w->live_height && nothing_lost(w)) {
         w->finished_us = w->now_us - w->live_from;
+        compare_contents(w);
         return true;
     }
     if (w->now_us <= w->live_until_us)

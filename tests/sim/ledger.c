@@ -39,6 +39,15 @@ static void body_root(
     slk_sha_final(&sha, out);
 }
 
+void ledger_root(struct slk_hash *out, const struct blob *tip, const uint8_t *body, size_t body_n)
+{
+    struct slk_block_header before;
+
+    if (slk_block_header_parse(&before, tip->header) != SLK_OK)
+        abort();
+    body_root(out, &before.log_root, body, body_n);
+}
+
 static void seal(struct blob *blob, struct slk_block_header *h)
 {
     h->version = SLK_BLOCK_VERSION;
@@ -87,13 +96,32 @@ static void next_header(
     body_root(&h->log_root, &before.log_root, blob->body, blob->body_n);
 }
 
+static bool spent(const struct disk *d, unsigned id)
+{
+    return bit(d->included, id) || bit(d->stale, id);
+}
+
+static bool censored(const struct process *p, unsigned id)
+{
+    return (p->lies & LIE_CENSOR) != 0 && id % 3 == 0;
+}
+
+/* Is the rival of `id` among the numbers in this body? */
+static bool rivalled(const struct world *w, const struct blob *blob, unsigned id)
+{
+    for (size_t i = 0; w->rival[id] != 0 && i < blob->body_n; i += 4)
+        if (slk_get_u32(blob->body + i) == w->rival[id] - 1u)
+            return true;
+    return false;
+}
+
 uint64_t ledger_pool(const struct world *w, const struct process *p, uint64_t *fingerprint, bool *is_urgent)
 {
     uint64_t n = 0;
 
     *fingerprint = 0;
     for (unsigned i = 0; i <= w->submissions_n / 64 && i < SUBMISSIONS_MAX / 64; i++) {
-        uint64_t open = p->disk.pool[i] & ~p->disk.included[i];
+        uint64_t open = p->disk.pool[i] & ~p->disk.included[i] & ~p->disk.stale[i];
 
         n += slk_bits_n(open);
         *fingerprint ^= open * (2 * i + 1);
@@ -115,7 +143,7 @@ const struct blob *ledger_build(
         return NULL;
     blob->body = world_alloc(w, body_max);
     for (unsigned i = 0; i < w->submissions_n && blob->body_n + 4 <= body_max; i++)
-        if (bit(p->disk.pool, i) && !bit(p->disk.included, i)) {
+        if (bit(p->disk.pool, i) && !spent(&p->disk, i) && !censored(p, i) && !rivalled(w, blob, i)) {
             slk_put_u32(blob->body + blob->body_n, i);
             blob->body_n += 4;
         }
@@ -194,14 +222,14 @@ enum slk_bft_verdict ledger_check(const struct world *w, const struct process *p
     for (size_t i = 0; i < blob->body_n; i += 4) {
         uint32_t id = slk_get_u32(blob->body + i);
 
-        if (id >= w->submissions_n || bit(p->disk.included, id) || (i > 0 && id <= last))
+        if (id >= w->submissions_n || spent(&p->disk, id) || rivalled(w, blob, id) || (i > 0 && id <= last))
             return SLK_BLOCK_INVALID;
         last = id;
     }
     return SLK_BLOCK_VALID;
 }
 
-void ledger_apply(struct disk *d, const struct blob *blob)
+void ledger_apply(const struct world *w, struct disk *d, const struct blob *blob)
 {
     assert(blob->height == d->height + 1);
     assert(slk_hash_equal(&blob->previous, &d->chain[d->height]->hash));
@@ -210,6 +238,8 @@ void ledger_apply(struct disk *d, const struct blob *blob)
 
         assert(!bit(d->included, id)); /* I9 */
         d->included[id / 64] |= 1ull << (id % 64);
+        if (w->rival[id] != 0)
+            d->stale[(w->rival[id] - 1u) / 64] |= 1ull << ((w->rival[id] - 1u) % 64);
     }
 }
 

@@ -67,7 +67,7 @@ static void send(struct world *w, struct process *p, const struct slk_bft_effect
         assert(blob != NULL);
         msg.body = slk_span_of(blob->body, blob->body_n);
     }
-    if ((p->lies & ~(unsigned)LIE_TWIN) != 0) {
+    if ((p->lies & ~(unsigned)LIE_CORRECT) != 0) {
         liar_sends(w, p, effect, &msg);
         return;
     }
@@ -139,6 +139,8 @@ static void alarm(struct world *w, struct process *p, enum slk_bft_alarm alarm)
 
     w->alarms_n++;
     world_trace(w, "process %u raises %s", p->index, names[alarm]);
+    if (w->script != NULL && (w->script->expected[p->index] >> alarm & 1) != 0)
+        return;
     if (process_honest(p) && alarm != SLK_ALARM_CLOCK)
         oracle_fail(w->oracle, "I10: honest process %u raised %s", p->index, names[alarm]);
 }
@@ -147,6 +149,8 @@ static void carry_out(struct world *w, struct process *p, const struct slk_bft_e
 {
     struct event event = {.kind = EVENT_POOL};
 
+    if (w->script != NULL && w->script->sees != NULL)
+        w->script->sees(w, p, e);
     switch (e->kind) {
     case SLK_OUT_PERSIST:
         disk_persist(w, p, w->out, e);
@@ -175,8 +179,8 @@ static void carry_out(struct world *w, struct process *p, const struct slk_bft_e
         disk_commit(w, p, find(p, &e->hash), e->cert);
         break;
     case SLK_OUT_COSIGN:
-        if (process_honest(p))
-            (void)oracle_acknowledged(w->oracle, p->index, e->seq, p->disk.height);
+        if (process_honest(p) && oracle_acknowledged(w->oracle, p->index, e->seq, p->disk.height))
+            (void)oracle_cosigned(w->oracle, p->index, e->seq, p->disk.chain[e->seq]->hash.b);
         break;
     case SLK_OUT_EVIDENCE:
         w->evidence_n++;
@@ -255,12 +259,15 @@ static void sign(struct world *w, struct process *p, const struct slk_statement 
         (unsigned long long)s->height, s->view, s->hash.b[0], s->hash.b[1]);
     (void)oracle_signed(w->oracle, p->member, bytes, process_honest(p) ? w->image : NULL);
     world_sign(w, p->member, bytes, vote.sig);
-    step(w, p, &in);
+    if (w->script != NULL && w->script->signs != NULL && w->script->signs(w, p, s))
+        process_doom(w, p);
+    else
+        step(w, p, &in);
 }
 
 static void sign_all(struct world *w, struct process *p)
 {
-    for (size_t i = 0; i < p->signs_n; i++) {
+    for (size_t i = 0; i < p->signs_n && !p->is_doomed; i++) {
         struct slk_statement s = p->signs[i];
 
         sign(w, p, &s);
@@ -270,6 +277,8 @@ static void sign_all(struct world *w, struct process *p)
 
 static void feed(struct world *w, struct process *p, struct slk_bft_input *in)
 {
+    if (p->is_doomed)
+        return;
     step(w, p, in);
     sign_all(w, p);
 }
@@ -322,6 +331,7 @@ void process_start(struct world *w, struct process *p)
         abort();
     p->boot++;
     p->is_up = true;
+    p->is_doomed = false;
     p->wake_us = UINT64_MAX;
     p->bodies_n = p->bodies_next = p->signs_n = 0;
     for (size_t i = 0; i < p->disk.blobs_n; i++)
@@ -353,7 +363,12 @@ void process_stop(struct world *w, struct process *p)
     ledger_close(w, p);
     slk_bft_free(p->core);
     p->core = NULL;
-    p->is_up = false;
+    p->is_up = p->is_doomed = false;
+}
+
+void process_doom(struct world *w, struct process *p)
+{
+    p->is_doomed = w->is_somebody_doomed = true;
 }
 
 static void hear(struct world *w, struct process *p, const struct event *event)
@@ -367,7 +382,9 @@ static void hear(struct world *w, struct process *p, const struct event *event)
         w->refused_n++;
         return;
     }
-    if ((p->lies & ~(unsigned)LIE_TWIN) != 0 && !liar_hears(w, p, event, &msg))
+    if (w->script != NULL && w->script->hears != NULL)
+        w->script->hears(w, p, &msg);
+    if ((p->lies & ~(unsigned)LIE_CORRECT) != 0 && !liar_hears(w, p, event, &msg))
         return;
     feed(w, p, &in);
 }
@@ -377,6 +394,10 @@ static void disk_event(struct world *w, struct process *p)
     const struct transaction *t = p->disk.in_flight;
     struct slk_bft_tip tip;
 
+    if (w->script != NULL && w->script->writes != NULL && w->script->writes(w, p, t)) {
+        process_doom(w, p);
+        return;
+    }
     disk_done(w, p);
     for (; t != NULL; t = t->next) {
         struct slk_bft_input in = {.kind = SLK_IN_PERSISTED, .seq = t->seq};
@@ -414,6 +435,8 @@ static void validated(struct world *w, struct process *p, const struct slk_hash 
     struct slk_bft_input in = {.kind = SLK_IN_VALIDATED, .hash = *hash};
 
     in.verdict = blob == NULL ? SLK_BLOCK_MISSING : ledger_check(w, p, blob);
+    if (blob != NULL && w->script != NULL && w->script->judges != NULL)
+        in.verdict = w->script->judges(p, blob, in.verdict);
     feed(w, p, &in);
 }
 

@@ -186,7 +186,8 @@ void world_post(
     w->bytes_n += packet->size;
     if (process_honest(from))
         budget(w, from, packet->kind == SLK_MSG_VOTE);
-    if (to->is_frozen || from->is_frozen)
+    if (to->is_frozen || from->is_frozen ||
+        (w->script != NULL && w->script->loses != NULL && w->script->loses(w, from, to, packet)))
         return;
     if (w->is_live) {
         deliver(w, from, to, packet, extra_us);
@@ -214,6 +215,19 @@ static void keyed_sum(const uint64_t secret[2], const uint8_t *bytes, size_t siz
     out[1] = b ^ (a >> 32);
 }
 
+/* Of a scenario that tells who decides when; NULL: the swarm's epochs. */
+static const struct charter *charter_of(const struct world *w, uint64_t height)
+{
+    const struct script *script = w->script;
+    unsigned at = 0;
+
+    if (script == NULL || script->charters_n == 0)
+        return NULL;
+    while (at + 1 < script->charters_n && script->charters[at + 1].from <= height)
+        at++;
+    return &script->charters[at];
+}
+
 static uint64_t epoch_of(const struct world *w, uint64_t height)
 {
     return w->swarm.epoch == 0 ? 0 : height / w->swarm.epoch;
@@ -221,22 +235,54 @@ static uint64_t epoch_of(const struct world *w, uint64_t height)
 
 size_t world_size(const struct world *w, uint64_t height)
 {
+    const struct charter *charter = charter_of(w, height);
+
+    if (charter != NULL)
+        return charter->n;
     return epoch_of(w, height) % 2 == 1 && w->n > 1 ? w->n - 1 : w->n;
+}
+
+/* Members come first, in the charter's order, then the observers. */
+static uint16_t listed(const struct charter *charter, unsigned all, unsigned index)
+{
+    unsigned at = charter->n;
+
+    if (index < charter->n)
+        return charter->members[index];
+    for (unsigned member = 0; member < all; member++) {
+        bool is_member = false;
+
+        for (unsigned i = 0; i < charter->n; i++)
+            is_member |= charter->members[i] == member;
+        if (!is_member && at++ == index)
+            return (uint16_t)member;
+    }
+    abort();
 }
 
 uint16_t world_member(const struct world *w, uint64_t height, unsigned index)
 {
+    const struct charter *charter = charter_of(w, height);
+
+    if (charter != NULL)
+        return listed(charter, w->n, index);
     return (uint16_t)((epoch_of(w, height) % w->n + index) % w->n);
 }
 
 uint16_t world_index(const struct world *w, uint64_t height, unsigned member)
 {
+    const struct charter *charter = charter_of(w, height);
+
+    for (unsigned i = 0; charter != NULL && i < w->n; i++)
+        if (listed(charter, w->n, i) == member)
+            return (uint16_t)i;
     return (uint16_t)((member + w->n - epoch_of(w, height) % w->n) % w->n);
 }
 
 void world_council(const struct world *w, uint64_t height, struct slk_council *out)
 {
-    uint64_t epoch = epoch_of(w, height);
+    const struct charter *charter = charter_of(w, height);
+    uint64_t epoch = charter != NULL ? charter->from : epoch_of(w, height);
 
     out->chain_id = w->council.chain_id;
     out->charter_hash = w->council.charter_hash;
@@ -263,10 +309,11 @@ void world_sign(const struct world *w, unsigned member, const uint8_t *bytes, ui
 static bool verify(void *ctx, const uint8_t sig[SLK_SIGNATURE_SIZE], const uint8_t *message, size_t size,
     const uint8_t key[SLK_KEY_SIZE])
 {
-    const struct world *w = ctx;
+    struct world *w = ctx;
     uint8_t expected[SLK_SIGNATURE_SIZE];
     unsigned member = key[0];
 
+    w->checks_n++;
     if (size != SLK_VOTE_BYTES || member >= w->n || memcmp(key, w->council.keys[member], SLK_KEY_SIZE) != 0)
         return false;
     world_sign(w, member, message, expected);
@@ -287,6 +334,14 @@ static void make_process(struct world *w, unsigned member)
     disk_init(&p->disk, w->genesis);
     w->processes[w->processes_n++] = p;
     p->core = NULL;
+}
+
+unsigned world_twin(struct world *w, unsigned member)
+{
+    if (w->processes_n == PROCESSES_MAX)
+        abort();
+    make_process(w, member);
+    return w->processes_n - 1;
 }
 
 void world_init(struct world *w, const struct swarm *swarm)
@@ -336,7 +391,7 @@ void world_init(struct world *w, const struct swarm *swarm)
         make_process(w, i);
     for (unsigned i = 0; i < w->n; i++)
         if ((swarm->lies[i] & LIE_TWIN) != 0 && w->processes_n < PROCESSES_MAX)
-            make_process(w, i);
+            (void)world_twin(w, i);
 }
 
 void world_close(struct world *w)
@@ -396,20 +451,36 @@ static void happen(struct world *w, const struct event *event)
         packet_drop(event->u.packet);
 }
 
-void world_run(struct world *w)
+static void stop_doomed(struct world *w)
+{
+    w->is_somebody_doomed = false;
+    for (unsigned i = 0; i < w->processes_n; i++)
+        if (w->processes[i]->is_doomed)
+            process_stop(w, w->processes[i]);
+}
+
+bool world_step(struct world *w)
 {
     struct event event;
 
+    if (!world_pop(w, &event))
+        return false;
+    assert(event.at_us >= w->now_us);
+    w->now_us = event.at_us;
+    if (w->script == NULL && !w->is_live && w->now_us >= w->swarm.safety_us)
+        faults_end(w);
+    happen(w, &event);
+    if (w->is_somebody_doomed)
+        stop_doomed(w);
+    return true;
+}
+
+void world_run(struct world *w)
+{
     for (unsigned i = 0; i < w->processes_n; i++)
         process_start(w, w->processes[i]);
     faults_plan(w);
-    while (!w->is_over && oracle_verdict(w->oracle) == NULL && w->steps < w->until && world_pop(w, &event)) {
-        assert(event.at_us >= w->now_us);
-        w->now_us = event.at_us;
-        if (!w->is_live && w->now_us >= w->swarm.safety_us)
-            faults_end(w);
-        happen(w, &event);
+    while (!w->is_over && oracle_verdict(w->oracle) == NULL && w->steps < w->until && world_step(w))
         if (w->is_live)
             w->is_over = faults_judge(w);
-    }
 }

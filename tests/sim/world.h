@@ -9,6 +9,7 @@
  *   ledger.c    a stand-in ledger: blocks are lists of submission numbers
  *   liar.c      Byzantine members
  *   oracle.c    the invariants; shares nothing with the core
+ *   scenario*.c one story each, told step by step (protocol §5)
  */
 #ifndef SLK_TESTS_SIM_WORLD_H
 #define SLK_TESTS_SIM_WORLD_H
@@ -33,7 +34,10 @@ enum lie {
     LIE_REPLAY = 1 << 5,     /* old messages of everybody, again */
     LIE_SILENT = 1 << 6,
     LIE_GARBAGE = 1 << 7, /* flipped bits, random bytes */
-    LIE_RANDOM = 1 << 8   /* signs anything it heard of */
+    LIE_RANDOM = 1 << 8,  /* signs anything it heard of */
+    LIE_BACKUP = 1 << 9,  /* a correct process that lost what it wrote */
+    LIE_CENSOR = 1 << 10, /* leaves every third submission out of its blocks */
+    LIE_CORRECT = LIE_TWIN | LIE_BACKUP
 };
 
 struct swarm {
@@ -125,6 +129,31 @@ struct transaction {
 };
 
 #define DISK_RECORDS 1500
+enum fate { FATE_KEPT = 1, FATE_LOST, FATE_CHANCE };
+struct process;
+struct world;
+/* What a scenario bends, and where it looks; each may be NULL. */
+struct script {
+    bool (*loses)(
+        struct world *w, const struct process *from, const struct process *to, const struct packet *packet);
+    /* True: the process stops instead of hearing that it is durable; whether it is, `in_flight` says. */
+    bool (*writes)(struct world *w, struct process *p, const struct transaction *first);
+    bool (*signs)(struct world *w, struct process *p,
+        const struct slk_statement *s); /* true: stops before it is sent */
+    enum slk_bft_verdict (*judges)(
+        const struct process *p, const struct blob *blob, enum slk_bft_verdict verdict);
+    void (*sees)(struct world *w, struct process *p, const struct slk_bft_effect *effect);
+    void (*hears)(struct world *w, struct process *p, const struct slk_msg *msg);
+    enum fate in_flight;              /* at a crash */
+    unsigned expected[PROCESSES_MAX]; /* 1 << alarm: not a violation */
+    unsigned charters_n;              /* 0: as the swarm says */
+    struct charter {
+        uint64_t from;
+        unsigned n;
+        uint8_t members[MEMBERS_MAX];
+    } charters[8];
+};
+
 struct disk {
     uint64_t height; /* committed; chain[0] is the genesis */
     const struct blob *chain[ORACLE_HEIGHTS];
@@ -134,8 +163,8 @@ struct disk {
     struct slk_statement votes[DISK_RECORDS];
     const struct slk_cert *certs[DISK_RECORDS];
     const struct blob *blobs[DISK_RECORDS];
-    uint64_t pool[SUBMISSIONS_MAX / 64]; /* admitted */
-    uint64_t included[SUBMISSIONS_MAX / 64];
+    uint64_t pool[SUBMISSIONS_MAX / 64];                                  /* admitted */
+    uint64_t included[SUBMISSIONS_MAX / 64], stale[SUBMISSIONS_MAX / 64]; /* stale: its rival is included */
     /* in memory only */
     struct transaction *first, *last, *in_flight;
     bool is_busy;
@@ -145,6 +174,7 @@ struct process {
     uint16_t index, member;
     unsigned lies;
     bool is_up, is_paused, is_frozen;
+    bool is_doomed; /* stops when this event is over, and says nothing any more */
     unsigned boot;
     struct slk_bft *core;
     void *ledger; /* what its ledger has in memory */
@@ -164,10 +194,12 @@ struct process {
 
 struct world {
     struct swarm swarm;
+    struct script *script; /* NULL in a swarm */
     struct random random, net, lie, disk;
     uint64_t now_us, seq, steps, until;
     bool is_traced, is_over, is_live; /* live: the bad times are over */
-    uint64_t trace;                   /* hash of everything that happened */
+    bool is_somebody_doomed;
+    uint64_t trace; /* hash of everything that happened */
     struct slk_council council;
     struct slk_verifier verifier;
     void *ledger; /* what the ledger holds for everybody */
@@ -176,6 +208,7 @@ struct world {
     struct process *processes[PROCESSES_MAX];
     bool blocked[MEMBERS_MAX][MEMBERS_MAX];
     unsigned submissions_n;
+    uint16_t rival[SUBMISSIONS_MAX]; /* 1 + the one that may not be included with it; 0: none */
     uint64_t injected_at[SUBMISSIONS_MAX];
     struct oracle *oracle;
     struct slk_bft_effects *out;
@@ -189,13 +222,17 @@ struct world {
     struct chunk *arena;
     uint64_t live_from, live_height, live_until_us, finished_us;
     uint64_t built_us, committed_n, final_us, final_n; /* from building a block to its commit at everybody */
-    uint64_t packets_n, bytes_n, evidence_n, alarms_n, refused_n, views_n;
+    uint64_t packets_n, bytes_n, evidence_n, alarms_n, refused_n, views_n, checks_n;
 };
 
 /* world.c */
 void world_init(struct world *w, const struct swarm *swarm);
 void world_close(struct world *w);
+/* A second process of `member`, before the start; its index. */
+unsigned world_twin(struct world *w, unsigned member);
 void world_run(struct world *w);
+/* One event; false when there is none left. */
+bool world_step(struct world *w);
 void *world_alloc(struct world *w, size_t size); /* until the run's end */
 void world_at(struct world *w, uint64_t at_us, const struct event *event);
 bool world_pop(struct world *w, struct event *out);
@@ -225,6 +262,7 @@ bool faults_judge(struct world *w);
 /* process.c */
 void process_start(struct world *w, struct process *p);
 void process_stop(struct world *w, struct process *p);
+void process_doom(struct world *w, struct process *p);
 void process_event(struct world *w, struct process *p, const struct event *event);
 void process_pool(struct world *w, struct process *p);
 uint64_t process_wall_ms(const struct world *w, const struct process *p);
@@ -250,7 +288,9 @@ const struct blob *ledger_variant(struct world *w, const struct blob *blob, uint
 const struct blob *ledger_take(
     struct world *w, const uint8_t *header, const struct slk_hash *hash, struct slk_span body);
 enum slk_bft_verdict ledger_check(const struct world *w, const struct process *p, const struct blob *blob);
-void ledger_apply(struct disk *d, const struct blob *blob);
+/* The log root after a block with this body on `tip`. */
+void ledger_root(struct slk_hash *out, const struct blob *tip, const uint8_t *body, size_t body_n);
+void ledger_apply(const struct world *w, struct disk *d, const struct blob *blob);
 void ledger_tip(const struct world *w, const struct process *p, struct slk_bft_tip *out);
 uint64_t ledger_pool(const struct world *w, const struct process *p, uint64_t *fingerprint, bool *is_urgent);
 /* A client brings submission `id`, the next number, to a process. */
