@@ -50,8 +50,9 @@ enum slk_err slk_block_header_parse(struct slk_block_header *out, const uint8_t 
     out->log_size = slk_read_u64(&r);
     slk_read_bytes(&r, out->log_root.b, SLK_HASH_SIZE);
     slk_read_bytes(&r, out->map_root.b, SLK_HASH_SIZE);
-    if (!slk_read_done(&r) || out->version != SLK_BLOCK_VERSION || (out->flags & ~SLK_BLOCK_FLAG_HEARTBEAT) != 0 ||
-        out->event_count > SLK_BLOCK_EVENTS_MAX || out->log_size == 0) {
+    if (!slk_read_done(&r) || out->version != SLK_BLOCK_VERSION ||
+        (out->flags & ~SLK_BLOCK_FLAG_HEARTBEAT) != 0 || out->event_count > SLK_BLOCK_EVENTS_MAX ||
+        out->log_size == 0) {
         memset(out, 0, sizeof(*out)); /* version 0 is no version: harmless if we are ignored */
         return SLK_E_MALFORMED;
     }
@@ -229,8 +230,9 @@ static void collect_tile(void *ctx, uint32_t level, uint64_t index, const struct
     memcpy(tile->hashes, hashes, sizeof(tile->hashes));
 }
 
-static void fill_header(struct slk_block *block, const struct slk_machine *machine, const struct slk_block_params *params,
-    uint32_t events_n, const struct slk_hash *body_hash, const struct slk_seal *seal)
+static void fill_header(struct slk_block *block, const struct slk_machine *machine,
+    const struct slk_block_params *params, uint32_t events_n, const struct slk_hash *body_hash,
+    const struct slk_seal *seal)
 {
     /* The seal knows no flags: they must follow from the entries, or the same entries would have two headers. */
     uint16_t flags = events_n == 0 ? params->flags : (uint16_t)(params->flags & ~SLK_BLOCK_FLAG_HEARTBEAT);
@@ -256,8 +258,8 @@ static void fill_header(struct slk_block *block, const struct slk_machine *machi
     slk_block_header_format(block->header_bytes, &block->header);
 }
 
-enum slk_err slk_block_close(struct slk_block *block, struct slk_machine *machine, const struct slk_block_params *params,
-    uint32_t events_n, const struct slk_hash *body_hash)
+enum slk_err slk_block_close(struct slk_block *block, struct slk_machine *machine,
+    const struct slk_block_params *params, uint32_t events_n, const struct slk_hash *body_hash)
 {
     struct tile_sink sink = {.block = block};
     struct slk_seal seal = {
@@ -295,7 +297,8 @@ enum slk_err slk_block_close(struct slk_block *block, struct slk_machine *machin
     return sink.no_memory ? SLK_E_NOMEM : SLK_OK;
 }
 
-enum slk_err slk_block_genesis(struct slk_block *out, struct slk_machine *machine, struct slk_span charter_bytes)
+enum slk_err slk_block_genesis(
+    struct slk_block *out, struct slk_machine *machine, struct slk_span charter_bytes)
 {
     struct slk_block_params params = {.time_ms = machine->charter->created_at_ms};
     struct slk_hash body_hash;
@@ -308,7 +311,8 @@ enum slk_err slk_block_genesis(struct slk_block *out, struct slk_machine *machin
     out->entries_size = out->entries_n = out->rows_n = out->tiles_n = 0;
     out->first_index = out->first_row = 0;
     entry = malloc(charter_bytes.size + 16);
-    if (entry == NULL || !slk_block_grow(&out->entries, &out->entries_cap, charter_bytes.size + 16 + SLK_SEAL_MAX + 4, 1) ||
+    if (entry == NULL ||
+        !slk_block_grow(&out->entries, &out->entries_cap, charter_bytes.size + 16 + SLK_SEAL_MAX + 4, 1) ||
         !slk_block_grow(&out->offsets, &out->offsets_cap, 2, sizeof(*out->offsets)) ||
         !slk_block_grow(&out->leaves, &out->leaves_cap, 2, sizeof(*out->leaves))) {
         free(entry);

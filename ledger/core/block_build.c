@@ -93,7 +93,8 @@ static void print_chunk(const struct build *b, struct slk_block_item *items, siz
 
     for (size_t i = 0; i < n; i++) {
         leaves[i][0] = SLK_LEAF_PREFIX;
-        size_t size = slk_entry_format_recorded(leaves[i] + 1, SLK_RECORDED_MAX, b->params->time_ms, items[i].bytes);
+        size_t size =
+            slk_entry_format_recorded(leaves[i] + 1, SLK_RECORDED_MAX, b->params->time_ms, items[i].bytes);
 
         assert(size > 0 && size == items[i].entry_size);
         memcpy(b->block->entries + items[i].offset + 2, leaves[i] + 1, items[i].entry_size);
@@ -144,7 +145,8 @@ static struct slk_block_touched *touch(struct slk_block_scratch *s, const struct
     return t;
 }
 
-static void append_row(struct slk_block *block, const struct slk_block_touched *t, uint64_t log_index, uint64_t previous_row)
+static void append_row(
+    struct slk_block *block, const struct slk_block_touched *t, uint64_t log_index, uint64_t previous_row)
 {
     struct slk_row row = {.log_index = log_index, .previous_row = previous_row};
 
@@ -169,11 +171,12 @@ static void accept_event(struct build *b, const struct slk_block_item *item, str
     uint64_t previous_row = t->row;
 
     assert(s->steps_n < s->steps_cap && s->marks_n < s->marks_cap);
-    s->steps[s->steps_n++] = (struct slk_block_step){
-        .touched = (uint32_t)(t - s->touched), .row = t->row, .record = t->record};
+    s->steps[s->steps_n++] =
+        (struct slk_block_step){.touched = (uint32_t)(t - s->touched), .row = t->row, .record = t->record};
     if (item->event->kind == SLK_ISSUE) {
         slk_index_set_put(b->machine->indexes, item->event->type, item->event->status_index, true);
-        s->marks[s->marks_n++] = (struct slk_block_mark){.type = item->event->type, .index = item->event->status_index};
+        s->marks[s->marks_n++] =
+            (struct slk_block_mark){.type = item->event->type, .index = item->event->status_index};
     }
     slk_record_next(&t->record, present ? &t->record : NULL, item->event, &step);
     t->row = b->block->first_row + b->block->rows_n;
@@ -215,11 +218,13 @@ static void name_head(struct slk_verdict *verdict, const struct slk_block_touche
 }
 
 /* Every event gets its own verdict, so that a submitter sees all that is wrong at once; one bad event refuses the whole. */
-static void judge_events(struct build *b, const struct slk_submission *sub, const struct slk_block_item *items,
-    struct slk_verdict *verdict)
+static void judge_events(struct build *b, const struct slk_submission *sub,
+    const struct slk_block_item *items, struct slk_verdict *verdict)
 {
-    struct slk_rules_context context = {.charter = b->machine->charter, .issuer = sub->issuer,
-        .indexes = b->machine->indexes, .time_ms = b->params->time_ms};
+    struct slk_rules_context context = {.charter = b->machine->charter,
+        .issuer = sub->issuer,
+        .indexes = b->machine->indexes,
+        .time_ms = b->params->time_ms};
     uint64_t first = b->block->first_index + b->block->entries_n;
 
     for (size_t j = 0; j < sub->events_n; j++) {
@@ -239,7 +244,8 @@ static void judge_events(struct build *b, const struct slk_submission *sub, cons
     }
 }
 
-static void put_submission(struct build *b, const struct slk_submission *sub, const struct slk_block_item *items)
+static void put_submission(
+    struct build *b, const struct slk_submission *sub, const struct slk_block_item *items)
 {
     struct slk_block *block = b->block;
     struct slk_authorization authorization = {.count = (uint32_t)sub->events_n};
@@ -269,7 +275,8 @@ static void refuse_whole(const struct slk_submission *sub, struct slk_verdict *v
 }
 
 /* Returns the number of events that entered the block. */
-static size_t judge(struct build *b, struct slk_submission *const *subs, struct slk_verdict *verdicts, size_t n)
+static size_t judge(
+    struct build *b, struct slk_submission *const *subs, struct slk_verdict *verdicts, size_t n)
 {
     const struct slk_block_item *items = b->s->items;
     size_t events_n = 0;
@@ -347,8 +354,8 @@ static enum slk_err apply_updates(struct build *b)
 
 /* How many of the submissions, from the front, fit into one block if all are good. At least one: a submission is never
  * larger than a block may be (charter limits). */
-static size_t select_submissions(const struct slk_charter *charter, struct slk_submission *const *subs, size_t n, size_t *events_n,
-    size_t *bytes_n)
+static size_t select_submissions(const struct slk_charter *charter, struct slk_submission *const *subs,
+    size_t n, size_t *events_n, size_t *bytes_n)
 {
     size_t events = 0, bytes = SLK_SEAL_MAX + 2, taken = 0;
 
@@ -359,7 +366,8 @@ static size_t select_submissions(const struct slk_charter *charter, struct slk_s
             continue; /* takes no room */
         for (size_t j = 0; j < subs[taken]->events_n; j++)
             more_bytes += subs[taken]->event_bytes[j].size + 24 + 2;
-        if (events > 0 && (subs[taken]->events_n > charter->block_events - events || more_bytes > charter->block_bytes - bytes))
+        if (events > 0 && (subs[taken]->events_n > charter->block_events - events ||
+                              more_bytes > charter->block_bytes - bytes))
             break;
         events += subs[taken]->events_n;
         bytes += more_bytes;
@@ -373,7 +381,8 @@ static size_t select_submissions(const struct slk_charter *charter, struct slk_s
     return taken;
 }
 
-static bool make_room(struct slk_block *block, struct slk_block_scratch *s, size_t subs_n, size_t events_n, size_t bytes_n)
+static bool make_room(
+    struct slk_block *block, struct slk_block_scratch *s, size_t subs_n, size_t events_n, size_t bytes_n)
 {
     size_t entries_n = events_n + subs_n + 1;
     size_t slots_n = 64;
@@ -458,21 +467,25 @@ static void begin(struct build *b)
     slk_sha_add(&s->body, SLK_TAG_BODY, SLK_TAG_SIZE);
 }
 
-enum slk_err slk_block_build(struct slk_block *out, struct slk_machine *machine, const struct slk_block_source *source,
-    const struct slk_block_params *params, struct slk_submission *const *submissions, struct slk_verdict *verdicts, size_t n,
+enum slk_err slk_block_build(struct slk_block *out, struct slk_machine *machine,
+    const struct slk_block_source *source, const struct slk_block_params *params,
+    struct slk_submission *const *submissions, struct slk_verdict *verdicts, size_t n,
     struct slk_fault *fault)
 {
-    struct build b = {.block = out, .s = slk_block_scratch(out), .machine = machine, .source = source, .params = params};
+    struct build b = {
+        .block = out, .s = slk_block_scratch(out), .machine = machine, .source = source, .params = params};
     size_t events_n, bytes_n, taken_n, good_n;
     struct slk_hash body_hash;
     enum slk_err err;
 
-    assert(machine->has_genesis && params->time_ms > machine->tip.time_ms && params->time_ms < SLK_TIME_MS_MAX);
+    assert(
+        machine->has_genesis && params->time_ms > machine->tip.time_ms && params->time_ms < SLK_TIME_MS_MAX);
     taken_n = select_submissions(machine->charter, submissions, n, &events_n, &bytes_n);
     if (b.s == NULL || !make_room(out, b.s, n, events_n, bytes_n))
         return SLK_E_NOMEM;
     for (size_t i = 0; i < n; i++) {
-        verdicts[i] = (struct slk_verdict){.events = verdicts[i].events, .rule_event = SIZE_MAX, .deferred = i >= taken_n};
+        verdicts[i] = (struct slk_verdict){
+            .events = verdicts[i].events, .rule_event = SIZE_MAX, .deferred = i >= taken_n};
     }
     begin(&b);
     lay_out(&b, submissions, taken_n);

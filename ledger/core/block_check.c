@@ -18,7 +18,8 @@ struct check {
     size_t subs_n;
 };
 
-__attribute__((format(printf, 3, 4))) static enum slk_err refuse(struct slk_fault *fault, enum slk_err err, const char *format, ...)
+__attribute__((format(printf, 3, 4))) static enum slk_err refuse(
+    struct slk_fault *fault, enum slk_err err, const char *format, ...)
 {
     va_list args;
 
@@ -29,7 +30,8 @@ __attribute__((format(printf, 3, 4))) static enum slk_err refuse(struct slk_faul
 }
 
 /* The events before one authorization become a submission again. */
-static enum slk_err take_submission(struct check *c, const struct slk_authorization *authorization, size_t spans_n, uint64_t first)
+static enum slk_err take_submission(
+    struct check *c, const struct slk_authorization *authorization, size_t spans_n, uint64_t first)
 {
     struct slk_block_scratch *s = c->s;
     struct slk_submission whole = {.events_n = spans_n, .event_bytes = s->spans};
@@ -37,7 +39,8 @@ static enum slk_err take_submission(struct check *c, const struct slk_authorizat
     enum slk_err err;
 
     if (authorization->count != spans_n)
-        return refuse(c->fault, SLK_E_CORRUPT, "the authorization after entry %llu covers %u events, but %zu stand before it",
+        return refuse(c->fault, SLK_E_CORRUPT,
+            "the authorization after entry %llu covers %u events, but %zu stand before it",
             (unsigned long long)first, authorization->count, spans_n);
     for (size_t i = 0; i < spans_n; i++)
         room += s->spans[i].size + 4;
@@ -51,8 +54,9 @@ static enum slk_err take_submission(struct check *c, const struct slk_authorizat
     assert(size > 0);
     err = slk_submission_parse(&s->subs[c->subs_n], slk_span_of(s->bytes, size));
     if (err != SLK_OK)
-        return err == SLK_E_NOMEM ? err : refuse(c->fault, SLK_E_CORRUPT, "the submission at entry %llu: %s",
-            (unsigned long long)first, slk_err_text(err));
+        return err == SLK_E_NOMEM ? err
+                                  : refuse(c->fault, SLK_E_CORRUPT, "the submission at entry %llu: %s",
+                                        (unsigned long long)first, slk_err_text(err));
     /* The parsed submission borrows from the bytes just printed, which the next one overwrites: point it at the block's. */
     for (size_t i = 0; i < spans_n; i++)
         s->subs[c->subs_n].event_bytes[i] = s->spans[i];
@@ -78,11 +82,13 @@ static enum slk_err take_apart(struct check *c, struct slk_span entries, uint64_
                 sealed ? "something follows the block's seal" : "the block ends in the middle of it");
         err = slk_entry_parse(&entry, bytes);
         if (err != SLK_OK)
-            return refuse(c->fault, SLK_E_CORRUPT, "entry %llu: %s", (unsigned long long)index, slk_err_text(err));
+            return refuse(
+                c->fault, SLK_E_CORRUPT, "entry %llu: %s", (unsigned long long)index, slk_err_text(err));
         sealed = entry.type == SLK_ENTRY_SEAL;
         if (entry.type == SLK_ENTRY_RECORDED) {
             if (entry.recorded_at_ms != time_ms)
-                return refuse(c->fault, SLK_E_CORRUPT, "entry %llu: its time is not the block's", (unsigned long long)index);
+                return refuse(c->fault, SLK_E_CORRUPT, "entry %llu: its time is not the block's",
+                    (unsigned long long)index);
             if (!slk_block_grow(&c->s->spans, &c->s->spans_cap, spans_n + 1, sizeof(*c->s->spans)))
                 return SLK_E_NOMEM;
             c->s->spans[spans_n++] = entry.event;
@@ -93,7 +99,8 @@ static enum slk_err take_apart(struct check *c, struct slk_span entries, uint64_
             spans_n = 0;
         } else if (!sealed || spans_n > 0) {
             return refuse(c->fault, SLK_E_CORRUPT, "entry %llu: %s", (unsigned long long)index,
-                sealed ? "the events before the seal have no authorization" : "an entry of this kind cannot stand here");
+                sealed ? "the events before the seal have no authorization"
+                       : "an entry of this kind cannot stand here");
         }
     }
     if (!sealed || r.bad)
@@ -108,7 +115,8 @@ static void admit_one(void *arg, size_t i)
     slk_submission_admit(&c->s->subs[i], c->machine->charter, &c->machine->chain_id);
 }
 
-static enum slk_err check_header(const struct slk_machine *machine, const struct slk_block_header *header, struct slk_fault *fault)
+static enum slk_err check_header(
+    const struct slk_machine *machine, const struct slk_block_header *header, struct slk_fault *fault)
 {
     uint64_t height = machine->has_genesis ? machine->tip.height + 1 : 0;
     const struct slk_hash *previous = machine->has_genesis ? &machine->tip.block_hash : &slk_hash_zero;
@@ -116,7 +124,8 @@ static enum slk_err check_header(const struct slk_machine *machine, const struct
     if (!slk_hash_equal(&header->chain_id, &machine->chain_id))
         return refuse(fault, SLK_E_CHAIN, "the block belongs to another ledger");
     if (header->height != height || !slk_hash_equal(&header->previous, previous))
-        return refuse(fault, SLK_E_CHAIN, "the header does not follow block %llu", (unsigned long long)machine->tip.height);
+        return refuse(fault, SLK_E_CHAIN, "the header does not follow block %llu",
+            (unsigned long long)machine->tip.height);
     if (header->time_ms >= SLK_TIME_MS_MAX)
         return refuse(fault, SLK_E_CORRUPT, "the block's time is beyond what a ledger can hold");
     if (machine->has_genesis && header->time_ms <= machine->tip.time_ms)
@@ -145,7 +154,8 @@ static enum slk_err compare(const struct check *c, const uint8_t header[SLK_BLOC
     const struct slk_block_header *parsed, struct slk_span entries)
 {
     if (memcmp(header, c->block->header_bytes, SLK_BLOCK_HEADER_SIZE) != 0)
-        return refuse(c->fault, SLK_E_CORRUPT, "the header is wrong: %s", difference(parsed, &c->block->header));
+        return refuse(
+            c->fault, SLK_E_CORRUPT, "the header is wrong: %s", difference(parsed, &c->block->header));
     if (entries.size != c->block->entries_size || memcmp(entries.at, c->block->entries, entries.size) != 0)
         return refuse(c->fault, SLK_E_CORRUPT, "the seal is not the one its entries lead to");
     return SLK_OK;
@@ -160,18 +170,22 @@ static enum slk_err first_refusal(const struct check *c, struct slk_submission *
         if (v->deferred)
             return refuse(c->fault, SLK_E_CORRUPT, "the block is larger than the charter allows");
         if (v->rule != SLK_RULE_OK)
-            return refuse(c->fault, SLK_E_REFUSED, "entry %llu%s breaks the rule %s: %s", (unsigned long long)at,
-                v->rule_event == SIZE_MAX ? " (its submission)" : "", slk_rule_name(v->rule), slk_rule_text(v->rule));
+            return refuse(c->fault, SLK_E_REFUSED, "entry %llu%s breaks the rule %s: %s",
+                (unsigned long long)at, v->rule_event == SIZE_MAX ? " (its submission)" : "",
+                slk_rule_name(v->rule), slk_rule_text(v->rule));
         assert(subs[i]->rule == SLK_RULE_OK);
     }
     return SLK_OK;
 }
 
-static enum slk_err execute(struct check *c, const struct slk_block_source *source, const struct slk_block_header *header,
-    const struct slk_par *par)
+static enum slk_err execute(struct check *c, const struct slk_block_source *source,
+    const struct slk_block_header *header, const struct slk_par *par)
 {
-    struct slk_block_params params = {.time_ms = header->time_ms, .proposer = header->proposer,
-        .origin_view = header->origin_view, .flags = header->flags, .par = par};
+    struct slk_block_params params = {.time_ms = header->time_ms,
+        .proposer = header->proposer,
+        .origin_view = header->origin_view,
+        .flags = header->flags,
+        .par = par};
     struct slk_block_scratch *s = c->s;
     enum slk_err err;
 
@@ -183,12 +197,15 @@ static enum slk_err execute(struct check *c, const struct slk_block_source *sour
         s->verdicts[i].events = NULL;
     }
     slk_par_run(par, admit_one, c, c->subs_n);
-    err = slk_block_build(c->block, c->machine, source, &params, s->sub_list, s->verdicts, c->subs_n, c->fault);
+    err =
+        slk_block_build(c->block, c->machine, source, &params, s->sub_list, s->verdicts, c->subs_n, c->fault);
     if (err != SLK_OK && err != SLK_E_NOT_FOUND)
         return err;
     if (err == SLK_E_NOT_FOUND) {
         enum slk_err why = first_refusal(c, s->sub_list);
-        return why != SLK_OK ? why : refuse(c->fault, SLK_E_CORRUPT, "the block holds no event and is no heartbeat");
+        return why != SLK_OK
+                   ? why
+                   : refuse(c->fault, SLK_E_CORRUPT, "the block holds no event and is no heartbeat");
     }
     err = first_refusal(c, s->sub_list);
     if (err != SLK_OK)
@@ -197,8 +214,8 @@ static enum slk_err execute(struct check *c, const struct slk_block_source *sour
 }
 
 /* Height 0 holds the charter the machine was given, and nothing else. */
-static enum slk_err check_genesis(struct check *c, const uint8_t header[SLK_BLOCK_HEADER_SIZE], const struct slk_block_header *parsed,
-    struct slk_span entries)
+static enum slk_err check_genesis(struct check *c, const uint8_t header[SLK_BLOCK_HEADER_SIZE],
+    const struct slk_block_header *parsed, struct slk_span entries)
 {
     struct slk_reader r = {.rest = entries};
     struct slk_span bytes = slk_read_span(&r, slk_read_u16(&r));
@@ -224,8 +241,9 @@ static enum slk_err check_genesis(struct check *c, const uint8_t header[SLK_BLOC
     return err;
 }
 
-enum slk_err slk_block_check(struct slk_block *out, struct slk_machine *machine, const struct slk_block_source *source,
-    const uint8_t header[SLK_BLOCK_HEADER_SIZE], struct slk_span entries, const struct slk_par *par, struct slk_fault *fault)
+enum slk_err slk_block_check(struct slk_block *out, struct slk_machine *machine,
+    const struct slk_block_source *source, const uint8_t header[SLK_BLOCK_HEADER_SIZE],
+    struct slk_span entries, const struct slk_par *par, struct slk_fault *fault)
 {
     struct check c = {.block = out, .machine = machine, .fault = fault, .first_index = machine->log.size};
     struct slk_block_header parsed;
