@@ -56,6 +56,7 @@ static const struct key keys[] = {
     {CHARTER, "version", V_U64, OF(charter, version), true, false},
     {CHARTER, "previous", V_PREVIOUS, OF(charter, previous), true, false},
     {CHARTER, "created", V_TIME_MS, OF(charter, created_at_ms), false, false},
+    {CHARTER, "rules", V_U32, OF(charter, rules), true, false},
     {LIMITS, "block_events", V_U32, OF(charter, block_events), false, false},
     {LIMITS, "block_bytes", V_U32, OF(charter, block_bytes), false, false},
     {LIMITS, "submission_events", V_U32, OF(charter, submission_events), false, false},
@@ -741,6 +742,8 @@ size_t slk_charter_text_format(char *out, size_t cap, const struct slk_charter *
     if (c->has_previous)
         put_hash(&to, "previous", c->previous.b);
     put_created(&to, c->created_at_ms);
+    if (c->rules != 0)
+        put(&to, "rules = %u\n", c->rules);
     put(&to, "\n[limits]\nblock_events = %u\nblock_bytes = %u\nsubmission_events = %u\n", c->block_events,
         c->block_bytes, c->submission_events);
     put(&to, "\n[timers]\ndelta_ms = %u\nheartbeat_s = %u\nfresh_s = %u\n", c->delta_ms, c->heartbeat_s,

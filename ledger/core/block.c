@@ -184,6 +184,8 @@ void slk_block_free(struct slk_block *block)
         free(s->spans);
         free(s->bytes);
         free(s->entry_of);
+        free(s->change);
+        free(s->next);
         free(s);
     }
     free(block->entries);
@@ -258,6 +260,20 @@ static void fill_header(struct slk_block *block, const struct slk_machine *machi
     slk_block_header_format(block->header_bytes, &block->header);
 }
 
+/* The charter that governs from the next block on, if another one begins, and the status lists it adds. */
+static enum slk_err end_charters(struct slk_block *block, struct slk_machine *machine)
+{
+    struct slk_block_scratch *s = block->scratch;
+
+    if (machine->charters == NULL)
+        return SLK_OK;
+    s->ended = true;
+    if (!slk_charters_end(machine->charters, block->tip.height, &block->tip.block_hash))
+        return SLK_OK;
+    machine->charter = slk_charters_now(machine->charters);
+    return slk_index_set_grow(machine->indexes, machine->charter);
+}
+
 enum slk_err slk_block_close(struct slk_block *block, struct slk_machine *machine,
     const struct slk_block_params *params, uint32_t events_n, const struct slk_hash *body_hash)
 {
@@ -273,8 +289,11 @@ enum slk_err slk_block_close(struct slk_block *block, struct slk_machine *machin
         .origin_view = params->origin_view,
     };
     uint8_t bytes[SLK_SEAL_MAX];
+    enum slk_err err;
     size_t size;
 
+    if (machine->charters != NULL)
+        seal.next_charter_hash = slk_charters_after(machine->charters, seal.height)->hash;
     slk_map_root(machine->map, &seal.map_root);
     size = slk_entry_format_seal(bytes, sizeof(bytes), &seal);
     assert(size > 0);
@@ -294,7 +313,8 @@ enum slk_err slk_block_close(struct slk_block *block, struct slk_machine *machin
     block->tip.map_root = seal.map_root;
     machine->tip = block->tip;
     machine->has_genesis = true;
-    return sink.no_memory ? SLK_E_NOMEM : SLK_OK;
+    err = end_charters(block, machine);
+    return sink.no_memory ? SLK_E_NOMEM : err;
 }
 
 enum slk_err slk_block_genesis(
@@ -310,15 +330,16 @@ enum slk_err slk_block_genesis(
         return SLK_E_TOO_LARGE;
     out->entries_size = out->entries_n = out->rows_n = out->tiles_n = 0;
     out->first_index = out->first_row = 0;
+    out->has_change = false;
     entry = malloc(charter_bytes.size + 16);
-    if (entry == NULL ||
+    if (entry == NULL || slk_block_scratch(out) == NULL ||
         !slk_block_grow(&out->entries, &out->entries_cap, charter_bytes.size + 16 + SLK_SEAL_MAX + 4, 1) ||
         !slk_block_grow(&out->offsets, &out->offsets_cap, 2, sizeof(*out->offsets)) ||
         !slk_block_grow(&out->leaves, &out->leaves_cap, 2, sizeof(*out->leaves))) {
         free(entry);
         return SLK_E_NOMEM;
     }
-    size = slk_entry_format_charter(entry, charter_bytes.size + 16, charter_bytes);
+    size = slk_entry_format_charter(entry, charter_bytes.size + 16, charter_bytes, (struct slk_span){0});
     assert(size > 0);
     slk_hash_leaf(&out->leaves[0], entry, size);
     slk_block_put_entry(out, entry, size);
@@ -336,6 +357,11 @@ void slk_block_undo(struct slk_machine *machine, struct slk_block *block, const 
         slk_index_set_put(machine->indexes, s->marks[i].type, s->marks[i].index, false);
     if (s->map_applied)
         slk_map_revert(machine->map, par);
+    if (machine->charters != NULL) {
+        slk_charters_undo(machine->charters, s->ended);
+        machine->charter = s->old_charter;
+        slk_index_set_shrink(machine->indexes, machine->charter);
+    }
     machine->log = s->old_log;
     machine->tip = s->old_tip;
     s->undoable = false;

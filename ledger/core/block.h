@@ -5,6 +5,7 @@
 #ifndef SLK_CORE_BLOCK_H
 #define SLK_CORE_BLOCK_H
 
+#include "ledger/core/charters.h"
 #include "ledger/core/index_set.h"
 #include "ledger/core/log.h"
 #include "ledger/core/map.h"
@@ -98,7 +99,8 @@ struct slk_block_source {
 
 /* Everything a node must hold in memory to execute blocks. */
 struct slk_machine {
-    const struct slk_charter *charter;
+    const struct slk_charter *charter; /* in force for the next block: a block moves it on */
+    struct slk_charters *charters;     /* made from the genesis charter. NULL: no block with a charter change is accepted */
     struct slk_hash chain_id;
     struct slk_map *map;
     struct slk_index_set *indexes;
@@ -130,6 +132,9 @@ struct slk_block {
         struct slk_hash hashes[SLK_TILE_WIDTH];
     } * tiles; /* that became full */
     size_t tiles_n, tiles_cap;
+    bool has_change;                   /* its first entry is a charter change */
+    enum slk_change_rule change_rule;  /* of a build with one: OK, or why it was left out; then also in words: */
+    struct slk_fault change_fault;
     void *scratch; /* private to block.c */
 };
 void slk_block_free(struct slk_block *block);
@@ -158,12 +163,15 @@ struct slk_block_params {
     uint32_t origin_view;
     uint16_t flags;
     const struct slk_par *par;
+    struct slk_span change; /* Entry bytes of a charter change to put in front; empty: none */
 };
-/* SHA-256("sillok/body/1\0\0\0" || for each submission: submission_id || key_id || signature): what a header says of its body. */
+/* SHA-256("sillok/body/1\0\0\0" || leaf hash of the charter change, if there is one || for each submission: submission_id ||
+ * key_id || signature): what a header says of its body. (A submission adds 104 bytes, a change 32: no body reads as another.) */
 
 /* Executes admitted submissions in order on `state`; the good ones make the block, each refused one is named in its
- * verdict and leaves no trace. The state moves to the block's end; slk_block_undo takes it back until the next build.
- * Returns SLK_OK; SLK_E_NOT_FOUND no submission was good (state unchanged, no block); SLK_E_CORRUPT a record read
+ * verdict and leaves no trace. A charter change is judged first and stands first: a block holds at most one, and its events
+ * are judged by the charter in force all the same. Bad, it is left out: out->change_rule says why. The state moves to the block's end; slk_block_undo takes it back until the next build.
+ * Returns SLK_OK; SLK_E_NOT_FOUND no submission nor change was good (state unchanged, no block); SLK_E_CORRUPT a record read
  * from the store is not the one the map commits to (detail in fault); SLK_E_NOMEM. */
 SLK_MUST_CHECK enum slk_err slk_block_build(struct slk_block *out, struct slk_machine *state,
     const struct slk_block_source *source, const struct slk_block_params *params,

@@ -20,6 +20,62 @@ struct build {
     size_t items_n;
 };
 
+/* ---- the charter change ---- */
+
+static enum slk_change_rule refuse_change(struct slk_fault *fault, enum slk_change_rule rule)
+{
+    snprintf(fault->text, sizeof(fault->text), "%s",
+        slk_change_rule_text(rule)); /* discouraged: formats in memory only */
+    return rule;
+}
+
+/* Needs nothing of the block but its height. OK: s->change and s->next are what it is and brings. */
+static enum slk_err judge_change(struct build *b)
+{
+    struct slk_block_scratch *s = b->s;
+    struct slk_span bytes = b->params->change;
+    struct slk_fault *fault = &b->block->change_fault;
+
+    assert(b->machine->charters != NULL);
+    *fault = (struct slk_fault){0};
+    if (s->change == NULL)
+        s->change = malloc(sizeof(*s->change));
+    if (s->next == NULL)
+        s->next = malloc(sizeof(*s->next));
+    if (s->change == NULL || s->next == NULL)
+        return SLK_E_NOMEM;
+    if (slk_change_parse(s->change, bytes) != SLK_OK)
+        b->block->change_rule = refuse_change(fault, SLK_CHANGE_MALFORMED);
+    else if (bytes.size + 2 + SLK_SEAL_MAX + 2 > b->machine->charter->block_bytes)
+        b->block->change_rule = refuse_change(fault, SLK_CHANGE_TOO_LARGE);
+    else
+        b->block->change_rule = slk_charters_judge(b->machine->charters, &b->machine->chain_id,
+            b->machine->tip.height + 1, s->change, s->next, fault);
+    b->block->has_change = b->block->change_rule == SLK_CHANGE_OK;
+    return SLK_OK;
+}
+
+/* First in the block, so that whoever looks for charters reads one entry of it. */
+static void put_change(struct build *b)
+{
+    struct slk_span bytes = b->params->change;
+    struct slk_hash *leaf = &b->block->leaves[0];
+
+    assert(b->block->entries_n == 0);
+    slk_hash_leaf(leaf, bytes.at, bytes.size);
+    slk_block_put_entry(b->block, bytes.at, bytes.size);
+    slk_sha_add(&b->s->body, leaf->b, SLK_HASH_SIZE);
+}
+
+static enum slk_err accept_change(struct build *b)
+{
+    enum slk_err err = slk_charters_accept(b->machine->charters, b->s->next, b->s->change->activation);
+
+    if (err == SLK_OK)
+        b->s->next = NULL; /* theirs now */
+    return err;
+}
+
 /* ---- pass 1: look up ---- */
 
 /* The map's leaf is not this path with this record. Either another credential shares the fingerprint, which its own
@@ -352,12 +408,12 @@ static enum slk_err apply_updates(struct build *b)
 
 /* ---- all together ---- */
 
-/* How many of the submissions, from the front, fit into one block if all are good. At least one: a submission is never
- * larger than a block may be (charter limits). */
-static size_t select_submissions(const struct slk_charter *charter, struct slk_submission *const *subs,
-    size_t n, size_t *events_n, size_t *bytes_n)
+/* How many of the submissions, from the front, fit into one block if all are good. At least one, unless a charter change is
+ * there: a submission is never larger than a block may be (charter limits). */
+static size_t select_submissions(const struct slk_charter *charter, size_t change_bytes,
+    struct slk_submission *const *subs, size_t n, size_t *events_n, size_t *bytes_n)
 {
-    size_t events = 0, bytes = SLK_SEAL_MAX + 2, taken = 0;
+    size_t events = 0, bytes = SLK_SEAL_MAX + 2 + change_bytes, taken = 0;
 
     for (; taken < n; taken++) {
         size_t more_bytes = SLK_AUTHORIZATION_MAX + 2;
@@ -366,8 +422,8 @@ static size_t select_submissions(const struct slk_charter *charter, struct slk_s
             continue; /* takes no room */
         for (size_t j = 0; j < subs[taken]->events_n; j++)
             more_bytes += subs[taken]->event_bytes[j].size + 24 + 2;
-        if (events > 0 && (subs[taken]->events_n > charter->block_events - events ||
-                              more_bytes > charter->block_bytes - bytes))
+        if ((events > 0 || change_bytes > 0) && (subs[taken]->events_n > charter->block_events - events ||
+                                                    more_bytes > charter->block_bytes - bytes))
             break;
         events += subs[taken]->events_n;
         bytes += more_bytes;
@@ -384,7 +440,7 @@ static size_t select_submissions(const struct slk_charter *charter, struct slk_s
 static bool make_room(
     struct slk_block *block, struct slk_block_scratch *s, size_t subs_n, size_t events_n, size_t bytes_n)
 {
-    size_t entries_n = events_n + subs_n + 1;
+    size_t entries_n = events_n + subs_n + 2;
     size_t slots_n = 64;
 
     while (slots_n < 2 * events_n)
@@ -416,7 +472,7 @@ static size_t recorded_size(uint64_t time_ms, size_t event_size)
 /* Lays the events of good submissions out as items, with the offsets their entries have when nothing is refused. */
 static void lay_out(struct build *b, struct slk_submission *const *subs, size_t n)
 {
-    size_t offset = 0, k = 0;
+    size_t offset = b->block->has_change ? b->params->change.size + 2 : 0, k = 0;
 
     for (size_t i = 0; i < n; i++) {
         if (subs[i]->rule != SLK_RULE_OK)
@@ -461,10 +517,38 @@ static void begin(struct build *b)
     memset(s->slots, 0, s->slots_n * sizeof(*s->slots));
     s->old_tip = b->machine->tip;
     s->old_log = b->machine->log;
-    s->map_applied = false;
+    s->old_charter = b->machine->charter;
+    s->map_applied = s->ended = false;
     s->undoable = true;
     slk_sha_init(&s->body);
     slk_sha_add(&s->body, SLK_TAG_BODY, SLK_TAG_SIZE);
+    if (block->has_change)
+        put_change(b);
+}
+
+/* Passes 2 and 3, and the seal. */
+static enum slk_err execute(
+    struct build *b, struct slk_submission *const *submissions, struct slk_verdict *verdicts, size_t n)
+{
+    struct slk_hash body_hash;
+    size_t good_n = judge(b, submissions, verdicts, n);
+    enum slk_err err = SLK_OK;
+
+    if (good_n == 0 && !b->block->has_change && (b->params->flags & SLK_BLOCK_FLAG_HEARTBEAT) == 0) {
+        b->s->undoable = false; /* judge() took everything back */
+        return SLK_E_NOT_FOUND;
+    }
+    if (b->block->has_change)
+        err = accept_change(b);
+    if (err == SLK_OK)
+        err = apply_updates(b);
+    if (err == SLK_OK) {
+        slk_sha_final(&b->s->body, &body_hash);
+        err = slk_block_close(b->block, b->machine, b->params, (uint32_t)good_n, &body_hash);
+    }
+    if (err != SLK_OK)
+        slk_block_undo(b->machine, b->block, b->params->par);
+    return err;
 }
 
 enum slk_err slk_block_build(struct slk_block *out, struct slk_machine *machine,
@@ -474,14 +558,22 @@ enum slk_err slk_block_build(struct slk_block *out, struct slk_machine *machine,
 {
     struct build b = {
         .block = out, .s = slk_block_scratch(out), .machine = machine, .source = source, .params = params};
-    size_t events_n, bytes_n, taken_n, good_n;
-    struct slk_hash body_hash;
-    enum slk_err err;
+    size_t events_n, bytes_n, taken_n;
+    enum slk_err err = SLK_OK;
 
     assert(
         machine->has_genesis && params->time_ms > machine->tip.time_ms && params->time_ms < SLK_TIME_MS_MAX);
-    taken_n = select_submissions(machine->charter, submissions, n, &events_n, &bytes_n);
-    if (b.s == NULL || !make_room(out, b.s, n, events_n, bytes_n))
+    out->has_change = false;
+    out->change_rule = SLK_CHANGE_OK;
+    if (b.s == NULL)
+        return SLK_E_NOMEM;
+    if (params->change.size > 0)
+        err = judge_change(&b);
+    if (err != SLK_OK)
+        return err;
+    taken_n = select_submissions(
+        machine->charter, out->has_change ? params->change.size + 2 : 0, submissions, n, &events_n, &bytes_n);
+    if (!make_room(out, b.s, n, events_n, bytes_n))
         return SLK_E_NOMEM;
     for (size_t i = 0; i < n; i++) {
         verdicts[i] = (struct slk_verdict){
@@ -495,18 +587,5 @@ enum slk_err slk_block_build(struct slk_block *out, struct slk_machine *machine,
         b.s->undoable = false; /* nothing was changed yet */
         return err;
     }
-
-    good_n = judge(&b, submissions, verdicts, taken_n);
-    if (good_n == 0 && (params->flags & SLK_BLOCK_FLAG_HEARTBEAT) == 0) {
-        b.s->undoable = false; /* judge() took everything back */
-        return SLK_E_NOT_FOUND;
-    }
-    err = apply_updates(&b);
-    if (err == SLK_OK) {
-        slk_sha_final(&b.s->body, &body_hash);
-        err = slk_block_close(out, machine, params, (uint32_t)good_n, &body_hash);
-    }
-    if (err != SLK_OK)
-        slk_block_undo(machine, out, params->par);
-    return err;
+    return execute(&b, submissions, verdicts, taken_n);
 }

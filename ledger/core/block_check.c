@@ -15,6 +15,7 @@ struct check {
     struct slk_machine *machine;
     struct slk_fault *fault;
     uint64_t first_index;
+    struct slk_span change; /* the charter change at the front; empty: none */
     size_t subs_n;
 };
 
@@ -64,7 +65,7 @@ static enum slk_err take_submission(
     return SLK_OK;
 }
 
-/* Walks the bundle: Recorded entries, their Authorization, ..., the Seal at the very end. */
+/* Walks the bundle: perhaps a charter change, then Recorded entries, their Authorization, ..., the Seal at the very end. */
 static enum slk_err take_apart(struct check *c, struct slk_span entries, uint64_t time_ms)
 {
     struct slk_reader r = {.rest = entries};
@@ -97,6 +98,9 @@ static enum slk_err take_apart(struct check *c, struct slk_span entries, uint64_
             if (err != SLK_OK)
                 return err;
             spans_n = 0;
+        } else if (entry.type == SLK_ENTRY_CHARTER && index == c->first_index &&
+                   c->machine->charters != NULL) {
+            c->change = bytes; /* genesis is not taken apart */
         } else if (!sealed || spans_n > 0) {
             return refuse(c->fault, SLK_E_CORRUPT, "entry %llu: %s", (unsigned long long)index,
                 sealed ? "the events before the seal have no authorization"
@@ -163,6 +167,10 @@ static enum slk_err compare(const struct check *c, const uint8_t header[SLK_BLOC
 
 static enum slk_err first_refusal(const struct check *c, struct slk_submission *const *subs)
 {
+    if (c->change.size > 0 && !c->block->has_change)
+        return refuse(c->fault, SLK_E_REFUSED, "entry %llu, a charter change, breaks the rule %s: %s",
+            (unsigned long long)c->first_index, slk_change_rule_name(c->block->change_rule),
+            c->block->change_fault.text);
     for (size_t i = 0; i < c->subs_n; i++) {
         const struct slk_verdict *v = &c->s->verdicts[i];
         uint64_t at = c->s->entry_of[i] + (v->rule_event == SIZE_MAX ? 0 : v->rule_event);
@@ -185,7 +193,8 @@ static enum slk_err execute(struct check *c, const struct slk_block_source *sour
         .proposer = header->proposer,
         .origin_view = header->origin_view,
         .flags = header->flags,
-        .par = par};
+        .par = par,
+        .change = c->change};
     struct slk_block_scratch *s = c->s;
     enum slk_err err;
 
@@ -225,8 +234,9 @@ static enum slk_err check_genesis(struct check *c, const uint8_t header[SLK_BLOC
     struct slk_hash hash;
     enum slk_err err;
 
-    if (r.bad || slk_entry_parse(&entry, bytes) != SLK_OK || entry.type != SLK_ENTRY_CHARTER)
-        return refuse(c->fault, SLK_E_CORRUPT, "entry 0 is not a charter");
+    if (r.bad || slk_entry_parse(&entry, bytes) != SLK_OK || entry.type != SLK_ENTRY_CHARTER ||
+        entry.change.size > 0)
+        return refuse(c->fault, SLK_E_CORRUPT, "entry 0 is not a genesis charter");
     slk_charter_hash(&hash, entry.charter);
     if (!slk_hash_equal(&hash, &c->machine->charter->hash))
         return refuse(c->fault, SLK_E_CHAIN, "entry 0 is the charter of another ledger");

@@ -62,6 +62,11 @@ struct slk_block_scratch {
     /* undo */
     bool undoable;
     bool map_applied;
+    bool ended;                    /* slk_charters_end was told, and: */
+    const struct slk_charter *old_charter;
+    /* the charter change at the front */
+    struct slk_change *change;
+    struct slk_charter *next;
     struct slk_tip old_tip;
     struct slk_log old_log;
     /* block_check.c */

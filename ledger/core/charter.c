@@ -96,6 +96,11 @@ static const struct field head_fields[] = {
     {4, NUMBER_64, true, AT(charter, created_at_ms), UINT64_MAX, 0, 0},
 };
 
+/* Field 11, after the messages inside it */
+static const struct field tail_fields[] = {
+    {11, NUMBER_32, false, AT(charter, rules), UINT32_MAX, 0, 0},
+};
+
 /* Messages inside a charter: repeated ones have a count; max_n is 0 for those that stand once, in place. */
 struct part {
     uint8_t number;
@@ -407,6 +412,7 @@ enum slk_err slk_charter_parse(struct slk_charter *out, struct slk_span bytes)
     read_message(&r, FIELDS(head), out);
     for (size_t i = 0; i < PARTS_N; i++)
         read_part(&r, &parts[i], out);
+    read_message(&r, FIELDS(tail), out);
     if (!slk_read_done(&r))
         err = SLK_E_MALFORMED;
     else if (!is_ordered(out))
@@ -542,6 +548,7 @@ size_t slk_charter_format(uint8_t *out, size_t cap, const struct slk_charter *ch
     write_message(&w, FIELDS(head), charter);
     for (size_t i = 0; i < PARTS_N; i++)
         write_part(&w, &parts[i], charter);
+    write_message(&w, FIELDS(tail), charter);
     return w.bad ? 0 : w.size;
 }
 

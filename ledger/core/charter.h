@@ -16,6 +16,9 @@
 #define SLK_CHARTER_ADDRESS_MAX  128
 #define SLK_CHARTER_ADDRESSES_MAX 4
 #define SLK_STATUS_LIST_MAX      (1u << 28) /* places in one status list: 32 MiB of bits */
+#ifndef SLK_RULES_NEWEST
+#define SLK_RULES_NEWEST 0 /* the newest version of the rules this program knows (rules.h) */
+#endif
 #define SLK_KINDS_ALL            ((1u << SLK_KIND_N) - (1u << SLK_ISSUE)) /* a right to every kind of event */
 
 enum slk_role { SLK_VOTING = 1, SLK_OBSERVER = 2 };
@@ -70,6 +73,7 @@ struct slk_charter {
     struct slk_reason reasons[SLK_CHARTER_REASONS_MAX];         /* ascending code */
     uint32_t block_events, block_bytes, submission_events;      /* limits */
     uint32_t delta_ms, heartbeat_s, fresh_s;                    /* timers */
+    uint32_t rules;                                             /* version of the rules it begins: rules.h */
     uint16_t by_key_id[SLK_CHARTER_ISSUERS_MAX];                /* computed: issuers in order of key_id */
     struct slk_hash hash;                                       /* computed: SHA-256("sillok/charter/1" || bytes) */
 };

@@ -123,6 +123,9 @@ static enum slk_err check_head(const struct slk_charter *c, struct slk_fault *fa
     if (c->version > 1 && !c->has_previous)
         return refuse(fault, "version is %llu and previous is missing: give the hash of the charter before",
             (unsigned long long)c->version);
+    if (c->rules > SLK_RULES_NEWEST)
+        return refuse(fault, "rules is %u: this program knows the rules up to version %d: upgrade it", c->rules,
+            SLK_RULES_NEWEST);
     if (c->created_at_ms == 0 || c->created_at_ms >= CREATED_MAX_MS)
         return refuse(fault, "created is not set or out of range: give the time of creation");
     return SLK_OK;

@@ -30,26 +30,47 @@ static const struct bitmap *find(const struct slk_index_set *set, uint32_t type)
     return NULL;
 }
 
-enum slk_err slk_index_set_new(struct slk_index_set **out, const struct slk_charter *charter)
+enum slk_err slk_index_set_grow(struct slk_index_set *set, const struct slk_charter *charter)
 {
-    struct slk_index_set *set = calloc(1, sizeof(*set));
+    size_t before = set->maps_n;
 
     assert(charter->types_n <= SLK_CHARTER_TYPES_MAX);
-    *out = NULL;
-    if (set == NULL)
-        return SLK_E_NOMEM;
     for (size_t i = 0; i < charter->types_n; i++) {
         const struct slk_credential_type *type = &charter->types[i];
-        struct bitmap *map = &set->maps[i];
+        struct bitmap *map;
 
         assert(type->status_list_size >= 1 && type->status_list_size <= SLK_STATUS_LIST_MAX);
+        if (find(set, type->code) != NULL)
+            continue;
+        assert(set->maps_n < SLK_CHARTER_TYPES_MAX); /* types are never removed: SLK_CHANGE_TYPE_FIXED */
+        map = &set->maps[set->maps_n];
         *map = (struct bitmap){.type = type->code, .places = type->status_list_size};
         map->bits = calloc(bytes_of(map->places), 1);
         if (map->bits == NULL) {
-            slk_index_set_free(set);
+            while (set->maps_n > before)
+                free(set->maps[--set->maps_n].bits);
             return SLK_E_NOMEM;
         }
-        set->maps_n = i + 1;
+        set->maps_n++;
+    }
+    return SLK_OK;
+}
+
+void slk_index_set_shrink(struct slk_index_set *set, const struct slk_charter *charter)
+{
+    while (set->maps_n > 0 && slk_charter_type(charter, set->maps[set->maps_n - 1].type) == NULL)
+        free(set->maps[--set->maps_n].bits);
+}
+
+enum slk_err slk_index_set_new(struct slk_index_set **out, const struct slk_charter *charter)
+{
+    struct slk_index_set *set = calloc(1, sizeof(*set));
+    enum slk_err err = set != NULL ? slk_index_set_grow(set, charter) : SLK_E_NOMEM;
+
+    *out = NULL;
+    if (err != SLK_OK) {
+        slk_index_set_free(set);
+        return err;
     }
     *out = set;
     return SLK_OK;

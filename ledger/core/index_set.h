@@ -8,8 +8,12 @@
 #include "ledger/core/charter.h"
 
 struct slk_index_set;
-enum slk_err slk_index_set_new(struct slk_index_set **out, const struct slk_charter *charter);
+SLK_MUST_CHECK enum slk_err slk_index_set_new(struct slk_index_set **out, const struct slk_charter *charter);
 void slk_index_set_free(struct slk_index_set *set);
+/* Types that this charter declares and the set does not hold yet: nothing of them is used. SLK_E_NOMEM: nothing changed. */
+SLK_MUST_CHECK enum slk_err slk_index_set_grow(struct slk_index_set *set, const struct slk_charter *charter);
+/* Takes the last growth back: types that this charter does not declare go, nothing of them being used. */
+void slk_index_set_shrink(struct slk_index_set *set, const struct slk_charter *charter);
 bool slk_index_set_has(const struct slk_index_set *set, uint32_t type, uint32_t index);
 /* Marks or unmarks (undo of a refused submission). type and index must be in range of the charter. */
 void slk_index_set_put(struct slk_index_set *set, uint32_t type, uint32_t index, bool used);

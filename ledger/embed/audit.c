@@ -54,6 +54,8 @@ static enum slk_err begin(struct audit *a, const struct slk_hash *expected_chain
     if (err == SLK_OK)
         err = slk_index_set_new(&a->machine.indexes, a->charter);
     if (err == SLK_OK)
+        err = slk_charters_new(&a->machine.charters, a->charter);
+    if (err == SLK_OK)
         err = slk_workers_new(&a->workers, a->options->threads);
     if (err == SLK_OK)
         err = slk_source_open(&a->source, a->store, slk_workers_width(a->workers));
@@ -195,6 +197,7 @@ enum slk_err slk_ledger_audit_with(const char *dir, const struct slk_hash *expec
     slk_store_close(a->store);
     slk_map_free(a->machine.map);
     slk_index_set_free(a->machine.indexes);
+    slk_charters_free(a->machine.charters);
     slk_workers_free(a->workers);
     free(a->charter);
     free(a);

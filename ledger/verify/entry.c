@@ -198,7 +198,8 @@ static enum slk_err parse_charter(struct slk_entry *out, struct slk_span bytes)
     struct cursor c = cursor_of(bytes);
 
     out->charter = field(&c, BYTES(1));
-    enum slk_err err = finish(&c, 0, 1u << 1);
+    out->change = field(&c, BYTES(2));
+    enum slk_err err = finish(&c, 0, 1u << 1 | 1u << 2);
     return err == SLK_OK && out->charter.size == 0 ? SLK_E_MALFORMED : err;
 }
 
@@ -361,12 +362,13 @@ size_t slk_entry_format_authorization(uint8_t *out, size_t cap, const struct slk
     return written(&w);
 }
 
-size_t slk_entry_format_charter(uint8_t *out, size_t cap, struct slk_span charter)
+size_t slk_entry_format_charter(uint8_t *out, size_t cap, struct slk_span charter, struct slk_span change)
 {
     struct slk_writer w = writer_of(out, cap);
 
-    write_choice(&w, SLK_ENTRY_CHARTER, bytes_size(charter.size));
+    write_choice(&w, SLK_ENTRY_CHARTER, bytes_size(charter.size) + bytes_size(change.size));
     slk_write_field_bytes(&w, 1, charter.at, charter.size);
+    slk_write_field_bytes(&w, 2, change.at, change.size);
     return written(&w);
 }
 

@@ -66,6 +66,7 @@ struct slk_entry {
     uint64_t recorded_at_ms;      /* RECORDED */
     struct slk_span event;        /* RECORDED: canonical Event bytes, borrowed, parsed by slk_event_parse */
     struct slk_span charter;      /* CHARTER: Charter bytes, borrowed */
+    struct slk_span change;       /* CHARTER: CharterChange bytes, borrowed, parsed by ledger/core/change.h; empty: genesis */
     struct slk_authorization authorization;
     struct slk_seal seal;
     struct slk_span first, second; /* EVIDENCE */
@@ -80,7 +81,7 @@ SLK_MUST_CHECK enum slk_err slk_entry_parse(struct slk_entry *out, struct slk_sp
 size_t slk_event_format(uint8_t *out, size_t cap, const struct slk_event *event);
 size_t slk_entry_format_recorded(uint8_t *out, size_t cap, uint64_t recorded_at_ms, struct slk_span event);
 size_t slk_entry_format_authorization(uint8_t *out, size_t cap, const struct slk_authorization *authorization);
-size_t slk_entry_format_charter(uint8_t *out, size_t cap, struct slk_span charter);
+size_t slk_entry_format_charter(uint8_t *out, size_t cap, struct slk_span charter, struct slk_span change);
 size_t slk_entry_format_seal(uint8_t *out, size_t cap, const struct slk_seal *seal);
 size_t slk_entry_format_evidence(uint8_t *out, size_t cap, struct slk_span first, struct slk_span second);
 

@@ -11,7 +11,7 @@ static size_t print_again(uint8_t *out, size_t cap, const struct slk_entry *entr
     case SLK_ENTRY_AUTHORIZATION:
         return slk_entry_format_authorization(out, cap, &entry->authorization);
     case SLK_ENTRY_CHARTER:
-        return slk_entry_format_charter(out, cap, entry->charter);
+        return slk_entry_format_charter(out, cap, entry->charter, entry->change);
     case SLK_ENTRY_SEAL:
         return slk_entry_format_seal(out, cap, &entry->seal);
     case SLK_ENTRY_EVIDENCE:

@@ -121,6 +121,7 @@ struct world *world_new(void)
     slk_charter_chain_id(&w->machine.chain_id, slk_span_of(w->charter_bytes, w->charter_size));
     must(slk_map_new(&w->machine.map, NULL) == SLK_OK);
     must(slk_index_set_new(&w->machine.indexes, &w->charter) == SLK_OK);
+    must(slk_charters_new(&w->machine.charters, &w->charter) == SLK_OK);
     slk_log_init(&w->machine.log);
     w->source = (struct slk_block_source){.ctx = w, .row = read_row, .entry = read_entry};
     must(slk_block_genesis(&w->block, &w->machine, slk_span_of(w->charter_bytes, w->charter_size)) == SLK_OK);
@@ -137,6 +138,7 @@ void world_free(struct world *world)
     slk_block_free(&world->block);
     slk_map_free(world->machine.map);
     slk_index_set_free(world->machine.indexes);
+    slk_charters_free(world->machine.charters);
     free(world);
 }
 

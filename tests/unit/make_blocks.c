@@ -270,7 +270,7 @@ const struct slk_block *maker_next_of(struct maker *m, unsigned events_n)
         uint8_t *entry = malloc(room);
 
         assert(entry != NULL);
-        put_entry(b, entry, slk_entry_format_charter(entry, room, maker_charter(m)));
+        put_entry(b, entry, slk_entry_format_charter(entry, room, maker_charter(m), (struct slk_span){0}));
         free(entry);
     } else {
         put_events(m, events_n, time_ms);
@@ -316,7 +316,8 @@ void maker_machine_new(struct slk_machine *machine, const struct maker *m)
     machine->chain_id = m->chain_id;
     slk_log_init(&machine->log);
     if (slk_map_new(&machine->map, NULL) != SLK_OK ||
-        slk_index_set_new(&machine->indexes, m->charter) != SLK_OK)
+        slk_index_set_new(&machine->indexes, m->charter) != SLK_OK ||
+        slk_charters_new(&machine->charters, m->charter) != SLK_OK)
         abort();
 }
 
@@ -324,6 +325,7 @@ void maker_machine_free(struct slk_machine *machine)
 {
     slk_map_free(machine->map);
     slk_index_set_free(machine->indexes);
+    slk_charters_free(machine->charters);
 }
 
 /* What the last block did to the map: credentials in it have their last row there. */

@@ -84,6 +84,7 @@ static struct world *world_new(const struct fixture *f, unsigned fingerprint_bit
     slk_log_init(&w->machine.log);
     assert_int_equal(slk_map_new(&w->machine.map, &options), SLK_OK);
     assert_int_equal(slk_index_set_new(&w->machine.indexes, f->charter), SLK_OK);
+    assert_int_equal(slk_charters_new(&w->machine.charters, f->charter), SLK_OK);
     assert_int_equal(
         slk_block_genesis(&w->block, &w->machine, slk_span_of(f->charter_bytes, f->charter_size)), SLK_OK);
     keep(w);
@@ -98,6 +99,7 @@ static void world_free(struct world *w)
     free(w->rows);
     slk_map_free(w->machine.map);
     slk_index_set_free(w->machine.indexes);
+    slk_charters_free(w->machine.charters);
     slk_block_free(&w->block);
     free(w);
 }

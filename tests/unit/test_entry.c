@@ -154,9 +154,10 @@ static size_t random_entry(uint8_t *out, size_t cap, enum slk_entry_type type)
         fill(a.signature, sizeof(a.signature));
         return slk_entry_format_authorization(out, cap, &a);
     case SLK_ENTRY_CHARTER:
-        n = chance(200) + 1;
-        fill(bytes, n);
-        return slk_entry_format_charter(out, cap, slk_span_of(bytes, n));
+        n = chance(120) + 1;
+        fill(bytes, 2 * n);
+        return slk_entry_format_charter(
+            out, cap, slk_span_of(bytes, n), slk_span_of(bytes + n, chance(2) ? n : 0));
     case SLK_ENTRY_SEAL:
         return random_seal(out, cap);
     case SLK_ENTRY_EVIDENCE:
@@ -175,7 +176,7 @@ static size_t print_entry(uint8_t *out, size_t cap, const struct slk_entry *e)
     case SLK_ENTRY_AUTHORIZATION:
         return slk_entry_format_authorization(out, cap, &e->authorization);
     case SLK_ENTRY_CHARTER:
-        return slk_entry_format_charter(out, cap, e->charter);
+        return slk_entry_format_charter(out, cap, e->charter, e->change);
     case SLK_ENTRY_SEAL:
         return slk_entry_format_seal(out, cap, &e->seal);
     case SLK_ENTRY_EVIDENCE:
@@ -358,10 +359,10 @@ static void nothing_and_too_much_are_refused(void **state)
     assert_int_equal(slk_event_parse(&event, slk_span_of(big, SLK_EVENT_MAX + 1)), SLK_E_TOO_LARGE);
     assert_int_equal(slk_entry_parse(&entry, slk_span_of(big, SLK_ENTRY_MAX + 1)), SLK_E_TOO_LARGE);
     static uint8_t charter[SLK_ENTRY_MAX];
-    n = slk_entry_format_charter(big, sizeof(big), slk_span_of(charter, SLK_ENTRY_MAX - 8));
+    n = slk_entry_format_charter(big, sizeof(big), slk_span_of(charter, SLK_ENTRY_MAX - 8), (struct slk_span){0});
     assert_int_equal(n, SLK_ENTRY_MAX);
     assert_int_equal(slk_entry_parse(&entry, slk_span_of(big, n)), SLK_OK);
-    n = slk_entry_format_charter(big, sizeof(big), slk_span_of(charter, SLK_ENTRY_MAX - 7));
+    n = slk_entry_format_charter(big, sizeof(big), slk_span_of(charter, SLK_ENTRY_MAX - 7), (struct slk_span){0});
     assert_int_equal(slk_entry_parse(&entry, slk_span_of(big, n)), SLK_E_TOO_LARGE);
     n = slk_entry_format_recorded(big, sizeof(big), 1, slk_span_of(charter, SLK_EVENT_MAX + 1));
     assert_int_equal(slk_entry_parse(&entry, slk_span_of(big, n)), SLK_E_TOO_LARGE);
