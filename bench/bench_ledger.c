@@ -533,7 +533,7 @@ struct settings {
 
 static struct slk_ledger *open_ledger(const struct settings *set, const struct stream *s)
 {
-    struct slk_ledger_options options = {.log_key = s->log, .cosign_key = s->cosign};
+    struct slk_ledger_options options = {.vote_key = s->vote, .log_key = s->log, .cosign_key = s->cosign};
     struct slk_ledger *ledger;
     struct slk_fault fault;
 

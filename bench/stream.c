@@ -91,6 +91,7 @@ void stream_open(struct stream *s, uint64_t capacity)
     s->capacity = capacity;
     s->random = 88172645463325252ull;
     s->issuer = key_of("issuer");
+    s->vote = key_of("vote");
     s->log = key_of("log");
     s->cosign = key_of("cosign");
     if (s->charter == NULL || s->counts == NULL)
@@ -101,6 +102,7 @@ void stream_open(struct stream *s, uint64_t capacity)
 void stream_close(struct stream *s)
 {
     slk_key_free(s->issuer);
+    slk_key_free(s->vote);
     slk_key_free(s->log);
     slk_key_free(s->cosign);
     free(s->charter_bytes);

@@ -15,7 +15,7 @@ struct stream {
     uint8_t *charter_bytes;
     size_t charter_size;
     struct slk_hash chain_id;
-    struct slk_key *issuer, *log, *cosign;
+    struct slk_key *issuer, *vote, *log, *cosign;
     uint64_t random; /* xorshift64* */
     uint64_t issued_n;
     uint64_t capacity;

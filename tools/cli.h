@@ -121,14 +121,20 @@ bool cli_handle(const struct cli *cli, const struct cli_handle_args *args, uint8
 struct cli_signers {
     const char *log_file;
     const char *cosign_file;
+    const char *vote_file; /* only who submits votes */
     struct slk_key *log_key;
     struct slk_key *cosign_key;
+    struct slk_key *vote_key;
 };
 #define CLI_SIGNER_OPTIONS(s)                                                                                \
     CLI_TEXT("log-key", "FILE", &(s)->log_file, "this member's log key: signs each checkpoint"),             \
         CLI_TEXT("cosign-key", "FILE", &(s)->cosign_file, "this member's cosigning key")
 bool cli_signers_load(const struct cli *cli, struct cli_signers *signers, struct slk_ledger_options *options);
 void cli_signers_free(struct cli_signers *signers);
+/* Gives an open ledger the key that votes for its blocks: --vote-key, else NAME.vote.pem, as `sillok keygen --member` calls it,
+ * where the other keys are: beside --log-key, in `keys_dir`, beside `key_file` (each may be NULL). Prints on failure. */
+bool cli_vote(struct cli *cli, struct cli_signers *signers, struct slk_ledger *ledger, const char *keys_dir,
+    const char *key_file);
 
 /* Opens a ledger, with a progress bar while it loads. NULL after a message; then cli->exit_code says why. */
 struct slk_ledger *cli_open(struct cli *cli, const char *dir, struct slk_ledger_options *options);

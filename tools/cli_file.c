@@ -4,9 +4,11 @@
 #include "tools/charter_text.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define HANDLE_FILE_MAX 4096
 
@@ -140,8 +142,67 @@ void cli_signers_free(struct cli_signers *signers)
 {
     slk_key_free(signers->log_key);
     slk_key_free(signers->cosign_key);
+    slk_key_free(signers->vote_key);
     signers->log_key = NULL;
     signers->cosign_key = NULL;
+    signers->vote_key = NULL;
+}
+
+static const struct slk_member *sole_voter(const struct slk_charter *charter)
+{
+    for (size_t i = 0; slk_charter_voting_n(charter) == 1 && i < charter->members_n; i++)
+        if (charter->members[i].role == SLK_VOTING)
+            return &charter->members[i];
+    return NULL;
+}
+
+/* DIR/NAME.vote.pem into `out`, DIR being `dir`, or where `file` is. False when there is no such file. */
+static bool beside(char *out, size_t cap, const char *dir, const char *file, const char *name)
+{
+    const char *slash = file != NULL ? strrchr(file, '/') : NULL;
+    int n;
+
+    if ((dir == NULL && file == NULL) || strchr(name, '/') != NULL || name[0] == '.')
+        return false;
+    if (dir != NULL)
+        n = snprintf(out, cap, "%s/%s.vote.pem", dir, name);
+    else if (slash != NULL)
+        n = snprintf(out, cap, "%.*s/%s.vote.pem", (int)(slash - file), file, name);
+    else
+        n = snprintf(out, cap, "%s.vote.pem", name);
+    return n > 0 && (size_t)n < cap && access(out, F_OK) == 0;
+}
+
+bool cli_vote(struct cli *cli, struct cli_signers *signers, struct slk_ledger *ledger, const char *keys_dir,
+    const char *key_file)
+{
+    const struct slk_member *member = sole_voter(slk_ledger_charter(ledger));
+    const char *file = signers->vote_file, *name = member != NULL ? member->name : "";
+    struct slk_fault fault = {0};
+    char path[4096];
+    enum slk_err err;
+
+    if (file == NULL && (beside(path, sizeof(path), NULL, signers->log_file, name) ||
+                            beside(path, sizeof(path), keys_dir, NULL, name) ||
+                            beside(path, sizeof(path), NULL, key_file, name)))
+        file = path;
+    if (file == NULL) {
+        cli->exit_code = cli_fail(cli, CLI_UNSURE,
+            "a block is voted on, also by a single member: give --vote-key FILE, the vote key of %s (`sillok "
+            "keygen --member DIR "
+            "%s` called it DIR/%s.vote.pem)",
+            name, name, name);
+        return false;
+    }
+    cli->exit_code = CLI_UNSURE;
+    if (!load_key(cli, file, &signers->vote_key))
+        return false;
+    err = slk_ledger_vote_with(ledger, signers->vote_key, &fault);
+    if (err == SLK_OK)
+        err = slk_ledger_may_submit(ledger, &fault);
+    if (err != SLK_OK)
+        cli->exit_code = cli_fault(cli, cli_code_of(err), file, err, &fault);
+    return err == SLK_OK;
 }
 
 struct slk_ledger *cli_open(struct cli *cli, const char *dir, struct slk_ledger_options *options)

@@ -423,6 +423,7 @@ static int submit(struct submit *s, struct keyring *ring)
         return cli_fail(s->cli, CLI_UNSURE, "%s: %s", o->rest, strerror(errno));
     s->cli->exit_code = CLI_UNSURE;
     if (!(o->sign_only ? open_for_signing(s, dir) : open_ledger(s, dir)) || !open_keys(s, ring) ||
+        (s->ledger != NULL && !cli_vote(s->cli, &s->options.signers, s->ledger, o->keys_dir, o->key_file)) ||
         batcher_init(&s->batcher) != SLK_OK)
         return close_outputs(s, s->cli->exit_code);
     s->batcher.batch_events = o->batch;
@@ -445,6 +446,8 @@ static int run(struct cli *cli)
         CLI_TEXT("key", "FILE", &o->key_file, "one issuer's private key, for all events"),
         CLI_NUMBER("batch", "N", &o->batch, "events in one submission under one signature (default 1000)"),
         CLI_SIGNER_OPTIONS(&o->signers),
+        CLI_TEXT("vote-key", "FILE", &o->signers.vote_file,
+            "this member's vote key: votes for each block (NAME.vote.pem beside the others is found)"),
         CLI_TEXT("clock", "wall|events", &o->clock,
             "whose time blocks carry; events: imports and simulations only"),
         CLI_NUMBER("block-seconds", "S", &o->block_seconds,

@@ -75,12 +75,36 @@ static enum slk_err compare_rows(struct audit *a, const struct slk_view_block *s
     return SLK_OK;
 }
 
+/* q members of the charter in force voted FINALIZE for this very header. */
+static enum slk_err check_finality(struct audit *a, uint64_t height, const uint8_t header[SLK_BLOCK_HEADER_SIZE])
+{
+    struct slk_council council;
+    struct slk_cert cert;
+    struct slk_hash hash;
+    enum slk_err err;
+
+    if (height == 0)
+        return SLK_OK; /* the charter itself: nobody could vote before it */
+    err = slk_view_finality(a->view, height, &cert);
+    if (err == SLK_OK)
+        err = slk_council_of(&council, a->machine.charter, &a->machine.chain_id);
+    if (err != SLK_OK)
+        return slk_ledger_fail(a->fault, err, "its finality certificate is missing, damaged, or of another block");
+    slk_block_hash(&hash, header);
+    if (!slk_hash_equal(&hash, &cert.hash) || !slk_cert_check(&cert, &council, &slk_verifier_ed25519))
+        return slk_ledger_fail(
+            a->fault, SLK_E_CORRUPT, "its finality certificate is not signed by a quorum of the charter's members");
+    return SLK_OK;
+}
+
 static enum slk_err replay_block(struct audit *a, uint64_t height)
 {
     struct slk_view_block stored;
     enum slk_err err = slk_view_block(a->view, height, &stored);
 
     a->fault->text[0] = '\0';
+    if (err == SLK_OK)
+        err = check_finality(a, height, stored.header);
     if (err == SLK_OK)
         err = slk_block_check(&a->block, &a->machine, &a->source.reads, stored.header, stored.entries, slk_workers_par(a->workers), a->fault);
     if (err == SLK_OK)

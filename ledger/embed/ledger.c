@@ -31,9 +31,22 @@ static uint64_t now_ms(const struct slk_ledger *ledger)
 
 /* ---- opening ---- */
 
-/* Both keys must be those the charter names for one voting member. */
+static enum slk_err check_vote_key(const struct slk_charter *charter, const struct slk_key *key, struct slk_fault *fault)
+{
+    for (size_t i = 0; key != NULL && i < charter->members_n; i++)
+        if (charter->members[i].role == SLK_VOTING &&
+            memcmp(charter->members[i].vote_key, slk_key_public(key), SLK_KEY_SIZE) == 0)
+            return SLK_OK;
+    return key == NULL ? SLK_OK : slk_ledger_fail(fault, SLK_E_KEY, "the vote key is not one the charter names for a voting member");
+}
+
+/* Both signing keys must be those the charter names for one voting member. */
 static enum slk_err check_keys(const struct slk_charter *charter, const struct slk_ledger_options *options, struct slk_fault *fault)
 {
+    enum slk_err err = check_vote_key(charter, options->vote_key, fault);
+
+    if (err != SLK_OK)
+        return err;
     if (options->log_key == NULL && options->cosign_key == NULL)
         return SLK_OK;
     if (options->log_key == NULL || options->cosign_key == NULL)
@@ -100,6 +113,7 @@ static struct slk_ledger *allocate(const struct slk_ledger_options *options)
 static void release(struct slk_ledger *ledger)
 {
     slk_committer_stop(ledger);
+    slk_driver_free(ledger->driver);
     slk_snapshot_abort(ledger->snapshot);
     slk_batch_free(&ledger->batches[0]);
     slk_batch_free(&ledger->batches[1]);
@@ -128,7 +142,7 @@ static enum slk_err ensure_genesis(struct slk_ledger *ledger, struct slk_fault *
         return slk_ledger_fail(fault, SLK_E_NOT_FOUND, "the ledger has no genesis block yet: open it once for writing");
     err = slk_block_genesis(&block, &ledger->machine, slk_store_charter(ledger->store));
     if (err == SLK_OK)
-        err = slk_store_commit(ledger->store, &block, fault);
+        err = slk_store_commit(ledger->store, &(struct slk_decision){.block = &block}, fault);
     else
         slk_ledger_fail(fault, err, NULL);
     slk_block_free(&block);
@@ -184,19 +198,67 @@ static enum slk_err bring_up(struct slk_ledger *ledger, struct slk_fault *fault)
         err = slk_view_begin(&ledger->view, ledger->store);
     if (err == SLK_OK)
         err = load_signed_size(ledger);
+    ledger->origin_view = 1;
     if (err == SLK_OK && !ledger->options.read_only)
         err = slk_committer_start(ledger);
-    return err == SLK_OK ? SLK_OK : slk_ledger_fail(fault, err, NULL);
+    return err != SLK_OK && fault->text[0] == '\0' ? slk_ledger_fail(fault, err, NULL) : err;
+}
+
+/* The consensus core of a ledger that is written to. A block that was voted for, and not committed before the process ended,
+ * is decided here, before anything else is written. */
+static enum slk_err open_driver(struct slk_ledger *ledger, const struct slk_key *vote_key, struct slk_fault *fault)
+{
+    struct slk_driver_place place = {
+        .machine = &ledger->machine, .source = &ledger->source.reads, .par = slk_workers_par(ledger->workers)};
+    struct slk_council council;
+    enum slk_err err = slk_council_of(&council, ledger->machine.charter, &ledger->machine.chain_id);
+
+    if (err == SLK_OK)
+        err = slk_driver_open(&ledger->driver, ledger->store, &council, vote_key, &place, fault);
+    if (err != SLK_OK)
+        return err;
+    ledger->origin_view = slk_driver_view(ledger->driver);
+    ledger->stopped = slk_driver_check(ledger->driver, &ledger->stopped_fault);
+    err = slk_source_renew(&ledger->source);
+    return err == SLK_OK ? slk_view_renew(ledger->view) : err;
+}
+
+/* A crash between a commit and its signature left the tip unsigned. */
+static enum slk_err sign_if_due(struct slk_ledger *ledger, struct slk_fault *fault)
+{
+    if (ledger->options.read_only || ledger->options.log_key == NULL ||
+        ledger->signed_size == ledger->machine.tip.log_size)
+        return SLK_OK;
+    return slk_ledger_sign_tip(ledger, fault);
+}
+
+enum slk_err slk_ledger_vote_with(struct slk_ledger *ledger, const struct slk_key *vote_key, struct slk_fault *fault)
+{
+    enum slk_err err;
+
+    fault->line = 0;
+    fault->text[0] = '\0';
+    if (ledger->options.read_only)
+        return slk_ledger_fail(fault, SLK_E_READ_ONLY, NULL);
+    assert(ledger->driver == NULL);
+    err = check_vote_key(ledger->machine.charter, vote_key, fault);
+    if (err == SLK_OK)
+        err = open_driver(ledger, vote_key, fault);
+    if (err == SLK_OK)
+        err = sign_if_due(ledger, fault);
+    return err != SLK_OK && fault->text[0] == '\0' ? slk_ledger_fail(fault, err, NULL) : err;
 }
 
 static enum slk_err finish_open(struct slk_ledger **out, struct slk_ledger *ledger, struct slk_fault *fault)
 {
     enum slk_err err = bring_up(ledger, fault);
 
-    /* A crash between a commit and its signature left the tip unsigned. */
-    if (err == SLK_OK && !ledger->options.read_only && ledger->options.log_key != NULL &&
-        ledger->signed_size != ledger->machine.tip.log_size)
-        err = slk_ledger_sign_tip(ledger, fault);
+    if (err == SLK_OK && !ledger->options.read_only && ledger->options.vote_key != NULL)
+        err = open_driver(ledger, ledger->options.vote_key, fault);
+    if (err == SLK_OK)
+        err = sign_if_due(ledger, fault);
+    if (err != SLK_OK && fault->text[0] == '\0')
+        slk_ledger_fail(fault, err, NULL);
     if (err != SLK_OK) {
         release(ledger);
         return err;
@@ -317,6 +379,7 @@ enum slk_err slk_ledger_sign_tip(struct slk_ledger *ledger, struct slk_fault *fa
 
     /* Only what is on disk may be signed. */
     assert(!ledger->in_flight && slk_store_tip(ledger->store)->log_size == head.tree_size);
+    assert(ledger->driver == NULL || slk_driver_cosign_height(ledger->driver) == ledger->machine.tip.height);
     err = write_note(ledger, &w);
     if (err == SLK_OK)
         err = slk_store_put_checkpoint(ledger->store, &head, slk_span_of(bytes, w.size));

@@ -1,7 +1,8 @@
 /* ledger.h: the embedded ledger: one agency, one process, no daemon, no network.
  *
- * The one place where the pure core, the store and the keys meet. Order is contract: a block is built, then saved
- * (fsync), then answered; a checkpoint is signed only after its block is on disk.
+ * The one place where the pure core, the store and the keys meet. Order is contract: a block is built, then agreed on by the
+ * consensus core (driver.h) and saved with its finality certificate (fsync), then answered; a checkpoint is signed only
+ * after its block is on disk.
  */
 #ifndef SLK_EMBED_LEDGER_H
 #define SLK_EMBED_LEDGER_H
@@ -14,6 +15,7 @@ struct slk_ledger;
 
 struct slk_ledger_options {
     bool read_only;
+    const struct slk_key *vote_key;   /* NULL: nothing can be submitted (SLK_E_KEY), everything else works */
     const struct slk_key *log_key;    /* both NULL: blocks are not signed (SLK_E_UNSIGNED when proving) */
     const struct slk_key *cosign_key;
     uint64_t (*clock_ms)(void *ctx);  /* NULL: the machine's clock */
@@ -56,6 +58,12 @@ struct slk_result {
     struct slk_hash id;
 };
 
+/* The same as options.vote_key, for who needs the open ledger's charter to know which key that is. Borrowed until it is closed.
+ * A block that was voted for when the last process ended becomes final here. Once; fails as slk_ledger_open would. */
+SLK_MUST_CHECK enum slk_err slk_ledger_vote_with(
+    struct slk_ledger *ledger, const struct slk_key *vote_key, struct slk_fault *fault);
+/* SLK_OK: this ledger can be submitted to; else why not: opened for reading, no vote key, a member that stopped signing. */
+SLK_MUST_CHECK enum slk_err slk_ledger_may_submit(const struct slk_ledger *ledger, struct slk_fault *fault);
 /* Submits `n` Submission byte strings; returns when every one of them has its result and every accepted one is on
  * disk. Blocks are cut as the limits ask. A submission submitted before is DUPLICATE with its positions.
  * results[i].verdict.events is NULL here: each event's own verdict comes through slk_ledger_push.
@@ -94,7 +102,8 @@ SLK_MUST_CHECK enum slk_err slk_ledger_prove(struct slk_ledger *ledger, const ui
 SLK_MUST_CHECK enum slk_err slk_ledger_crowd(struct slk_ledger *ledger, const uint8_t *prefix, unsigned bits, uint8_t **out, size_t *out_size,
     struct slk_fault *fault);
 
-/* Replays the whole ledger in `dir` from the genesis charter: every signature, rule, root. SLK_OK: sound, *tip is where it ends.
+/* Replays the whole ledger in `dir` from the genesis charter: every signature, rule, root, and that q members finalised each
+ * block. SLK_OK: sound, *tip is where it ends.
  * Otherwise the fault says at which block, entry and why. `expected_chain` may be NULL. */
 SLK_MUST_CHECK enum slk_err slk_ledger_audit(const char *dir, const struct slk_hash *expected_chain, unsigned threads, struct slk_tip *tip,
     uint64_t *events_n, slk_progress_fn *progress, void *progress_ctx, struct slk_fault *fault);

@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 
+#include "ledger/embed/driver.h"
 #include "ledger/embed/ledger.h"
 #include "ledger/embed/source.h"
 
@@ -36,7 +37,7 @@ struct slk_batch {
     bool built; /* there is a block to commit (else every submission was refused) */
 };
 
-/* The thread that commits: one block at a time. */
+/* The thread that runs the consensus core and commits: one block at a time. */
 struct slk_committer {
     pthread_t thread;
     bool started;
@@ -53,6 +54,8 @@ struct slk_ledger {
     struct slk_store *store;
     struct slk_charter *charter;
     struct slk_machine machine;
+    struct slk_driver *driver; /* the committing thread's while it runs; NULL: no vote key, or read only */
+    uint32_t origin_view;      /* in which the next block is fresh */
     struct slk_workers *workers;
     struct slk_source source;
     struct slk_proof *noted;  /* the checkpoint proofs carry, read once; NULL before the first */
@@ -70,6 +73,8 @@ struct slk_ledger {
     uint64_t snapshot_begun; /* events_n when the one under way began */
     uint64_t snapshot_next; /* events_n at which the next one is due */
     uint64_t signed_size;  /* tree size of the checkpoint on disk; 0: none */
+    enum slk_err stopped;  /* why this member votes for nothing any more; SLK_OK: it does */
+    struct slk_fault stopped_fault;
     enum slk_err broken;   /* why no more can be written; SLK_OK: fine */
     struct slk_fault broken_fault;
 };

@@ -23,7 +23,7 @@ static void *commit_main(void *arg)
         if (c->block == NULL)
             break;
         pthread_mutex_unlock(&c->lock);
-        c->err = slk_store_commit(ledger->store, c->block, &c->fault);
+        c->err = slk_driver_decide(ledger->driver, c->block, NULL, &c->fault);
         pthread_mutex_lock(&c->lock);
         c->block = NULL;
         pthread_cond_broadcast(&c->changed);
@@ -297,7 +297,7 @@ static enum slk_err close_batch(struct slk_ledger *ledger, struct slk_fault *fau
 {
     struct slk_batch *batch = &ledger->batches[ledger->filling];
     struct admission admission = {.ledger = ledger, .batch = batch};
-    struct slk_block_params params = {.origin_view = 1, .par = slk_workers_par(ledger->workers)};
+    struct slk_block_params params = {.origin_view = ledger->origin_view, .par = slk_workers_par(ledger->workers)};
     uint64_t now = ledger->options.clock_ms(ledger->options.clock_ctx);
     enum slk_err err;
 
@@ -318,8 +318,10 @@ static enum slk_err close_batch(struct slk_ledger *ledger, struct slk_fault *fau
     err = give_room(ledger);
     if (err != SLK_OK)
         return break_off(ledger, err, fault);
-    if (batch->built)
+    if (batch->built) {
         hand_over(&ledger->committer, &batch->block);
+        ledger->origin_view = 1; /* the height after it begins there */
+    }
     ledger->in_flight = true;
     ledger->filling = 1 - ledger->filling;
     return SLK_OK;
@@ -334,6 +336,19 @@ static enum slk_err may_write(const struct slk_ledger *ledger, struct slk_fault 
     if (ledger->broken != SLK_OK)
         *fault = ledger->broken_fault;
     return ledger->broken;
+}
+
+enum slk_err slk_ledger_may_submit(const struct slk_ledger *ledger, struct slk_fault *fault)
+{
+    enum slk_err err = may_write(ledger, fault);
+
+    if (err == SLK_OK && ledger->driver == NULL)
+        return slk_ledger_fail(fault, SLK_E_KEY,
+            "a block is voted on, also by a single member: give the vote key that the charter names (--vote-key "
+            "NAME.vote.pem, made by `sillok keygen --member`)");
+    if (err == SLK_OK && ledger->stopped != SLK_OK)
+        *fault = ledger->stopped_fault;
+    return err == SLK_OK ? ledger->stopped : err;
 }
 
 enum slk_err slk_ledger_settle(struct slk_ledger *ledger, struct slk_fault *fault)
@@ -431,7 +446,7 @@ enum slk_err slk_ledger_push(struct slk_ledger *ledger, struct slk_span submissi
     struct slk_batch *batch = &ledger->batches[ledger->filling];
     struct slk_slot *slot;
     size_t bytes, at;
-    enum slk_err err = may_write(ledger, fault);
+    enum slk_err err = slk_ledger_may_submit(ledger, fault);
 
     if (err != SLK_OK)
         return err;

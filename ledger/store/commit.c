@@ -1,4 +1,4 @@
-/* commit.c: the two things that are ever written to a ledger: a block, and the signature over one. */
+/* commit.c: every write to a ledger is one transaction; here are the two that make it one: a block, and the signature over it. */
 #include "ledger/store/internal.h"
 
 #include <assert.h>
@@ -36,6 +36,44 @@ static enum slk_err die(struct slk_store *store, enum slk_err err, struct slk_fa
     return err;
 }
 
+static int write_once(struct slk_store *store, slk_write_fn *write, const void *what)
+{
+    MDB_txn *txn = NULL;
+    int rc = mdb_txn_begin(store->env->mdb, NULL, 0, &txn);
+
+    if (rc == 0)
+        rc = write(store, txn, what);
+    if (rc == 0)
+        return slk_env_commit(store->env, txn); /* takes the transaction, also when it fails */
+    mdb_txn_abort(txn);                         /* NULL is fine */
+    return rc;
+}
+
+enum slk_err slk_store_write(
+    struct slk_store *store, size_t room, slk_write_fn *write, const void *what, struct slk_fault *fault)
+{
+    enum slk_err err = is_writable(store, fault);
+    int rc;
+
+    if (err != SLK_OK)
+        return err;
+    pthread_mutex_lock(&store->env->writer);
+    err = slk_env_make_room(store->env, TREE_SLACK + room);
+    if (err == SLK_OK) {
+        rc = write_once(store, write, what);
+        if (rc == MDB_MAP_FULL) { /* the estimate was short: nothing was written yet, so grow and try again */
+            err = slk_env_make_room(store->env, SIZE_MAX);
+            rc = err == SLK_OK ? write_once(store, write, what) : rc;
+        }
+        err = rc == MDB_KEYEXIST ? SLK_E_CHAIN : slk_env_err(rc);
+    }
+    pthread_mutex_unlock(&store->env->writer);
+    if (err != SLK_OK)
+        return die(store, err == SLK_E_NOT_FOUND ? SLK_E_CORRUPT : err, fault);
+    slk_newest_write(store);
+    return SLK_OK;
+}
+
 static void check_follows(const struct slk_store *store, const struct slk_block *block)
 {
     uint64_t end = block->first_index + block->entries_n;
@@ -57,6 +95,16 @@ static void check_follows(const struct slk_store *store, const struct slk_block 
     for (size_t i = 0; i < block->tiles_n; i++)
         given += block->tiles[i].level > 0;
     assert(full == given);
+}
+
+/* Its place; what its signatures are worth, the caller knows. */
+static void check_finality(const struct slk_decision *d)
+{
+    assert((d->finality == NULL) == (d->block->header.height == 0));
+    if (d->finality == NULL)
+        return;
+    assert(d->finality->kind == SLK_VOTE_FINALIZE && d->finality->height == d->block->header.height);
+    assert(slk_hash_equal(&d->finality->hash, &d->block->tip.block_hash));
 }
 
 /* The hashes of the unfinished group: from the entries at the first commit, then kept up. */
@@ -185,29 +233,41 @@ static int put_head(struct slk_env *env, MDB_txn *txn, const struct slk_block *b
     return slk_env_put(txn, env->base[SLK_BASE_META], SLK_META_TIP, sizeof SLK_META_TIP - 1, tip, sizeof tip);
 }
 
-static int commit_once(struct slk_store *store, const struct slk_block *block)
+static int put_finality(struct slk_env *env, MDB_txn *txn, const struct slk_cert *finality)
 {
-    struct slk_env *env = store->env;
-    MDB_txn *txn = NULL;
-    int rc = mdb_txn_begin(env->mdb, NULL, 0, &txn);
+    uint8_t form[SLK_CERT_FORM_MAX];
+    uint8_t *at;
+    size_t size;
+    int rc;
 
-    if (rc != 0)
-        return rc;
-    rc = put_entries(env, txn, block);
+    if (finality == NULL)
+        return 0;
+    size = slk_cert_form(form, finality);
+    rc = reserve(txn, env->base[SLK_BASE_FCERT], finality->height, size, &at);
     if (rc == 0)
-        rc = put_rows(env, txn, block);
-    if (rc == 0)
-        rc = put_leaves(store, txn, block);
-    if (rc == 0)
-        rc = put_tiles(env, txn, block);
-    if (rc == 0)
-        rc = put_head(env, txn, block);
-    if (rc == 0) {
-        rc = slk_env_commit(env, txn);
-        txn = NULL; /* it is gone, also when that failed */
-    }
-    mdb_txn_abort(txn); /* NULL is fine */
+        memcpy(at, form, size);
     return rc;
+}
+
+static int write_block(struct slk_store *store, MDB_txn *txn, const void *what)
+{
+    const struct slk_decision *d = what;
+    struct slk_env *env = store->env;
+    int rc = put_entries(env, txn, d->block);
+
+    if (rc == 0)
+        rc = put_rows(env, txn, d->block);
+    if (rc == 0)
+        rc = put_leaves(store, txn, d->block);
+    if (rc == 0)
+        rc = put_tiles(env, txn, d->block);
+    if (rc == 0)
+        rc = put_head(env, txn, d->block);
+    if (rc == 0)
+        rc = put_finality(env, txn, d->finality);
+    if (rc == 0)
+        rc = slk_cons_drop(env, txn);
+    return rc == 0 ? slk_pool_take(env, txn, d->included, d->included_n) : rc;
 }
 
 /* Bytes a commit may add to the file, pages rounded up. */
@@ -215,7 +275,7 @@ static size_t room_for(const struct slk_block *block)
 {
     size_t page = 65536; /* LMDB's largest */
     size_t groups = block->entries_n / SLK_GROUP_LEAVES + 1;
-    size_t n = TREE_SLACK;
+    size_t n = SLK_CERT_FORM_MAX + page;
 
     n += block->entries_size + 4 * block->entries_n + SLK_ENTRIES_TAIL + page;
     n += slk_rows_size(block->rows_n) + page;
@@ -237,37 +297,28 @@ static void advance(struct slk_store *store, const struct slk_block *block)
     store->tip = block->tip;
     store->has_tip = true;
     store->commits_n++;
-    slk_newest_write(store);
     if (store->commits_n % READER_CHECK_EACH == 0)
         (void)mdb_reader_check(store->env->mdb, NULL);
 }
 
-enum slk_err slk_store_commit(struct slk_store *store, const struct slk_block *block, struct slk_fault *fault)
+enum slk_err slk_store_commit(
+    struct slk_store *store, const struct slk_decision *decision, struct slk_fault *fault)
 {
     enum slk_err err = is_writable(store, fault);
-    int rc;
 
     if (err != SLK_OK)
         return err;
-    check_follows(store, block);
-    if (!store->has_leaves)
+    check_follows(store, decision->block);
+    check_finality(decision);
+    if (!store->has_leaves) {
         err = fill_leaves(store);
-    pthread_mutex_lock(&store->env->writer);
-    if (err == SLK_OK)
-        err = slk_env_make_room(store->env, room_for(block));
-    if (err == SLK_OK) {
-        rc = commit_once(store, block);
-        if (rc == MDB_MAP_FULL) { /* the estimate was short: nothing was written yet, so grow and try again */
-            err = slk_env_make_room(store->env, SIZE_MAX);
-            rc = err == SLK_OK ? commit_once(store, block) : rc;
-        }
-        err = slk_env_err(rc);
+        if (err != SLK_OK)
+            return die(store, err, fault);
     }
-    pthread_mutex_unlock(&store->env->writer);
-    if (err != SLK_OK)
-        return die(store, err == SLK_E_NOT_FOUND ? SLK_E_CORRUPT : err, fault);
-    advance(store, block);
-    return SLK_OK;
+    err = slk_store_write(store, room_for(decision->block), write_block, decision, fault);
+    if (err == SLK_OK)
+        advance(store, decision->block);
+    return err;
 }
 
 bool slk_store_is_cramped(const struct slk_store *store)
@@ -333,26 +384,25 @@ static enum slk_err check_not_older(
     return SLK_E_CHAIN;
 }
 
-static int write_checkpoint(struct slk_env *env, const struct slk_tree_head *head, struct slk_span note)
+struct signed_head {
+    const struct slk_tree_head *head;
+    struct slk_span note;
+};
+
+static int write_checkpoint(struct slk_store *store, MDB_txn *txn, const void *what)
 {
+    const struct signed_head *c = what;
     MDB_val k = {sizeof SLK_META_CHECKPOINT - 1, (void *)(uintptr_t)SLK_META_CHECKPOINT};
-    MDB_val v = {8 + SLK_HASH_SIZE + note.size, NULL};
-    MDB_txn *txn = NULL;
-    int rc = mdb_txn_begin(env->mdb, NULL, 0, &txn);
+    MDB_val v = {8 + SLK_HASH_SIZE + c->note.size, NULL};
+    int rc = mdb_put(txn, store->env->base[SLK_BASE_META], &k, &v, MDB_RESERVE);
+    uint8_t *at = v.mv_data;
 
-    if (rc == 0)
-        rc = mdb_put(txn, env->base[SLK_BASE_META], &k, &v, MDB_RESERVE);
-    if (rc == 0) {
-        uint8_t *at = v.mv_data;
-
-        slk_put_u64(at, head->tree_size);
-        memcpy(at + 8, head->root_hash.b, SLK_HASH_SIZE);
-        memcpy(at + 8 + SLK_HASH_SIZE, note.at, note.size);
-        rc = slk_env_commit(env, txn);
-        txn = NULL;
-    }
-    mdb_txn_abort(txn);
-    return rc;
+    if (rc != 0)
+        return rc;
+    slk_put_u64(at, c->head->tree_size);
+    memcpy(at + 8, c->head->root_hash.b, SLK_HASH_SIZE);
+    memcpy(at + 8 + SLK_HASH_SIZE, c->note.at, c->note.size);
+    return 0;
 }
 
 enum slk_err slk_store_put_checkpoint(
@@ -374,13 +424,6 @@ enum slk_err slk_store_put_checkpoint(
     slk_view_end(view);
     if (err != SLK_OK)
         return err;
-    pthread_mutex_lock(&store->env->writer);
-    err = slk_env_make_room(store->env, TREE_SLACK + note.size);
-    if (err == SLK_OK)
-        err = slk_env_err(write_checkpoint(store->env, head, note));
-    pthread_mutex_unlock(&store->env->writer);
-    if (err != SLK_OK)
-        return die(store, err, NULL);
-    slk_newest_write(store);
-    return SLK_OK;
+    return slk_store_write(
+        store, note.size, write_checkpoint, &(struct signed_head){.head = head, .note = note}, NULL);
 }

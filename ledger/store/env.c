@@ -23,7 +23,8 @@
 #define READERS_MAX  1022 /* slots in lock.mdb: one per view, 64 bytes each */
 #define GROW_WAIT_S  30   /* how long a commit waits for views to end when the map must grow */
 
-const char *const slk_base_names[SLK_BASE_N] = {"meta", "block", "entries", "rows", "leaves", "tiles"};
+const char *const slk_base_names[SLK_BASE_N] = {
+    "meta", "block", "entries", "rows", "leaves", "tiles", "fcert", "cons", "cand", "pool", "evidence"};
 
 static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct slk_env *registry;
@@ -307,9 +308,18 @@ static enum slk_err read_format(struct slk_env *env, MDB_txn *txn, struct slk_fa
         slk_fault_set(fault, "the ledger's format is %u, this program knows %u", format, SLK_STORE_FORMAT);
         return SLK_E_FORMAT;
     }
-    if (format != SLK_STORE_FORMAT) {
-        slk_fault_set(fault, "the ledger's format is %u, which never was", format);
+    if (format == 0) {
+        slk_fault_set(fault, "the ledger's format is 0, which never was");
         return SLK_E_CORRUPT;
+    }
+    if (format < SLK_STORE_FORMAT) {
+        slk_fault_set(fault,
+            "the ledger's format is %u, of an older program: its blocks carry no finality certificates, so "
+            "this one "
+            "(format %u) cannot vouch for it; read it with the program that wrote it, and submit its events "
+            "to a new one",
+            format, SLK_STORE_FORMAT);
+        return SLK_E_FORMAT;
     }
     return SLK_OK;
 }

@@ -7,6 +7,7 @@
  *   rows       u64 first_row      u64 time_ms || u64 first_index || row[129][rows_n]; none when the block has no row
  *   leaves     u64 group          leaf hashes of 16 full tiles of level 0: 4,096 hashes
  *   tiles      u32 level, u64 index   256 hashes of a full tile of level 1 and above
+ *   fcert, cons, cand, pool, evidence: cons.h
  *
  * One value per block, on overflow pages of its own: what a block adds is written once, in order, and never moved.
  * The hashes of the unfinished group of leaves are not stored: they are computed from the entries when needed.
@@ -18,20 +19,20 @@
 #include <pthread.h>
 #include <sys/types.h>
 
-#include "ledger/store/store.h"
+#include "ledger/store/cons.h"
 #include "ledger/verify/bytes.h"
 
-#define SLK_GROUP_TILES   16 /* 131,072 bytes of hashes: the 33rd page, for LMDB's page header, is 3 % */
-#define SLK_GROUP_LEAVES  (SLK_GROUP_TILES * SLK_TILE_WIDTH)
-#define SLK_TIP_SIZE      (5 * 8 + 4 * SLK_HASH_SIZE)
-#define SLK_BLOCK_ROW     (SLK_BLOCK_HEADER_SIZE + 8 + 8 + 4 + 4)
-#define SLK_ENTRIES_TAIL  (8 + 4) /* height, entries_n: after the offsets */
+#define SLK_GROUP_TILES  16 /* 131,072 bytes of hashes: the 33rd page, for LMDB's page header, is 3 % */
+#define SLK_GROUP_LEAVES (SLK_GROUP_TILES * SLK_TILE_WIDTH)
+#define SLK_TIP_SIZE     (5 * 8 + 4 * SLK_HASH_SIZE)
+#define SLK_BLOCK_ROW    (SLK_BLOCK_HEADER_SIZE + 8 + 8 + 4 + 4)
+#define SLK_ENTRIES_TAIL (8 + 4) /* height, entries_n: after the offsets */
 /* One entry in 16 has its offset stored; the others are found by walking their lengths from there. */
 #define SLK_ENTRIES_PER_MARK 16
 #define SLK_ENTRY_MARKS(n)   (((size_t)(n) + SLK_ENTRIES_PER_MARK - 1) / SLK_ENTRIES_PER_MARK)
-#define SLK_TILE_KEY_SIZE (4 + 8)
-#define SLK_OPEN_BLOCKS   64u    /* design §7: blocks checked again at start */
-#define SLK_OPEN_ENTRIES  65536u /* of which at most this many entries are hashed again: about 20 ms */
+#define SLK_TILE_KEY_SIZE    (4 + 8)
+#define SLK_OPEN_BLOCKS      64u    /* design §7: blocks checked again at start */
+#define SLK_OPEN_ENTRIES     65536u /* of which at most this many entries are hashed again: about 20 ms */
 
 #define SLK_META_FORMAT     "format"
 #define SLK_META_CHAIN_ID   "chain_id"
@@ -47,6 +48,11 @@ enum slk_base {
     SLK_BASE_ROWS,
     SLK_BASE_LEAVES,
     SLK_BASE_TILES,
+    SLK_BASE_FCERT,
+    SLK_BASE_CONS,
+    SLK_BASE_CAND,
+    SLK_BASE_POOL,
+    SLK_BASE_EVIDENCE,
     SLK_BASE_N
 };
 extern const char *const slk_base_names[SLK_BASE_N];
@@ -133,6 +139,45 @@ void slk_tip_format(uint8_t out[SLK_TIP_SIZE], const struct slk_tip *tip);
 bool slk_tip_parse(struct slk_tip *out, struct slk_span bytes);
 enum slk_err slk_fsync_dir(const char *dir);
 
+/* ---- commit.c: every write ---- */
+
+/* One transaction under the writer's lock: makes room for about `room` bytes, calls `write` (again when the map was full),
+ * commits with full sync. Whatever fails kills the store. MDB_KEYEXIST from `write` is SLK_E_CHAIN: something would be
+ * contradicted. */
+typedef int slk_write_fn(struct slk_store *store, MDB_txn *txn, const void *what);
+enum slk_err slk_store_write(
+    struct slk_store *store, size_t room, slk_write_fn *write, const void *what, struct slk_fault *fault);
+
+/* ---- cons_form.c: the fixed forms of cons.h; parse accepts exactly what format prints ---- */
+
+#define SLK_CERT_FORM_MAX  (1 + 8 + 4 + SLK_HASH_SIZE + 1 + 8 + SLK_CHARTER_VOTING_MAX * SLK_SIGNATURE_SIZE)
+#define SLK_CONS_KEY_MAX   (1 + 8 + 4 + 1)
+#define SLK_VOTE_FORM_SIZE (4 + SLK_HASH_SIZE)
+#define SLK_EVIDENCE_KEY   (8 + 2)
+#define SLK_EVIDENCE_SIZE  (2 * (1 + 4 + 4 + SLK_HASH_SIZE + SLK_SIGNATURE_SIZE))
+#define SLK_POOLED_HEAD    2
+size_t slk_cert_form(uint8_t out[SLK_CERT_FORM_MAX], const struct slk_cert *cert);
+bool slk_cert_unform(struct slk_cert *out, struct slk_span bytes);
+/* A record of `cons`: the key's length; *value_size bytes at `value`. Not of a block. */
+size_t slk_cons_form(uint8_t key[SLK_CONS_KEY_MAX], uint8_t value[SLK_CERT_FORM_MAX], size_t *value_size,
+    const struct slk_bft_record *record);
+/* Into *record, and *cert when it is one. */
+bool slk_cons_unform(
+    struct slk_bft_record *record, struct slk_cert *cert, struct slk_span key, struct slk_span value);
+/* Header and body of a candidate, whose hash is the key. */
+bool slk_candidate_unform(
+    struct slk_block_header *header, struct slk_span *body, struct slk_span key, struct slk_span value);
+/* The submission's id is that of its bytes under the chain. `scratch`: as for slk_submission_parse. SLK_OK, SLK_E_CORRUPT, SLK_E_NOMEM. */
+enum slk_err slk_pooled_unform(struct slk_pooled *out, struct slk_submission *scratch,
+    const struct slk_hash *chain_id, struct slk_span key, struct slk_span value);
+void slk_evidence_form(uint8_t key[SLK_EVIDENCE_KEY], uint8_t value[SLK_EVIDENCE_SIZE],
+    const struct slk_vote *first, const struct slk_vote *second);
+bool slk_evidence_unform(
+    struct slk_vote *first, struct slk_vote *second, struct slk_span key, struct slk_span value);
+/* What a commit takes from `cons` and `cand`: all but that this member is muted. */
+int slk_cons_drop(struct slk_env *env, MDB_txn *txn);
+int slk_pool_take(struct slk_env *env, MDB_txn *txn, const struct slk_hash *ids, size_t n);
+
 /* ---- newest.c: the last transaction, noted beside data.mdb ---- */
 
 /* SLK_OK, SLK_E_NOT_FOUND, SLK_E_CORRUPT, SLK_E_IO; *txn_id is 0 unless OK. To be read before data.mdb is. */
@@ -167,6 +212,7 @@ struct slk_view {
     size_t rows_n;
 };
 enum slk_err slk_view_begin_env(struct slk_view **out, struct slk_env *env);
+enum slk_err slk_view_cursor(struct slk_view *view, enum slk_base base, MDB_cursor **out);
 /* The value of a key. */
 enum slk_err slk_view_get(
     struct slk_view *view, enum slk_base base, const void *key, size_t key_size, struct slk_span *out);

@@ -11,15 +11,16 @@
 #ifndef SLK_STORE_STORE_H
 #define SLK_STORE_STORE_H
 
-#include "ledger/core/block.h"
+#include "ledger/core/msg.h"
 
-#define SLK_STORE_FORMAT 1
+#define SLK_STORE_FORMAT 2 /* 1 had no finality certificates */
 
 struct slk_store;
 
 struct slk_store_options {
     bool read_only;
-    bool unchecked;      /* do not look at the newest blocks again: for who replays every block anyway; but at all pages */
+    bool
+        unchecked; /* do not look at the newest blocks again: for who replays every block anyway; but at all pages */
     size_t map_size;     /* LMDB's, at start; 0: the default. It grows by itself */
     size_t map_headroom; /* grow when less than this is free; 0: the default */
     size_t map_max;      /* never above this: SLK_E_NO_SPACE then; 0: no limit */
@@ -29,7 +30,7 @@ struct slk_store_options {
  * and when it is not empty). */
 SLK_MUST_CHECK enum slk_err slk_store_create(struct slk_store **out, const char *dir,
     struct slk_span genesis_charter, const struct slk_store_options *options, struct slk_fault *fault);
-/* Opens one. SLK_E_NOT_FOUND, SLK_E_IN_USE, SLK_E_FORMAT (newer), SLK_E_CORRUPT (truncated, damaged meta), SLK_E_IO. */
+/* Opens one. SLK_E_NOT_FOUND, SLK_E_IN_USE, SLK_E_FORMAT (newer, or older), SLK_E_CORRUPT (truncated, damaged meta), SLK_E_IO. */
 SLK_MUST_CHECK enum slk_err slk_store_open(struct slk_store **out, const char *dir,
     const struct slk_store_options *options, struct slk_fault *fault);
 void slk_store_close(struct slk_store *store);
@@ -41,11 +42,20 @@ const struct slk_hash *slk_store_chain_id(const struct slk_store *store);
 bool slk_store_has_tip(const struct slk_store *store); /* false before the genesis block */
 const struct slk_tip *slk_store_tip(const struct slk_store *store);
 
-/* One transaction: entries, rows, tiles, header, tip. When it returns SLK_OK the block is on disk (fdatasync done).
+/* A block and why it is final. */
+struct slk_decision {
+    const struct slk_block *block;
+    const struct slk_cert *finality; /* NULL for the genesis block, which nobody votes on, and for no other */
+    const struct slk_hash *included; /* ids of submissions that leave the pool with it */
+    size_t included_n;
+};
+/* One transaction: entries, rows, tiles, header, tip, finality certificate; the height's votes, certificates and candidates and
+ * the included submissions go (cons.h). When it returns SLK_OK the block is on disk (fdatasync done).
  * Any other answer: the store is dead (every later commit fails): stop the process, reopen, look.
- * SLK_E_NO_SPACE and SLK_E_IO are told apart. Asserts that the block follows the tip. */
+ * SLK_E_NO_SPACE and SLK_E_IO are told apart. Asserts that the block follows the tip, and the certificate's form; whether
+ * its signatures are good is for who hands it in to know. */
 SLK_MUST_CHECK enum slk_err slk_store_commit(
-    struct slk_store *store, const struct slk_block *block, struct slk_fault *fault);
+    struct slk_store *store, const struct slk_decision *decision, struct slk_fault *fault);
 
 /* The map should grow, and views that are open in this process stand in the way: end them all, grow, begin them again. A
  * commit that finds no room at all waits 30 s for that and then fails. Only where address space is scarce (ulimit -v, 32
@@ -78,6 +88,9 @@ struct slk_view_block {
 };
 SLK_MUST_CHECK enum slk_err slk_view_block(
     struct slk_view *view, uint64_t height, struct slk_view_block *out);
+/* Form, height and the block it names are compared, signatures are not: slk_cert_check does that. SLK_E_NOT_FOUND: the genesis
+ * block, or above the tip. */
+SLK_MUST_CHECK enum slk_err slk_view_finality(struct slk_view *view, uint64_t height, struct slk_cert *out);
 /* The block that holds a log index. */
 SLK_MUST_CHECK enum slk_err slk_view_height_of(struct slk_view *view, uint64_t log_index, uint64_t *height);
 /* Hashes of a tile in the log at the view's size, full or partial; right edge included. An slk_log_read_fn with ctx = view. */

@@ -49,7 +49,7 @@ bool slk_bundle_entry(const struct slk_bundle *bundle, size_t at, struct slk_spa
 
 /* ---- LMDB ---- */
 
-static enum slk_err cursor_of(struct slk_view *view, enum slk_base base, MDB_cursor **out)
+enum slk_err slk_view_cursor(struct slk_view *view, enum slk_base base, MDB_cursor **out)
 {
     int rc = 0;
 
@@ -65,7 +65,7 @@ enum slk_err slk_view_get(
     MDB_val k = {key_size, (void *)(uintptr_t)key};
     MDB_val v;
     MDB_cursor *cursor;
-    enum slk_err err = cursor_of(view, base, &cursor);
+    enum slk_err err = slk_view_cursor(view, base, &cursor);
 
     *out = (struct slk_span){0};
     if (err == SLK_OK)
@@ -81,7 +81,7 @@ enum slk_err slk_view_seek(struct slk_view *view, enum slk_base base, uint64_t *
     MDB_val k = {sizeof bytes, bytes};
     MDB_val v;
     MDB_cursor *cursor;
-    enum slk_err err = cursor_of(view, base, &cursor);
+    enum slk_err err = slk_view_cursor(view, base, &cursor);
     int rc;
 
     *out = (struct slk_span){0};
@@ -303,6 +303,30 @@ enum slk_err slk_view_block(struct slk_view *view, uint64_t height, struct slk_v
     if (err != SLK_OK)
         memset(out, 0, sizeof(*out));
     return err == SLK_E_NOT_FOUND ? SLK_E_CORRUPT : err;
+}
+
+enum slk_err slk_view_finality(struct slk_view *view, uint64_t height, struct slk_cert *out)
+{
+    struct slk_span value;
+    struct slk_hash hash;
+    uint8_t key[8];
+    enum slk_err err;
+
+    if (!view->has_tip || height == 0 || height > view->tip.height)
+        return SLK_E_NOT_FOUND;
+    slk_put_u64(key, height);
+    err = slk_view_get(view, SLK_BASE_FCERT, key, sizeof key, &value);
+    if (err == SLK_OK &&
+        (!slk_cert_unform(out, value) || out->kind != SLK_VOTE_FINALIZE || out->height != height))
+        err = SLK_E_CORRUPT;
+    if (err == SLK_OK)
+        err = slk_view_get(view, SLK_BASE_BLOCK, key, sizeof key, &value);
+    if (err == SLK_OK && value.size == SLK_BLOCK_ROW) {
+        slk_block_hash(&hash, value.at);
+        if (slk_hash_equal(&hash, &out->hash))
+            return SLK_OK;
+    }
+    return err == SLK_OK || err == SLK_E_NOT_FOUND ? SLK_E_CORRUPT : err;
 }
 
 enum slk_err slk_view_checkpoint(struct slk_view *view, struct slk_tree_head *head, struct slk_span *note)

@@ -69,7 +69,7 @@ static enum slk_err one_block(struct run *r)
     enum slk_err err;
 
     maker_execute(r->m, &r->machine);
-    err = slk_store_commit(r->store, b, NULL);
+    err = slk_store_commit(r->store, &(struct slk_decision){.block = b, .finality = maker_finality(b)}, NULL);
     if (err != SLK_OK)
         return err;
     r->tell(r->ctx, WORKLOAD_BLOCK, SLK_OK, b->header.height);
@@ -295,7 +295,8 @@ static bool goes_on(struct check *c)
         const struct slk_block *b = workload_next(c->m);
 
         maker_execute(c->m, &c->machine);
-        if (slk_store_commit(c->store, b, &fault) != SLK_OK)
+        if (slk_store_commit(c->store, &(struct slk_decision){.block = b, .finality = maker_finality(b)},
+                &fault) != SLK_OK)
             return bad(c, "no further commit", fault.text);
     }
     if (slk_snapshot_begin(&snapshot, c->store, &c->machine) != SLK_OK ||

@@ -90,6 +90,7 @@ says "word.ini:"
 
 # ---- a ledger by hand ----
 signers=(--log-key keys/city.log.pem --cosign-key keys/city.cosign.pem)
+vote=(--vote-key keys/city.vote.pem)
 exits 2 "init without its keys' mates" "$sillok" init ledger --charter charter.ini --log-key keys/city.log.pem
 exits 2 "init with somebody else's keys" "$sillok" init ledger --charter charter.ini --log-key keys/desk.pem --cosign-key keys/office.pem
 same "  nothing was written" "$(ls -d ledger 2>/dev/null)" ""
@@ -174,6 +175,11 @@ exits 2 "a key that others may read" sh -c "chmod 644 keys/office.pem; '$sillok'
 chmod 600 keys/office.pem
 exits 2 "input that is not there" "${submit[@]}" nothing.ndjson
 exits 2 "submit without keys" "$sillok" submit ledger life.ndjson
+mkdir lone && cp keys/office.pem lone/
+exits 2 "submit without the vote key" "$sillok" submit ledger --key lone/office.pem life.ndjson
+says "--vote-key FILE, the vote key of city"
+exits 2 "submit with another key for the vote key" "$sillok" submit ledger --keys keys --vote-key keys/city.log.pem life.ndjson
+says "the vote key is not one the charter names"
 
 # ---- signed elsewhere ----
 chain=$("$sillok" charter show ledger --json | sed 's/.*"chain_id":"\([0-9a-f]*\)".*/\1/')
@@ -182,13 +188,13 @@ issue "$third" f4 11 | sed 's/"RESIDENT_PHONE"/2/; s/"kind"/"sequence":0,"kind"/
 exits 0 "sign-only, far from the ledger" "$sillok" submit --sign-only --chain "$chain" --keys keys -o signed.bin away.ndjson
 exits 0 "submit what was signed" "$sillok" submit ledger --signed signed.bin "${signers[@]}"
 says "accepted                1 events"
-exits 0 "submit it again: known, not written twice" "$sillok" submit ledger --signed signed.bin
+exits 0 "submit it again: known, not written twice" "$sillok" submit ledger --signed signed.bin "${vote[@]}"
 says "known                   1 events"
 exits 0 "sign for another chain" "$sillok" submit --sign-only --chain "$other" --keys keys -o wrong.bin away.ndjson
-exits 1 "its signature is refused" "$sillok" submit ledger --signed wrong.bin
+exits 1 "its signature is refused" "$sillok" submit ledger --signed wrong.bin "${vote[@]}"
 says "SIGNATURE"
 head -c 40 signed.bin >short.bin
-exits 2 "a file cut short" "$sillok" submit ledger --signed short.bin
+exits 2 "a file cut short" "$sillok" submit ledger --signed short.bin "${vote[@]}"
 says "cut short"
 
 # ---- looking and proving ----

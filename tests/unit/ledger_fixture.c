@@ -153,6 +153,7 @@ void fixture_open_without_dir(struct fixture *f, const struct fixture_shape *sha
 
     memset(f, 0, sizeof(*f));
     make_charter(f, shape != NULL ? shape : &usual);
+    f->vote_key = fixture_key(KEY_VOTE);
     f->log_key = fixture_key(KEY_LOG);
     f->cosign_key = fixture_key(KEY_COSIGN);
     for (unsigned i = 0; i < FIXTURE_ISSUERS_N; i++)
@@ -180,6 +181,7 @@ void fixture_close(struct fixture *f)
         fixture_remove(f->root);
     for (unsigned i = 0; i < FIXTURE_ISSUERS_N; i++)
         slk_key_free(f->issuers[i]);
+    slk_key_free(f->vote_key);
     slk_key_free(f->log_key);
     slk_key_free(f->cosign_key);
     free(f->charter_bytes);
@@ -197,7 +199,8 @@ uint64_t fixture_clock(void *fixture)
 
 struct slk_ledger_options fixture_options(struct fixture *f)
 {
-    return (struct slk_ledger_options){.log_key = f->log_key,
+    return (struct slk_ledger_options){.vote_key = f->vote_key,
+        .log_key = f->log_key,
         .cosign_key = f->cosign_key,
         .clock_ms = fixture_clock,
         .clock_ctx = f,

@@ -45,7 +45,7 @@ struct fixture {
     uint8_t *charter_bytes;
     size_t charter_size;
     struct slk_hash chain_id;
-    struct slk_key *log_key, *cosign_key;
+    struct slk_key *vote_key, *log_key, *cosign_key;
     struct slk_key *issuers[FIXTURE_ISSUERS_N];
     uint64_t now_ms;  /* the clock: tests move it ... */
     uint64_t step_ms; /* ... and so does each look at it */

@@ -30,6 +30,8 @@ struct maker *maker_new(uint64_t seed, unsigned events_max)
     m->charter_size = slk_charter_format(m->charter_bytes, sizeof m->charter_bytes, m->charter);
     assert(m->charter_size > 0);
     slk_charter_chain_id(&m->chain_id, maker_charter(m));
+    if (slk_council_of(&m->council, m->charter, &m->chain_id) != SLK_OK)
+        abort();
     slk_log_init(&m->log);
     m->block.entries = malloc(BLOCK_BYTES);
     m->block.offsets = calloc(2 * 4096 + 8, sizeof(*m->block.offsets));
@@ -53,6 +55,61 @@ void maker_free(struct maker *m)
     free(m->charter);
     free(m->credentials);
     free(m);
+}
+
+/* ---- votes ---- */
+
+/* The secret key of a voting member: sample.c numbers them. */
+static void vote_key(const struct maker *m, uint16_t signer, struct sample_key *out)
+{
+    for (size_t i = 0; i < m->charter->members_n; i++) {
+        sample_key(out, m->charter->members[i].agency * 4u);
+        if (memcmp(out->public, m->council.keys[signer], SLK_KEY_SIZE) == 0)
+            return;
+    }
+    abort();
+}
+
+void maker_vote(
+    const struct maker *m, struct slk_vote *out, uint16_t signer, const struct slk_statement *statement)
+{
+    uint8_t bytes[SLK_VOTE_BYTES];
+    struct sample_key key;
+
+    memset(out, 0, sizeof(*out));
+    out->statement = *statement;
+    out->signer = signer;
+    vote_key(m, signer, &key);
+    slk_statement_bytes(bytes, &m->council, statement);
+    crypto_sign_detached(out->sig, NULL, bytes, sizeof bytes, key.secret);
+}
+
+void maker_certify(const struct maker *m, struct slk_cert *out, enum slk_vote_kind kind, uint64_t height,
+    uint32_t view, const struct slk_hash *hash)
+{
+    struct slk_statement statement = {.kind = kind, .height = height, .view = view, .hash = *hash};
+    size_t q = slk_council_quorum(&m->council);
+
+    memset(out, 0, sizeof(*out));
+    out->kind = kind;
+    out->height = height;
+    out->view = view;
+    out->hash = *hash;
+    out->bitmap_bytes = (uint8_t)((m->council.n + 7) / 8);
+    out->signers = (UINT64_C(1) << q) - 1;
+    for (size_t i = 0; i < q; i++) {
+        struct slk_vote vote;
+
+        maker_vote(m, &vote, (uint16_t)i, &statement);
+        memcpy(out->sigs[i], vote.sig, SLK_SIGNATURE_SIZE);
+    }
+}
+
+const struct slk_cert *maker_finality(const struct slk_block *block)
+{
+    const struct maker *m = (const void *)((const char *)block - offsetof(struct maker, block));
+
+    return block->tip.height > 0 ? &m->finality : NULL;
 }
 
 /* ---- the map's root by its definition ---- */
@@ -255,6 +312,8 @@ static void finish(struct maker *m)
     slk_block_hash(&b->tip.block_hash, b->header_bytes);
     m->tip = b->tip;
     m->has_tip = true;
+    if (m->tip.height > 0)
+        maker_certify(m, &m->finality, SLK_VOTE_FINALIZE, m->tip.height, 1, &m->tip.block_hash);
 }
 
 const struct slk_block *maker_next_of(struct maker *m, unsigned events_n)

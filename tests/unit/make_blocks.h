@@ -9,6 +9,7 @@
 
 #include "ledger/core/block.h"
 #include "ledger/core/charter.h"
+#include "ledger/core/msg.h"
 
 #define MAKER_CREDENTIALS_MAX 4000
 
@@ -35,6 +36,8 @@ struct maker {
     struct maker_credential *credentials; /* in order of issue */
     size_t order[MAKER_CREDENTIALS_MAX];  /* ascending paths */
     struct slk_block block;               /* the last one made */
+    struct slk_council council;           /* of the sample charter: four vote */
+    struct slk_cert finality; /* of the last block, signed by a quorum; not of the genesis block */
 };
 
 /* events_max: most events in a block. */
@@ -45,6 +48,14 @@ const struct slk_block *maker_next(struct maker *maker);
 /* As above with exactly this many events. */
 const struct slk_block *maker_next_of(struct maker *maker, unsigned events_n);
 struct slk_span maker_charter(const struct maker *maker);
+/* Why a maker's last block is final: NULL for genesis. */
+const struct slk_cert *maker_finality(const struct slk_block *block);
+/* A certificate of the first q members' real signatures. */
+void maker_certify(const struct maker *maker, struct slk_cert *out, enum slk_vote_kind kind, uint64_t height,
+    uint32_t view, const struct slk_hash *hash);
+/* One member's signed statement. */
+void maker_vote(
+    const struct maker *maker, struct slk_vote *out, uint16_t signer, const struct slk_statement *statement);
 
 /* A state that executes them. maker_execute moves it from the block before to the last one made. */
 void maker_machine_new(struct slk_machine *machine, const struct maker *maker);

@@ -126,10 +126,17 @@ struct slk_store *reopen(const char *dir, bool read_only)
     return store;
 }
 
+enum slk_err try_commit(struct slk_store *store, const struct slk_block *block, struct slk_fault *fault)
+{
+    struct slk_decision decision = {.block = block, .finality = maker_finality(block)};
+
+    return slk_store_commit(store, &decision, fault);
+}
+
 void commit(struct slk_store *store, const struct slk_block *block)
 {
     struct slk_fault fault = {0};
-    enum slk_err err = slk_store_commit(store, block, &fault);
+    enum slk_err err = try_commit(store, block, &fault);
 
     if (err != SLK_OK)
         fail_msg("commit: %s: %s", slk_err_name(err), fault.text);

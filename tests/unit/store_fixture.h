@@ -34,6 +34,8 @@ void flip_bit(const char *path, uint64_t bit);
 
 struct slk_store *create(const char *dir, const struct maker *m, const struct slk_store_options *options);
 struct slk_store *reopen(const char *dir, bool read_only);
+/* With its certificate; a maker's block. */
+enum slk_err try_commit(struct slk_store *store, const struct slk_block *block, struct slk_fault *fault);
 void commit(struct slk_store *store, const struct slk_block *block);
 /* Stores a checkpoint of the maker's last block. */
 void sign(struct slk_store *store, const struct maker *m);

@@ -197,18 +197,24 @@ static void put_meta(const char *dir, const char *key, const void *value, size_t
     mdb_env_close(env.mdb);
 }
 
-static void newer_format_is_refused(void **state)
+static void another_format_is_refused(void **state)
 {
     const char *dir = in_base("newer");
     struct slk_fault fault = {0};
     struct slk_store *store;
-    const uint8_t newer[4] = {0, 0, 0, SLK_STORE_FORMAT + 1};
+    const uint8_t newer[4] = {0, 0, 0, SLK_STORE_FORMAT + 1}, older[4] = {0, 0, 0, SLK_STORE_FORMAT - 1},
+                  none[4] = {0};
 
     (void)state;
     make_ledger(dir, 1, 3);
     put_meta(dir, SLK_META_FORMAT, newer, sizeof newer);
     assert_int_equal(slk_store_open(&store, dir, NULL, &fault), SLK_E_FORMAT);
-    assert_non_null(strstr(fault.text, "format is 2"));
+    assert_non_null(strstr(fault.text, "format is 3"));
+    put_meta(dir, SLK_META_FORMAT, older, sizeof older);
+    assert_int_equal(slk_store_open(&store, dir, NULL, &fault), SLK_E_FORMAT);
+    assert_non_null(strstr(fault.text, "format is 1, of an older program"));
+    put_meta(dir, SLK_META_FORMAT, none, sizeof none);
+    assert_int_equal(slk_store_open(&store, dir, NULL, &fault), SLK_E_CORRUPT);
 }
 
 static void another_chains_charter_is_refused(void **state)
@@ -385,7 +391,7 @@ static void read_only_writes_nothing(void **state)
     head = (struct slk_tree_head){m->tip.log_size, m->tip.log_root};
     before = read_file(file_in(dir, "data.mdb"), &before_n);
     store = reopen(dir, true);
-    assert_int_equal(slk_store_commit(store, maker_next(m), &fault), SLK_E_READ_ONLY);
+    assert_int_equal(try_commit(store, maker_next(m), &fault), SLK_E_READ_ONLY);
     assert_int_equal(slk_store_put_checkpoint(store, &head, slk_span_of("x", 1)), SLK_E_READ_ONLY);
     assert_int_equal(slk_snapshot_begin(&snapshot, store, &machine), SLK_E_READ_ONLY);
     slk_store_close(store);
@@ -481,7 +487,7 @@ static void a_full_map_is_no_space_and_kills_the_store(void **state)
 
     (void)state;
     while (err == SLK_OK && committed < 1000) {
-        err = slk_store_commit(store, maker_next(m), &fault);
+        err = try_commit(store, maker_next(m), &fault);
         committed += err == SLK_OK;
     }
     assert_int_equal(err, SLK_E_NO_SPACE);
@@ -490,7 +496,7 @@ static void a_full_map_is_no_space_and_kills_the_store(void **state)
     assert_int_equal(m->tip.height, committed - 1);
     fault.text[0] = '\0';
     m->block.header.height = committed; /* dead before anything is looked at */
-    assert_int_equal(slk_store_commit(store, &m->block, &fault), SLK_E_IO);
+    assert_int_equal(try_commit(store, &m->block, &fault), SLK_E_IO);
     assert_non_null(strstr(fault.text, "before"));
     slk_store_close(store);
 
@@ -514,7 +520,7 @@ int main(void)
         cmocka_unit_test(create_takes_over_an_interrupted_one),
         cmocka_unit_test(create_never_removes_a_data_mdb),
         cmocka_unit_test(open_refuses_what_is_not_there),
-        cmocka_unit_test(newer_format_is_refused),
+        cmocka_unit_test(another_format_is_refused),
         cmocka_unit_test(another_chains_charter_is_refused),
         cmocka_unit_test(what_was_committed_reads_back),
         cmocka_unit_test(tiles_of_a_large_log_are_right),
