@@ -9,8 +9,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <openssl/evp.h>
-#include <openssl/pem.h>
+#include "ledger/verify/bytes.h"
+
+/* PKCS#8 of an Ed25519 key is always the same 16 bytes, then the seed (RFC 8410 §7), in one line of PEM (RFC 7468 §10). Done
+ * here, in memory that is wiped: libcrypto and stdio leave copies of it in memory they free. */
+#define PEM_BEGIN   "-----BEGIN PRIVATE KEY-----\n"
+#define PEM_END     "\n-----END PRIVATE KEY-----\n"
+#define DER_PREFIX  16
+#define DER_SIZE    (DER_PREFIX + crypto_sign_SEEDBYTES)
+#define BASE64_SIZE 64 /* of DER_SIZE bytes */
+#define PEM_SIZE    (sizeof(PEM_BEGIN) - 1 + BASE64_SIZE + sizeof(PEM_END) - 1)
+
+static const uint8_t der_prefix[DER_PREFIX] = {
+    0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20};
 
 /* Lives in libsodium's guarded memory: never swapped, wiped when freed. */
 struct slk_key {
@@ -51,7 +62,8 @@ const uint8_t *slk_key_public(const struct slk_key *key)
     return key->public_key;
 }
 
-enum slk_err slk_key_sign(const struct slk_key *key, uint8_t sig[SLK_SIGNATURE_SIZE], const void *message, size_t size)
+enum slk_err slk_key_sign(
+    const struct slk_key *key, uint8_t sig[SLK_SIGNATURE_SIZE], const void *message, size_t size)
 {
     return crypto_sign_detached(sig, NULL, message, size, key->secret) == 0 ? SLK_OK : SLK_E_KEY;
 }
@@ -76,39 +88,71 @@ static bool sync_parent(const char *file)
     return rc == 0;
 }
 
-static enum slk_err write_pem(FILE *stream, const struct slk_key *key)
+static bool write_all(int fd, const char *bytes, size_t size)
 {
-    EVP_PKEY *pkey = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, key->secret, crypto_sign_SEEDBYTES);
-    enum slk_err err = SLK_E_IO;
+    while (size > 0) {
+        ssize_t n = write(fd, bytes, size);
 
-    if (pkey != NULL && PEM_write_PKCS8PrivateKey(stream, pkey, NULL, NULL, 0, NULL, NULL) == 1 && fflush(stream) == 0 &&
-        fsync(fileno(stream)) == 0)
-        err = SLK_OK;
-    EVP_PKEY_free(pkey);
-    return err;
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return false;
+        bytes += n;
+        size -= (size_t)n;
+    }
+    return true;
+}
+
+static void format_pem(char pem[PEM_SIZE], const struct slk_key *key)
+{
+    uint8_t der[DER_SIZE];
+
+    memcpy(der, der_prefix, DER_PREFIX);
+    memcpy(der + DER_PREFIX, key->secret, crypto_sign_SEEDBYTES);
+    memcpy(pem, PEM_BEGIN, sizeof(PEM_BEGIN) - 1);
+    pem += sizeof(PEM_BEGIN) - 1;
+    assert(slk_base64_size(DER_SIZE) == BASE64_SIZE);
+    slk_base64_format(pem, der, DER_SIZE);
+    memcpy(pem + BASE64_SIZE, PEM_END, sizeof(PEM_END) - 1);
+    sodium_memzero(der, sizeof(der));
+}
+
+/* The last line break may be missing. */
+static bool parse_pem(uint8_t seed[crypto_sign_SEEDBYTES], const char *pem, size_t size)
+{
+    const char *text = pem + sizeof(PEM_BEGIN) - 1;
+    uint8_t der[DER_SIZE];
+    size_t der_size;
+    bool good;
+
+    if ((size != PEM_SIZE && size != PEM_SIZE - 1) || memcmp(pem, PEM_BEGIN, sizeof(PEM_BEGIN) - 1) != 0 ||
+        memcmp(text + BASE64_SIZE, PEM_END, sizeof(PEM_END) - 1 - (PEM_SIZE - size)) != 0)
+        return false;
+    good = slk_base64_parse(der, sizeof(der), &der_size, text, BASE64_SIZE) && der_size == DER_SIZE &&
+           memcmp(der, der_prefix, DER_PREFIX) == 0;
+    if (good)
+        memcpy(seed, der + DER_PREFIX, crypto_sign_SEEDBYTES);
+    sodium_memzero(der, sizeof(der));
+    return good;
 }
 
 enum slk_err slk_key_save(const struct slk_key *key, const char *file, struct slk_fault *fault)
 {
     int fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    FILE *stream;
-    enum slk_err err;
+    char pem[PEM_SIZE];
+    bool good;
 
     if (fd < 0)
-        return errno == EEXIST ? fail(fault, SLK_E_EXISTS, file, "exists already; a key is never overwritten: choose another name")
+        return errno == EEXIST ? fail(fault, SLK_E_EXISTS, file,
+                                     "exists already; a key is never overwritten: choose another name")
                                : fail(fault, SLK_E_IO, file, strerror(errno));
-    stream = fdopen(fd, "w");
-    if (stream == NULL) {
-        close(fd);
+    format_pem(pem, key);
+    good = write_all(fd, pem, sizeof(pem)) && fsync(fd) == 0;
+    sodium_memzero(pem, sizeof(pem));
+    good = close(fd) == 0 && good && sync_parent(file);
+    if (!good) {
         unlink(file);
-        return fail(fault, SLK_E_IO, file, strerror(errno));
-    }
-    err = write_pem(stream, key);
-    if (fclose(stream) != 0 || !sync_parent(file))
-        err = SLK_E_IO;
-    if (err != SLK_OK) {
-        unlink(file);
-        return fail(fault, err, file, "the key could not be written");
+        return fail(fault, SLK_E_IO, file, "the key could not be written");
     }
     return SLK_OK;
 }
@@ -134,55 +178,56 @@ enum slk_err slk_key_generate(struct slk_key **out, const char *file, struct slk
     return err;
 }
 
-/* A PEM file that asks for a passphrase must not stop a service at a prompt. */
-static int no_passphrase(char *buffer, int size, int writing, void *ctx)
+/* The whole file when it is shorter than `cap` bytes. */
+static bool read_all(int fd, char *out, size_t cap, size_t *size)
 {
-    (void)buffer, (void)size, (void)writing, (void)ctx;
-    return 0;
+    *size = 0;
+    while (*size < cap) {
+        ssize_t n = read(fd, out + *size, cap - *size);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return n == 0;
+        *size += (size_t)n;
+    }
+    return true;
 }
 
-static enum slk_err read_seed(uint8_t seed[crypto_sign_SEEDBYTES], FILE *stream, const char *file, struct slk_fault *fault)
-{
-    size_t size = crypto_sign_SEEDBYTES;
-    EVP_PKEY *pkey = PEM_read_PrivateKey(stream, NULL, no_passphrase, NULL);
-    enum slk_err err = SLK_OK;
-
-    if (pkey == NULL)
-        return fail(fault, SLK_E_KEY, file, "not an unencrypted PEM private key: make one with `sillok keygen`");
-    if (EVP_PKEY_get_base_id(pkey) != EVP_PKEY_ED25519 || EVP_PKEY_get_raw_private_key(pkey, seed, &size) != 1 ||
-        size != crypto_sign_SEEDBYTES)
-        err = fail(fault, SLK_E_KEY, file, "not an Ed25519 key: make one with `sillok keygen`");
-    EVP_PKEY_free(pkey);
-    return err;
-}
-
-enum slk_err slk_key_load(struct slk_key **out, const char *file, struct slk_fault *fault)
+static enum slk_err load_from(struct slk_key **out, int fd, const char *file, struct slk_fault *fault)
 {
     uint8_t seed[crypto_sign_SEEDBYTES];
-    int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe is refused below, not waited for */
+    char pem[PEM_SIZE + 1]; /* one more than a key has: a longer file is seen to be longer */
     struct stat st;
-    FILE *stream;
+    size_t size;
     enum slk_err err;
 
-    *out = NULL;
-    if (fd < 0)
-        return fail(fault, errno == ENOENT ? SLK_E_NOT_FOUND : SLK_E_IO, file, strerror(errno));
-    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || (st.st_mode & 077) != 0) {
-        close(fd);
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || (st.st_mode & 077) != 0)
         return fail(fault, SLK_E_KEY, file, "others may read this key: run `chmod 600` on it");
-    }
-    stream = fdopen(fd, "r");
-    if (stream == NULL) {
-        close(fd);
-        return fail(fault, SLK_E_IO, file, strerror(errno));
-    }
-    err = read_seed(seed, stream, file, fault);
-    fclose(stream);
-    if (err == SLK_OK) {
+    if (!read_all(fd, pem, sizeof(pem), &size)) {
+        err = fail(fault, SLK_E_IO, file, strerror(errno));
+    } else if (!parse_pem(seed, pem, size)) {
+        err = fail(fault, SLK_E_KEY, file,
+            "not an unencrypted Ed25519 private key in PEM: make one with `sillok keygen`");
+    } else {
         err = slk_key_from_seed(out, seed);
         if (err != SLK_OK)
             err = fail(fault, err, file, slk_err_text(err));
     }
     sodium_memzero(seed, sizeof(seed));
+    sodium_memzero(pem, sizeof(pem));
+    return err;
+}
+
+enum slk_err slk_key_load(struct slk_key **out, const char *file, struct slk_fault *fault)
+{
+    int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe is refused later, not waited for */
+    enum slk_err err;
+
+    *out = NULL;
+    if (fd < 0)
+        return fail(fault, errno == ENOENT ? SLK_E_NOT_FOUND : SLK_E_IO, file, strerror(errno));
+    err = load_from(out, fd, file, fault);
+    close(fd);
     return err;
 }

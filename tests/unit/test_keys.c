@@ -2,11 +2,15 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -223,6 +227,7 @@ static void keys_of_another_kind_or_under_a_passphrase_are_refused(void **state)
     EVP_PKEY *x25519 = EVP_PKEY_new_raw_private_key(EVP_PKEY_X25519, NULL, seed, 32);
     EVP_PKEY *ed25519 = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, seed, 32);
     EVP_PKEY *p256 = EVP_EC_gen("P-256");
+    char ours[512], theirs[512];
     struct slk_fault fault = {0};
     struct slk_key *key;
 
@@ -235,10 +240,107 @@ static void keys_of_another_kind_or_under_a_passphrase_are_refused(void **state)
     assert_load_refused("locked.pem", SLK_E_KEY); /* and does not ask at a prompt */
     write_foreign("plain.pem", ed25519, NULL);    /* as another program writes it */
     assert_int_equal(slk_key_load(&key, path("plain.pem"), &fault), SLK_OK);
+    assert_int_equal(slk_key_save(key, path("ours.pem"), &fault), SLK_OK); /* and we as it */
+    read_file("plain.pem", theirs, sizeof(theirs));
+    read_file("ours.pem", ours, sizeof(ours));
+    assert_string_equal(ours, theirs);
     slk_key_free(key);
     EVP_PKEY_free(x25519);
     EVP_PKEY_free(ed25519);
     EVP_PKEY_free(p256);
+}
+
+/* ---- what is left in memory ---- */
+
+/* Another process, which makes a key, loads it, frees it, and waits. */
+static pid_t start_key_user(int told[2])
+{
+    pid_t child;
+
+    assert_int_equal(pipe(told), 0);
+    child = fork();
+    if (child == 0) {
+        struct slk_key *key, *again;
+        struct slk_fault fault;
+        bool good;
+
+        (void)alarm(60);             /* should the test fail before it ends us */
+        (void)mallopt(M_PERTURB, 0); /* which would overwrite what is freed (meson test asks for it) */
+        good = slk_key_generate(&key, path("wiped.pem"), &fault) == SLK_OK &&
+               slk_key_load(&again, path("wiped.pem"), &fault) == SLK_OK;
+        slk_key_free(good ? key : NULL);
+        slk_key_free(good ? again : NULL);
+        if (write(told[1], good ? "y" : "n", 1) == 1)
+            (void)pause();
+        _exit(0);
+    }
+    close(told[1]);
+    return child;
+}
+
+static unsigned count_in(const uint8_t *at, size_t size, const void *needle, size_t needle_size)
+{
+    unsigned n = 0;
+
+    for (size_t i = 0; i + needle_size <= size; i++)
+        n += memcmp(at + i, needle, needle_size) == 0;
+    return n;
+}
+
+/* How often `needle` stands in what the process can write to. */
+static unsigned count_in_process(pid_t pid, const void *needle, size_t needle_size)
+{
+    static uint8_t chunk[1 << 20];
+    unsigned long long from, to;
+    char name[64], line[512];
+    FILE *maps;
+    unsigned n = 0;
+    int mem;
+
+    snprintf(name, sizeof(name), "/proc/%ld/maps", (long)pid);
+    maps = fopen(name, "r");
+    snprintf(name, sizeof(name), "/proc/%ld/mem", (long)pid);
+    mem = open(name, O_RDONLY);
+    assert_true(maps != NULL && mem >= 0);
+    while (fgets(line, sizeof(line), maps) != NULL) {
+        char mode[8];
+
+        if (sscanf(line, "%llx-%llx %7s", &from, &to, mode) != 3 || mode[1] != 'w' || to - from > 1u << 30)
+            continue; /* a region of gigabytes is a sanitizer's own */
+        for (; from < to; from += sizeof(chunk) - needle_size) { /* pieces overlap */
+            size_t wanted = to - from < sizeof(chunk) ? (size_t)(to - from) : sizeof(chunk);
+            ssize_t got = pread(mem, chunk, wanted, (off_t)from);
+
+            n += got > 0 ? count_in(chunk, (size_t)got, needle, needle_size) : 0;
+        }
+    }
+    fclose(maps);
+    close(mem);
+    return n;
+}
+
+/* RFC 8410: the one line of base64 is 16 bytes that say Ed25519 and the seed. */
+static void no_copy_of_a_key_stays_in_memory(void **state)
+{
+    uint8_t der[48];
+    char text[512], said = 'n', *line;
+    size_t der_size;
+    int told[2];
+    pid_t child = start_key_user(told);
+
+    (void)state;
+    assert_int_equal(read(told[0], &said, 1), 1);
+    assert_int_equal(said, 'y');
+    read_file("wiped.pem", text, sizeof(text));
+    line = strchr(text, '\n');
+    assert_non_null(line);
+    assert_true(slk_base64_parse(der, sizeof(der), &der_size, line + 1, 64) && der_size == sizeof(der));
+    assert_true(count_in_process(child, "wiped.pem", 9) > 0); /* in path(): it does find things */
+    assert_int_equal(count_in_process(child, line + 1 + 24, 40), 0);
+    assert_int_equal(count_in_process(child, der + 16, 32), 0);
+    kill(child, SIGKILL);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    close(told[0]);
 }
 
 int main(void)
@@ -251,6 +353,7 @@ int main(void)
         cmocka_unit_test(a_key_others_may_read_is_refused),
         cmocka_unit_test(what_is_no_key_is_refused),
         cmocka_unit_test(keys_of_another_kind_or_under_a_passphrase_are_refused),
+        cmocka_unit_test(no_copy_of_a_key_stays_in_memory),
     };
 
     return cmocka_run_group_tests(tests, make_root, remove_root);
