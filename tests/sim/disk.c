@@ -124,7 +124,12 @@ static void apply(struct world *w, struct process *p, const struct transaction *
     world_note(w, d->height, slk_get_u64(t->commit->hash.b));
     world_trace(w, "process %u commits height %llu", p->index, (unsigned long long)d->height);
     if (process_honest(p)) {
-        (void)oracle_committed(w->oracle, p->index, d->height, t->commit->hash.b);
+        const struct oracle_block block = {.hash = t->commit->hash.b,
+            .header = t->commit->header,
+            .numbers = t->commit->body,
+            .numbers_n = t->commit->body_n / 4};
+
+        (void)oracle_committed(w->oracle, p->index, d->height, &block);
         w->views_n += t->final->view;
         if (++w->committed_n == w->n) {
             w->final_us += w->now_us - w->built_us;

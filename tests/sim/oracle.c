@@ -8,8 +8,10 @@
 
 /* The signed layout, written down a second time on purpose (protocol §2.2). */
 enum { TAG = 0, HEIGHT = 80, VIEW = 88, AUX = 92, KIND = 96, HASH = 100 };
+/* And the header's. */
+enum { H_HEIGHT = 4, H_CHARTER = 44, H_NEXT_CHARTER = 76, H_PREVIOUS = 108, H_TIME = 140, H_SIZE = 194 };
 enum { PROPOSE = 1, NOTARIZE, NULLIFY, FINALIZE };
-enum { HASHES_MAX = 16, SLOTS = 1 << 13, CHARTERS_MAX = 8 };
+enum { HASHES_MAX = 16, SLOTS = 1 << 13, CHARTERS_MAX = 8, NUMBERS_MAX = 4096 };
 
 struct said {
     uint8_t hash[32];
@@ -47,6 +49,12 @@ struct oracle {
     struct place places[ORACLE_PROCESSES];
     bool known[ORACLE_HEIGHTS];
     uint8_t chain[ORACLE_HEIGHTS][32];
+    struct {
+        uint64_t time, size;
+        uint8_t next_charter[32];
+    } heads[ORACLE_HEIGHTS];
+    uint64_t content[ORACLE_HEIGHTS];  /* 0: not told yet */
+    uint64_t included_at[NUMBERS_MAX]; /* 0: nowhere */
     struct slot slots[SLOTS];
 };
 
@@ -71,6 +79,8 @@ void oracle_reset(struct oracle *o, unsigned members, unsigned epoch)
     o->is_beyond = o->is_forked = false;
     memset(o->places, 0, sizeof(o->places));
     memset(o->known, 0, sizeof(o->known));
+    memset(o->content, 0, sizeof(o->content));
+    memset(o->included_at, 0, sizeof(o->included_at));
 }
 
 const char *oracle_verdict(const struct oracle *o)
@@ -246,6 +256,21 @@ static bool has_reason(const struct oracle *o, const struct oracle_image *image,
     return true;
 }
 
+/* I10: what the disk keeps of a height is bounded by the views it took. */
+static bool bounded(struct oracle *o, unsigned member, const struct oracle_image *image)
+{
+    enum { VOTES = 4, CERTS = 2, BLOCKS = 2, SPARE = 2 };
+    size_t views = 1;
+
+    for (size_t i = 0; i < image->votes_n; i++)
+        views = image->votes[i].view > views ? image->votes[i].view : views;
+    if (image->votes_n <= VOTES * views && image->certs_n <= CERTS * views + SPARE &&
+        image->blocks_n <= BLOCKS * views + SPARE)
+        return true;
+    return oracle_fail(o, "I10: member %u keeps %zu votes, %zu certificates, %zu blocks of %zu views", member,
+        image->votes_n, image->certs_n, image->blocks_n, views);
+}
+
 static bool durable_first(
     struct oracle *o, unsigned member, const uint8_t *bytes, const struct oracle_image *image)
 {
@@ -254,6 +279,8 @@ static bool durable_first(
     const uint8_t *hash = bytes + HASH;
     bool is_recorded = false, is_backed = false;
 
+    if (!bounded(o, member, image))
+        return false;
     if (height != image->height + 1)
         return oracle_fail(o, "I3: member %u signed at height %llu, committed is %llu", member,
             (unsigned long long)height, (unsigned long long)image->height);
@@ -372,8 +399,55 @@ bool oracle_signed(
     return certificates_agree(o, slot);
 }
 
-bool oracle_committed(struct oracle *o, unsigned process, uint64_t height, const uint8_t hash[32])
+/* I9, and the size of the log: one entry for each number, and the seal. */
+static bool numbers_fit(struct oracle *o, uint64_t height, const struct oracle_block *block)
 {
+    uint64_t size = number(block->header + H_SIZE, 8), before = height > 1 ? o->heads[height - 1].size : 1;
+
+    if (block->numbers == NULL)
+        return true;
+    if (size != before + block->numbers_n + 1)
+        return oracle_fail(o, "I5: height %llu has a log of the wrong size", (unsigned long long)height);
+    for (size_t i = 0; i < block->numbers_n; i++) {
+        uint64_t n = number(block->numbers + 4 * i, 4);
+
+        if (n >= NUMBERS_MAX || (o->included_at[n] != 0 && o->included_at[n] != height))
+            return oracle_fail(o, "I9: submission %llu is in two blocks", (unsigned long long)n);
+        o->included_at[n] = height;
+    }
+    return true;
+}
+
+static unsigned long long term_of(const struct oracle *o, uint64_t height)
+{
+    int at = charter_at(o, height);
+
+    return at >= 0 ? (unsigned long long)at : o->epoch > 0 ? height / o->epoch : 0;
+}
+
+/* I5: one block on the other, times that grow, charters that change where they must and nowhere else. */
+static bool links(struct oracle *o, uint64_t height, const struct oracle_block *block)
+{
+    const uint8_t *h = block->header;
+    uint64_t time = number(h + H_TIME, 8);
+    bool is_same = memcmp(h + H_CHARTER, h + H_NEXT_CHARTER, 32) == 0;
+
+    if (number(h + H_HEIGHT, 8) != height || is_same != (term_of(o, height) == term_of(o, height + 1)))
+        return oracle_fail(o, "I5: the header of height %llu is wrong", (unsigned long long)height);
+    if (height > 1 && (!o->known[height - 1] || memcmp(h + H_PREVIOUS, o->chain[height - 1], 32) != 0 ||
+                          time <= o->heads[height - 1].time ||
+                          memcmp(h + H_CHARTER, o->heads[height - 1].next_charter, 32) != 0))
+        return oracle_fail(o, "I5: height %llu does not stand on the one before", (unsigned long long)height);
+    o->heads[height].time = time;
+    o->heads[height].size = number(h + H_SIZE, 8);
+    memcpy(o->heads[height].next_charter, h + H_NEXT_CHARTER, 32);
+    return numbers_fit(o, height, block);
+}
+
+bool oracle_committed(struct oracle *o, unsigned process, uint64_t height, const struct oracle_block *block)
+{
+    const uint8_t *hash = block->hash;
+
     if (height >= ORACLE_HEIGHTS)
         return oracle_fail(o, "the run is too long: height %llu", (unsigned long long)height);
     if (o->known[height] && memcmp(o->chain[height], hash, 32) != 0 && o->is_beyond) {
@@ -383,11 +457,34 @@ bool oracle_committed(struct oracle *o, unsigned process, uint64_t height, const
     if (o->known[height] && memcmp(o->chain[height], hash, 32) != 0)
         return oracle_fail(
             o, "I1: process %u finalized another block at height %llu", process, (unsigned long long)height);
+    if (!o->known[height] && !o->is_forked && !links(o, height, block))
+        return false;
     o->known[height] = true;
     memcpy(o->chain[height], hash, 32);
     if (height > o->decided)
         o->decided = height;
     return true;
+}
+
+/* I7: nothing but what is final is ever cosigned. */
+bool oracle_cosigned(struct oracle *o, unsigned process, uint64_t height, const uint8_t hash[32])
+{
+    if (height < ORACLE_HEIGHTS && o->known[height] &&
+        (o->is_forked || memcmp(o->chain[height], hash, 32) == 0))
+        return true;
+    return oracle_fail(o, "I7: process %u cosigned a block of height %llu that is not final", process,
+        (unsigned long long)height);
+}
+
+bool oracle_content(struct oracle *o, unsigned process, uint64_t height, uint64_t digest)
+{
+    if (height >= ORACLE_HEIGHTS || o->is_forked || o->content[height] == 0 || o->content[height] == digest) {
+        if (height < ORACLE_HEIGHTS)
+            o->content[height] = digest;
+        return true;
+    }
+    return oracle_fail(o, "I14: process %u holds something else than others at height %llu", process,
+        (unsigned long long)height);
 }
 
 bool oracle_acknowledged(struct oracle *o, unsigned process, uint64_t height, uint64_t durable)

@@ -1,5 +1,6 @@
 /* oracle.h: what must hold, judged from signed bytes and durable images alone. Shares nothing with the core: it reads
- * the 132 signed bytes, counts and compares by itself. Invariants I1 to I4, I10 to I13, I15, I17 of protocol §4.3.
+ * the 132 signed bytes and block headers, counts and compares by itself. Invariants I1 to I5, I7, I9, I10, I12, I14, I17 of
+ * protocol §4.3; I8, I11, I13, I15 and I16 are judged where the world shows them (faults.c, world.c, process.c).
  */
 #ifndef SLK_TESTS_SIM_ORACLE_H
 #define SLK_TESTS_SIM_ORACLE_H
@@ -44,7 +45,16 @@ bool oracle_fail(struct oracle *o, const char *format, ...) __attribute__((forma
 bool oracle_signed(
     struct oracle *o, unsigned member, const uint8_t bytes[132], const struct oracle_image *image);
 /* A block became durable at an honest process. */
-bool oracle_committed(struct oracle *o, unsigned process, uint64_t height, const uint8_t hash[32]);
+struct oracle_block {
+    const uint8_t *hash, *header; /* 32 and 266 bytes */
+    const uint8_t *numbers; /* what is in it, four bytes each, ascending; NULL: not for the oracle to read */
+    size_t numbers_n;
+};
+bool oracle_committed(struct oracle *o, unsigned process, uint64_t height, const struct oracle_block *block);
+/* An honest process cosigned `height`: this block of it. */
+bool oracle_cosigned(struct oracle *o, unsigned process, uint64_t height, const uint8_t hash[32]);
+/* I14: what an honest process holds at `height`, in one number. */
+bool oracle_content(struct oracle *o, unsigned process, uint64_t height, uint64_t digest);
 /* An honest process told a client that `height` is final, while its disk held `durable`. */
 bool oracle_acknowledged(struct oracle *o, unsigned process, uint64_t height, uint64_t durable);
 /* Where an honest process is; `boot` counts its starts. */
