@@ -60,6 +60,11 @@ static void found(struct slk_lmdb_file *file, uint64_t page, const char *what)
     file->finding(file->finding_ctx, page, what);
 }
 
+static void no_finding(void *ctx, uint64_t page, const char *what)
+{
+    (void)ctx, (void)page, (void)what;
+}
+
 bool slk_lmdb_read(const struct slk_lmdb_file *file, uint64_t offset, uint8_t *out, size_t size)
 {
     while (size > 0) {
@@ -504,11 +509,12 @@ bool slk_lmdb_next(struct slk_lmdb_cursor *c, struct slk_lmdb_value *value)
 
 enum slk_err slk_lmdb_find(struct slk_lmdb_file *file, const char *name, struct slk_lmdb_tree *out)
 {
-    struct slk_lmdb_file quiet = *file;
+    struct slk_lmdb_file quiet = *file; /* what is wrong on the way is told by the walk over the whole file */
     struct slk_lmdb_cursor *c = malloc(sizeof(*c));
     struct slk_lmdb_value value;
     enum slk_err err = SLK_E_NOT_FOUND;
 
+    quiet.finding = no_finding;
     quiet.used = calloc(1, (size_t)(file->meta->last_page / 8 + 1));
     if (c == NULL || quiet.used == NULL) {
         free(c);
@@ -642,11 +648,6 @@ static void first_finding(void *ctx, uint64_t page, const char *what)
 
     if (fault != NULL && fault->text[0] == '\0')
         slk_fault_set(fault, "data.mdb: page %llu %s; run `sillok fsck`", (unsigned long long)page, what);
-}
-
-static void no_finding(void *ctx, uint64_t page, const char *what)
-{
-    (void)ctx, (void)page, (void)what;
 }
 
 enum slk_err slk_lmdb_check_head(const char *dir, struct slk_fault *fault)

@@ -204,6 +204,17 @@ struct flips {
     unsigned detected, harmless, refused;
 };
 
+/* Of a page; not what is wrong with a key, of which a page has many. */
+static bool told_twice(const struct findings *f)
+{
+    for (size_t i = 0; i < f->n && i < 32; i++)
+        for (size_t k = 0; k < i; k++)
+            if (strcmp(f->where[i], f->where[k]) == 0 && strcmp(f->what[i], f->what[k]) == 0 &&
+                strstr(f->what[i], "key") == NULL)
+                return true;
+    return false;
+}
+
 static void try_flip(struct flips *t, uint64_t bit)
 {
     struct findings f;
@@ -222,6 +233,9 @@ static void try_flip(struct flips *t, uint64_t bit)
     } else {
         if (err != SLK_E_CORRUPT || f.n == 0)
             fail_msg("bit %llu of %s: fsck says %s", (unsigned long long)bit, t->path, slk_err_name(err));
+        if (told_twice(&f))
+            fail_msg(
+                "bit %llu of %s: fsck says the same twice: %s", (unsigned long long)bit, t->path, f.what[0]);
         t->detected++;
     }
     t->refused += !readable;
