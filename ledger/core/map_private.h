@@ -16,7 +16,6 @@
 #define SLK_MAP_SHARD_BITS_MAX 3
 #define SLK_MAP_SHARDS_MAX     (1u << SLK_MAP_SHARD_BITS_MAX)
 #define SLK_MAP_BUCKET_LOAD    4  /* keys per bucket, on average: see map.c */
-#define SLK_MAP_LOW_BITS       24 /* of the fingerprint, in `meta` */
 #define SLK_MAP_ROW_BITS       40
 
 /* hi: path bits 0..63. meta: path bits 64..87, then the row. Bits beyond the map's fingerprint_bits are zero. */
