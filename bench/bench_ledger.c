@@ -619,6 +619,20 @@ static void parse_args(struct settings *set, int argc, char **argv)
     }
 }
 
+/* Where the ledger goes, before minutes are spent on making its events. */
+static void check_dir(const char *dir)
+{
+    const char *slash = strrchr(dir, '/');
+    char parent[4096] = ".";
+
+    if (slash != NULL && (size_t)(slash - dir) < sizeof(parent))
+        snprintf(parent, sizeof(parent), "%.*s", slash == dir ? 1 : (int)(slash - dir), dir);
+    if (access(parent, W_OK | X_OK) == 0)
+        return;
+    fprintf(stderr, "bench_ledger: --dir %s: %s: %s: make it first, or choose another place\n", dir, parent, strerror(errno));
+    exit(2);
+}
+
 int main(int argc, char **argv)
 {
     struct settings set = {.credentials = 1000000, .dir = "bench.ledger", .self = argv[0]};
@@ -631,7 +645,10 @@ int main(int argc, char **argv)
     if (argc == 3 && strcmp(argv[1], "--child-audit") == 0)
         return child_audit(argv[2]);
     parse_args(&set, argc, argv);
+    check_dir(set.dir);
     csv = set.csv == NULL ? NULL : fopen(set.csv, "w");
+    if (set.csv != NULL && csv == NULL)
+        die(set.csv, NULL);
     if (csv != NULL)
         fprintf(csv, "what,value,unit,target,verdict\n");
     stream_open(&s, set.credentials + 4000000);
