@@ -140,8 +140,8 @@ bool slk_bft_may_vote(const struct slk_bft *core)
 
 static void on_persisted(struct slk_bft *core, uint64_t seq)
 {
-    if (core->is_commit_asked)
-        return; /* nothing is signed at a height that may be committed already */
+    if (core->is_commit_asked || core->is_muted)
+        return; /* nothing is signed at a height that may be committed already, or by one who has to be silent */
     for (uint32_t w = 1; w <= core->top; w++) {
         for (int kind = SLK_VOTE_PROPOSE; kind < SLK_VOTE_KIND_N; kind++) {
             struct own *own = &core->views[w].own[kind];

@@ -93,9 +93,15 @@ static void load_vote(struct slk_bft *core, const struct slk_statement *s)
         view->proposal = own->vote;
         assert(view->block < SLK_BFT_BLOCKS);
     }
-    /* Signed anew (Ed25519 gives the same bytes), counted and sent as at the first time. */
-    if (!MUTATED(NOT_RETALLIED))
-        slk_bft_effect(core, SLK_OUT_SIGN)->statement = *s;
+}
+
+/* Signed anew (Ed25519 gives the same bytes), counted and sent as at the first time; but not by one who has to be silent. */
+static void sign_again(struct slk_bft *core)
+{
+    for (uint32_t w = 1; w <= core->top && !core->is_muted && !MUTATED(NOT_RETALLIED); w++)
+        for (int kind = SLK_VOTE_PROPOSE; kind < SLK_VOTE_KIND_N; kind++)
+            if (core->views[w].own[kind].state == OWN_SAVED)
+                slk_bft_effect(core, SLK_OUT_SIGN)->statement = core->views[w].own[kind].vote.statement;
 }
 
 static void load(struct slk_bft *core, const struct slk_bft_record *record)
@@ -139,5 +145,6 @@ void slk_bft_boot(struct slk_bft *core, const struct slk_bft_tip *tip, const str
     core->status_ms = core->now_ms;
     for (size_t i = 0; i < records_n; i++)
         load(core, &records[i]);
+    sign_again(core);
     (void)slk_bft_view(core, core->view);
 }
