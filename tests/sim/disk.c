@@ -35,13 +35,18 @@ static void work(struct world *w, struct process *p)
 {
     struct disk *d = &p->disk;
     struct event event = {.kind = EVENT_DISK, .process = p->index, .boot = p->boot};
+    enum { SLOWER = 50 };
+    uint64_t in_us;
 
     if (d->is_busy || d->first == NULL)
         return;
     d->is_busy = true;
     d->in_flight = d->first;
     d->first = d->last = NULL;
-    world_at(w, w->now_us + w->swarm.disk_us + random_exponential(&w->disk, w->swarm.disk_spread_us), &event);
+    in_us = w->swarm.disk_us + random_exponential(&w->disk, w->swarm.disk_spread_us);
+    if (!w->is_live && p->member < 32 && (w->swarm.slow_disks >> p->member & 1) != 0)
+        in_us *= SLOWER;
+    world_at(w, w->now_us + in_us, &event);
 }
 
 static void enqueue(struct world *w, struct process *p, struct transaction *t)
@@ -126,7 +131,7 @@ static void apply(struct world *w, struct process *p, const struct transaction *
     if (process_honest(p)) {
         const struct oracle_block block = {.hash = t->commit->hash.b,
             .header = t->commit->header,
-            .numbers = t->commit->body,
+            .numbers = w->ledger == NULL ? t->commit->body : NULL, /* a ledger of its own: other bodies */
             .numbers_n = t->commit->body_n / 4};
 
         (void)oracle_committed(w->oracle, p->index, d->height, &block);

@@ -96,6 +96,9 @@ static void post(struct world *w, struct process *p, struct process *to, struct 
 {
     uint64_t extra = lies(p, LIE_LATE) ? random_below(&w->lie, 8 * w->swarm.delta_ms * MS) : 0;
 
+    if (lies(p, LIE_DRIP)) /* the leader's timer is 4 delta */
+        extra += random_between(&w->lie, 32 * w->swarm.delta_ms, 41 * w->swarm.delta_ms) * MS / 10;
+
     if (lies(p, LIE_WITHHOLD) && random_chance(&w->lie, 500))
         return;
     if (lies(p, LIE_GARBAGE) && random_chance(&w->lie, 200)) {
@@ -164,12 +167,29 @@ static void contradict(struct world *w, struct process *p, const struct slk_stat
     vote_to_some(w, p, &s);
 }
 
+/* Far ahead, holds everything, lacks nothing. */
+static void inflate(struct world *w, struct slk_status *s)
+{
+    if (random_chance(&w->lie, 300))
+        s->height += random_below(&w->lie, 1000);
+    if (random_chance(&w->lie, 300))
+        s->view += (uint32_t)random_below(&w->lie, 300);
+    s->n_bits |= random_bits(&w->lie);
+    s->k_bits |= random_bits(&w->lie);
+    for (size_t i = 0; i < s->tallies_n; i++)
+        s->tallies[i].signers |= random_bits(&w->lie) & ((1ull << w->n) - 1);
+    s->has_proposal = true;
+    s->pool_count = random_bits(&w->lie) >> 40;
+}
+
 void liar_sends(struct world *w, struct process *p, const struct slk_bft_effect *effect, struct slk_msg *msg)
 {
     struct packet *packet, *second = NULL;
 
-    if (lies(p, LIE_SILENT))
+    if (lies(p, LIE_SILENT) || (lies(p, LIE_HOARD) && msg->kind == SLK_MSG_CERT))
         return;
+    if (lies(p, LIE_CLAIM) && msg->kind == SLK_MSG_STATUS)
+        inflate(w, &msg->status);
     if (lies(p, LIE_NO_REASON) && msg->kind == SLK_MSG_PROPOSAL && msg->certs_n > 0)
         msg->certs_n = random_below(&w->lie, msg->certs_n);
     packet = packet_new(msg);
@@ -219,6 +239,69 @@ static struct packet *noise(struct world *w)
     return packet;
 }
 
+/* One's own signature, and what others signed about something else, as if it were a quorum's. */
+static void forge_cert(struct world *w, const struct process *p, struct slk_cert *cert)
+{
+    struct slk_statement s = {
+        .kind = cert->kind, .height = cert->height, .view = cert->view, .hash = cert->hash};
+    size_t n = world_size(w, cert->height);
+    uint8_t bytes[SLK_VOTE_BYTES], sig[SLK_SIGNATURE_SIZE];
+
+    world_council(w, cert->height, &council);
+    slk_statement_bytes(bytes, &council, &s);
+    if (world_index(w, cert->height, p->member) < n)
+        (void)oracle_signed(w->oracle, p->member, bytes, NULL);
+    world_sign(w, p->member, bytes, sig);
+    cert->bitmap_bytes = (uint8_t)((n + 7) / 8);
+    cert->signers = (1ull << n) - 1;
+    if (random_chance(&w->lie, 300))
+        cert->signers |= 1ull << n; /* a bit too many */
+    for (size_t i = 0; i < slk_bits_n(cert->signers); i++)
+        if (random_chance(&w->lie, 700))
+            memcpy(cert->sigs[i], sig, sizeof(sig));
+}
+
+/* A real certificate of its own chain, bent; or one made up. */
+static struct packet *forged(struct world *w, struct process *p)
+{
+    static struct slk_msg msg;
+    static struct slk_cert cert;
+    const struct disk *d = &p->disk;
+    uint64_t height = d->height == 0 ? 0 : random_between(&w->lie, 1, d->height);
+    const struct blob *blob = w->blobs[random_below(&w->lie, w->blobs_n)];
+
+    memset(&msg, 0, sizeof(msg));
+    memset(&cert, 0, sizeof(cert));
+    if (height > 0)
+        slk_cert_copy(&cert, d->final[height]);
+    switch (random_below(&w->lie, 4)) {
+    case 0: /* of another height */
+        cert.height = d->height + 1;
+        break;
+    case 1: /* for another block */
+        cert.hash = blob->hash;
+        break;
+    case 2: /* one signature too few, one bit too many */
+        cert.signers |= random_bits(&w->lie) & 0xff;
+        break;
+    default:
+        cert.hash = blob->hash;
+        cert.height = d->height + 1;
+        break;
+    }
+    cert.kind = random_chance(&w->lie, 500) ? SLK_VOTE_FINALIZE : SLK_VOTE_NOTARIZE;
+    if (cert.view == 0 || random_chance(&w->lie, 300)) {
+        cert.view = 1 + (uint32_t)random_below(&w->lie, 3);
+        forge_cert(w, p, &cert);
+    }
+    msg.kind = cert.kind == SLK_VOTE_FINALIZE ? SLK_MSG_COMMIT : SLK_MSG_CERT;
+    msg.height = cert.height;
+    msg.header = slk_span_of(blob->header, sizeof(blob->header));
+    msg.hash = blob->hash;
+    msg.certs[msg.certs_n++] = &cert;
+    return slk_bits_n(cert.signers) > SLK_CHARTER_VOTING_MAX ? NULL : packet_new(&msg);
+}
+
 /* Every now and then: an old message of anybody, or noise. */
 void liar_event(struct world *w, struct process *p, const struct event *event)
 {
@@ -230,6 +313,14 @@ void liar_event(struct world *w, struct process *p, const struct event *event)
         return;
     if (lies(p, LIE_REPLAY) && p->kept_n > 0)
         world_post(w, p, to, p->kept[random_below(&w->lie, p->kept_n)], 0);
+    if (lies(p, LIE_FORGE) && w->blobs_n > 0) {
+        struct packet *packet = forged(w, p);
+
+        if (packet != NULL) {
+            world_post(w, p, to, packet, 0);
+            packet_drop(packet);
+        }
+    }
     if (lies(p, LIE_GARBAGE)) {
         struct packet *packet = noise(w);
 

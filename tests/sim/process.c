@@ -98,7 +98,7 @@ static void serve(struct world *w, struct process *p, const struct slk_bft_effec
         if (blob != NULL)
             msg.body = slk_span_of(blob->body, blob->body_n);
     }
-    if (blob == NULL)
+    if (blob == NULL || (p->lies & LIE_HOARD) != 0)
         return;
     msg.header = slk_span_of(blob->header, sizeof(blob->header));
     packet = packet_new(&msg);
@@ -138,7 +138,10 @@ static void alarm(struct world *w, struct process *p, enum slk_bft_alarm alarm)
     static const char *const names[] = {"?", "AMNESIA", "DIVERGED", "FORK", "CLOCK", "VIEWS"};
 
     w->alarms_n++;
+    p->is_halted |= alarm == SLK_ALARM_AMNESIA || alarm == SLK_ALARM_FORK || alarm == SLK_ALARM_DIVERGED;
     world_trace(w, "process %u raises %s", p->index, names[alarm]);
+    if (w->swarm.is_beyond && alarm != SLK_ALARM_AMNESIA)
+        return;
     if (w->script != NULL && (w->script->expected[p->index] >> alarm & 1) != 0)
         return;
     if (process_honest(p) && alarm != SLK_ALARM_CLOCK)
@@ -257,6 +260,8 @@ static void sign(struct world *w, struct process *p, const struct slk_statement 
         disk_image(p, w->image);
     world_trace(w, "process %u signs %s (%llu, %u) %02x%02x", p->index, names[s->kind],
         (unsigned long long)s->height, s->view, s->hash.b[0], s->hash.b[1]);
+    if (p->is_halted)
+        oracle_fail(w->oracle, "process %u signs after it said that it would not", p->index);
     (void)oracle_signed(w->oracle, p->member, bytes, process_honest(p) ? w->image : NULL);
     world_sign(w, p->member, bytes, vote.sig);
     if (w->script != NULL && w->script->signs != NULL && w->script->signs(w, p, s))
@@ -332,6 +337,7 @@ void process_start(struct world *w, struct process *p)
     p->boot++;
     p->is_up = true;
     p->is_doomed = false;
+    p->is_halted = p->disk.muted;
     p->wake_us = UINT64_MAX;
     p->bodies_n = p->bodies_next = p->signs_n = 0;
     for (size_t i = 0; i < p->disk.blobs_n; i++)
@@ -371,6 +377,50 @@ void process_doom(struct world *w, struct process *p)
     p->is_doomed = w->is_somebody_doomed = true;
 }
 
+/* Enough signatures, each of them good? Told without the core. */
+static bool is_final(const struct world *w, const struct slk_cert *cert)
+{
+    static struct slk_council council;
+    struct slk_statement s = {
+        .kind = SLK_VOTE_FINALIZE, .height = cert->height, .view = cert->view, .hash = cert->hash};
+    uint8_t bytes[SLK_VOTE_BYTES], sig[SLK_SIGNATURE_SIZE];
+    size_t n = 0;
+
+    if (cert->kind != SLK_VOTE_FINALIZE)
+        return false;
+    world_council(w, cert->height, &council);
+    slk_statement_bytes(bytes, &council, &s);
+    for (unsigned i = 0; i < world_size(w, cert->height); i++) {
+        if ((cert->signers >> i & 1) == 0)
+            continue;
+        world_sign(w, world_member(w, cert->height, i), bytes, sig);
+        if (memcmp(sig, cert->sigs[n++], sizeof(sig)) != 0)
+            return false;
+    }
+    return n >= w->q && slk_bits_n(cert->signers) == n;
+}
+
+/* Two final blocks of its last height: who saw both says so, and signs nothing any more. */
+static void must_halt(struct world *w, const struct process *p, const struct slk_msg *msg)
+{
+    struct slk_bft_view_of look;
+
+    if (!process_honest(p) || p->core == NULL || (msg->kind != SLK_MSG_COMMIT && msg->kind != SLK_MSG_CERT))
+        return;
+    slk_bft_look(p->core, &look);
+    for (size_t i = 0; i < msg->certs_n; i++) {
+        const struct slk_cert *cert = msg->certs[i];
+
+        if (cert->height != p->disk.height || cert->height == 0 || !is_final(w, cert) ||
+            slk_hash_equal(&cert->hash, &p->disk.chain[cert->height]->hash))
+            continue;
+        w->forks_n++;
+        if (!look.muted)
+            oracle_fail(w->oracle, "process %u saw two final blocks of height %llu and goes on", p->index,
+                (unsigned long long)cert->height);
+    }
+}
+
 static void hear(struct world *w, struct process *p, const struct event *event)
 {
     static struct slk_msg msg;
@@ -387,6 +437,8 @@ static void hear(struct world *w, struct process *p, const struct event *event)
     if ((p->lies & ~(unsigned)LIE_CORRECT) != 0 && !liar_hears(w, p, event, &msg))
         return;
     feed(w, p, &in);
+    if (w->swarm.is_beyond)
+        must_halt(w, p, &msg);
 }
 
 static void disk_event(struct world *w, struct process *p)
@@ -398,6 +450,8 @@ static void disk_event(struct world *w, struct process *p)
         process_doom(w, p);
         return;
     }
+    if (faults_disk_fails(w, p))
+        return;
     disk_done(w, p);
     for (; t != NULL; t = t->next) {
         struct slk_bft_input in = {.kind = SLK_IN_PERSISTED, .seq = t->seq};

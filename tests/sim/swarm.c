@@ -32,14 +32,98 @@ static void pick_liars(struct swarm *out, struct random *r)
     }
 }
 
+static void pick_more_lies(struct swarm *out, struct random *r)
+{
+    static const unsigned lies[] = {LIE_FORGE, LIE_HOARD, LIE_CLAIM, LIE_DRIP, LIE_CENSOR, LIE_BACKUP};
+
+    for (unsigned i = 0; i < out->n; i++) {
+        unsigned lie = lies[random_below(r, sizeof(lies) / sizeof(lies[0]))];
+
+        if (out->lies[i] == 0 || (out->lies[i] & LIE_TWIN) != 0 || !random_chance(r, 400))
+            continue;
+        out->lies[i] = lie == LIE_BACKUP ? lie : out->lies[i] | lie;
+    }
+}
+
+/* More than may lie, and on purpose. */
+static void go_beyond(struct swarm *out, struct random *r)
+{
+    unsigned f = (out->n - 1) / 3, left = f + 1 + (unsigned)random_below(r, f + 1);
+
+    out->is_beyond = true;
+    out->liars = left;
+    out->epoch = 0;
+    memset(out->lies, 0, sizeof(out->lies));
+    for (unsigned i = 0; i < out->n && left > 0; i++)
+        if (random_below(r, out->n - i) < left) {
+            left--;
+            out->lies[i] = LIE_EQUIVOCATE | LIE_RANDOM;
+        }
+}
+
+static const uint64_t minute_us = 60000 * MS;
+
+/* Lines that are down for hours; not much else happens meanwhile. */
+static void apart_for_hours(struct swarm *out, struct random *r)
+{
+    out->apart_us = random_between(r, 20, 180) * minute_us;
+    out->safety_us = out->apart_us + minute_us;
+    out->partitions = 2;
+    out->crashes = out->cuts = out->pauses = out->clocks = out->errors = out->fulls = out->storms = 0;
+    out->submissions = 1;
+}
+
+static void be_quiet(struct swarm *out, struct random *r)
+{
+    memset(out->lies, 0, sizeof(out->lies));
+    out->liars = 0;
+    out->quiet_us = random_between(r, 20, 360) * minute_us;
+}
+
+/* What came later than the first seeds: from a stream of its own, so that they keep what they had. */
+static void pick_more(struct swarm *out, struct random *r)
+{
+    enum { SMALL = 7 };
+
+    out->errors = sometimes(r, 250, 15);
+    out->fulls = sometimes(r, 150, 8);
+    out->storms = sometimes(r, 100, 6);
+    out->clogs = sometimes(r, 200, 60);
+    out->one_way = sometimes(r, 200, 500);
+    out->slow_disks = random_chance(r, 150) ? 1u << random_below(r, out->n < 32 ? out->n : 32) : 0;
+    out->late = random_chance(r, 150) ? 1 + (unsigned)random_below(r, (out->n + 2) / 3) : 0;
+    out->rivals = sometimes(r, 200, 300);
+    out->apart_us = 5000 * MS;
+    pick_more_lies(out, r);
+    if (random_chance(r, 15) && out->n <= SMALL)
+        apart_for_hours(out, r);
+    else if (random_chance(r, 20) && out->n <= SMALL)
+        be_quiet(out, r);
+    else if (random_chance(r, 30) && out->n >= 4)
+        go_beyond(out, r);
+}
+
+static void spare_large_ones(struct swarm *out)
+{
+    enum { LARGE = 20 };
+
+    if (out->n < LARGE)
+        return;
+    out->safety_us /= 4;
+    out->liveness_heights = 5;
+    out->storms = 0;
+}
+
 void swarm_of(struct swarm *out, uint64_t seed, unsigned n)
 {
     static const uint16_t deltas[] = {50, 100, 100, 400};
-    struct random r = random_new(seed, 0);
+    struct random r = random_new(seed, 0), more = random_new(seed, 10);
 
     memset(out, 0, sizeof(*out));
     out->seed = seed;
     out->n = members_of(&r);
+    if (random_chance(&more, 1))
+        out->n = MEMBERS_MAX;
     if (n > 0)
         out->n = n;
     pick_liars(out, &r);
@@ -66,6 +150,25 @@ void swarm_of(struct swarm *out, uint64_t seed, unsigned n)
         else if (out->lies[i] != 0)
             left--;
     }
+    pick_more(out, &more);
+    spare_large_ones(out);
+}
+
+unsigned *swarm_knob(struct swarm *s, unsigned i, const char **name)
+{
+    struct knob {
+        const char *name;
+        unsigned *value;
+    } knobs[] = {{"crashes", &s->crashes}, {"cuts", &s->cuts}, {"partitions", &s->partitions},
+        {"pauses", &s->pauses}, {"clocks", &s->clocks}, {"loss", &s->loss}, {"duplicate", &s->duplicate},
+        {"errors", &s->errors}, {"fulls", &s->fulls}, {"storms", &s->storms}, {"clogs", &s->clogs},
+        {"one_way", &s->one_way}, {"slow_disks", &s->slow_disks}, {"late", &s->late}, {"rivals", &s->rivals},
+        {"epoch", &s->epoch}};
+
+    if (i >= sizeof(knobs) / sizeof(knobs[0]))
+        return NULL;
+    *name = knobs[i].name;
+    return knobs[i].value;
 }
 
 void swarm_good(struct swarm *out)
@@ -82,6 +185,9 @@ void swarm_good(struct swarm *out)
 
 void swarm_print(const struct swarm *s)
 {
+    struct swarm copy = *s;
+    const char *name;
+
     printf("# n %u, liars %u (", s->n, s->liars);
     for (unsigned i = 0; i < s->n; i++)
         if (s->lies[i] != 0)
@@ -90,9 +196,11 @@ void swarm_print(const struct swarm *s)
         (unsigned long long)s->delta_ms, s->loss, s->duplicate, (unsigned long long)s->delay_us,
         (unsigned long long)s->spread_us, (unsigned long long)s->disk_us,
         (unsigned long long)s->disk_spread_us);
-    printf("# charters change every %u heights\n", s->epoch);
-    printf("# per 100 s: crashes %u, cuts %u, partitions %u, pauses %u, clocks %u; %u submissions per 10 s; "
-           "%llu s\n",
-        s->crashes, s->cuts, s->partitions, s->pauses, s->clocks, s->submissions,
-        (unsigned long long)(s->safety_us / (1000 * MS)));
+    printf("# on:");
+    for (unsigned i = 0; swarm_knob(&copy, i, &name) != NULL; i++)
+        if (*swarm_knob(&copy, i, &name) > 0)
+            printf(" %s %u", name, *swarm_knob(&copy, i, &name));
+    printf("; %u submissions per 10 s; %llu s, apart for %llu s, quiet for %llu s%s\n", s->submissions,
+        (unsigned long long)(s->safety_us / (1000 * MS)), (unsigned long long)(s->apart_us / (1000 * MS)),
+        (unsigned long long)(s->quiet_us / (1000 * MS)), s->is_beyond ? ", more than f lie" : "");
 }

@@ -157,6 +157,8 @@ static void deliver(struct world *w, const struct process *from, const struct pr
         .kind = EVENT_PACKET, .process = to->index, .from = from->member, .u.packet = packet};
     uint64_t delay = w->swarm.delay_us + (w->is_live ? 0 : random_exponential(&w->net, w->swarm.spread_us));
 
+    if (!w->is_live && w->clogged_until[from->member][to->member] > w->now_us)
+        delay += w->clogged_until[from->member][to->member] - w->now_us;
     packet->refs++;
     world_at(w, w->now_us + delay + extra_us, &event);
 }
@@ -184,6 +186,7 @@ void world_post(
 {
     w->packets_n++;
     w->bytes_n += packet->size;
+    w->words_n += process_honest(from) && packet->kind != SLK_MSG_STATUS;
     if (process_honest(from))
         budget(w, from, packet->kind == SLK_MSG_VOTE);
     if (to->is_frozen || from->is_frozen ||
@@ -193,7 +196,8 @@ void world_post(
         deliver(w, from, to, packet, extra_us);
         return;
     }
-    if (w->blocked[from->member][to->member] || random_chance(&w->net, w->swarm.loss))
+    if (w->blocked[from->member][to->member] ||
+        random_chance(&w->net, w->swarm.loss + w->one_way[from->member][to->member]))
         return;
     deliver(w, from, to, packet, extra_us);
     if (random_chance(&w->net, w->swarm.duplicate))
@@ -386,6 +390,8 @@ void world_init(struct world *w, const struct swarm *swarm)
         w->secrets[i][1] = random_bits(&keys);
     }
     oracle_reset(w->oracle, w->n, swarm->epoch);
+    if (swarm->is_beyond)
+        oracle_beyond(w->oracle);
     w->genesis = ledger_genesis(w);
     for (unsigned i = 0; i < w->n; i++)
         make_process(w, i);
@@ -444,6 +450,11 @@ static void happen(struct world *w, const struct event *event)
     case EVENT_CLOCK:
     case EVENT_SUBMIT:
     case EVENT_GOSSIP:
+    case EVENT_BREAK:
+    case EVENT_STORM:
+    case EVENT_STOP:
+    case EVENT_BACKUP:
+    case EVENT_CLOG:
         faults_event(w, event);
         break;
     }
@@ -478,7 +489,8 @@ bool world_step(struct world *w)
 void world_run(struct world *w)
 {
     for (unsigned i = 0; i < w->processes_n; i++)
-        process_start(w, w->processes[i]);
+        if (!faults_late(w, w->processes[i]))
+            process_start(w, w->processes[i]);
     faults_plan(w);
     while (!w->is_over && oracle_verdict(w->oracle) == NULL && w->steps < w->until && world_step(w))
         if (w->is_live)

@@ -4,6 +4,8 @@
  *   swarm.c     from a seed to a configuration
  *   world.c     queue, lines, packets, signatures
  *   faults.c    partitions, crashes, power cuts, pauses; the end of the bad times
+ *   faults_disk.c  failing and full disks, backups that are restored, crash storms
+ *   quiet.c     hours without work, and what follows them (I16)
  *   process.c   one node: the production core and the driver around it
  *   disk.c      its store: transactions, latency, what a crash leaves
  *   ledger.c    a stand-in ledger: blocks are lists of submission numbers
@@ -37,6 +39,10 @@ enum lie {
     LIE_RANDOM = 1 << 8,  /* signs anything it heard of */
     LIE_BACKUP = 1 << 9,  /* a correct process that lost what it wrote */
     LIE_CENSOR = 1 << 10, /* leaves every third submission out of its blocks */
+    LIE_FORGE = 1 << 11,  /* COMMITs and certificates that nobody signed */
+    LIE_HOARD = 1 << 12,  /* shows nobody a certificate or a body */
+    LIE_CLAIM = 1 << 13,  /* its STATUS says that it is far ahead and holds everything */
+    LIE_DRIP = 1 << 14,   /* everything just before its time is up */
     LIE_CORRECT = LIE_TWIN | LIE_BACKUP
 };
 
@@ -55,10 +61,21 @@ struct swarm {
     unsigned submissions; /* per 10 s */
     unsigned liveness_heights;
     unsigned epoch; /* heights between charter changes; 0: none */
+    /* Mean per 100 s, per process where that makes sense. */
+    unsigned errors, fulls, storms, clogs;
+    uint64_t apart_us;   /* mean length of a partition */
+    unsigned one_way;    /* per mille: most that one direction of a line loses besides */
+    unsigned slow_disks; /* 1 << member, of the first 32: fifty times as slow */
+    unsigned late;       /* this many of the last members start later, with nothing */
+    unsigned rivals;     /* per mille of submissions that exclude the one before */
+    uint64_t quiet_us;   /* after the recovery: nothing to do for so long */
+    bool is_beyond;      /* more than f lie: safety may break */
 };
 void swarm_of(struct swarm *out, uint64_t seed, unsigned n);
 void swarm_good(struct swarm *out); /* four honest members, 10 ms lines, 2 ms disks, nothing goes wrong */
 void swarm_print(const struct swarm *swarm);
+/* The i-th class of faults, to be switched off with 0; NULL when there are no more. */
+unsigned *swarm_knob(struct swarm *swarm, unsigned i, const char **name);
 
 /* A block, held once for everybody; never changed. */
 struct blob {
@@ -96,7 +113,12 @@ enum event_kind {
     EVENT_GOSSIP,
     EVENT_POOL,
     EVENT_LEDGER, /* the ledger's own */
-    EVENT_LIE
+    EVENT_LIE,
+    EVENT_BREAK,
+    EVENT_STORM,
+    EVENT_STOP,
+    EVENT_BACKUP,
+    EVENT_CLOG
 };
 struct event {
     uint64_t at_us, seq;
@@ -187,7 +209,11 @@ struct process {
     size_t signs_n;
     struct slk_statement signs[SLK_BFT_EFFECTS];
     uint64_t sent_window_us, sent_votes_n, sent_others_n;
+    bool is_halted;         /* it has said that it signs nothing more */
+    bool is_disk_broken;    /* the next transaction fails */
+    uint64_t full_until_us; /* all do */
     /* liars */
+    struct disk *backup;
     struct packet *kept[16];
     unsigned kept_n;
 };
@@ -207,6 +233,11 @@ struct world {
     unsigned n, q, f, processes_n;
     struct process *processes[PROCESSES_MAX];
     bool blocked[MEMBERS_MAX][MEMBERS_MAX];
+    uint16_t one_way[MEMBERS_MAX][MEMBERS_MAX];       /* lost besides, per mille */
+    uint64_t clogged_until[MEMBERS_MAX][MEMBERS_MAX]; /* until then all is late */
+    enum { QUIET_NOT, QUIET_SETTLING, QUIET_NOW, QUIET_OVER } quiet;
+    uint64_t quiet_until_us, quiet_height, quiet_words,
+        words_n; /* words: all that honest ones send but STATUS */
     unsigned submissions_n;
     uint16_t rival[SUBMISSIONS_MAX]; /* 1 + the one that may not be included with it; 0: none */
     uint64_t injected_at[SUBMISSIONS_MAX];
@@ -222,7 +253,7 @@ struct world {
     struct chunk *arena;
     uint64_t live_from, live_height, live_until_us, finished_us;
     uint64_t built_us, committed_n, final_us, final_n; /* from building a block to its commit at everybody */
-    uint64_t packets_n, bytes_n, evidence_n, alarms_n, refused_n, views_n, checks_n;
+    uint64_t packets_n, bytes_n, evidence_n, alarms_n, refused_n, views_n, checks_n, forks_n;
 };
 
 /* world.c */
@@ -258,6 +289,17 @@ void faults_plan(struct world *w);
 void faults_event(struct world *w, const struct event *event);
 void faults_end(struct world *w); /* heals a random quorum of honest members, freezes the rest */
 bool faults_judge(struct world *w);
+bool faults_late(const struct world *w, const struct process *p); /* does not start with the others */
+void faults_start_later(struct world *w, const struct process *p, uint64_t in_us);
+
+/* faults_disk.c */
+void faults_disk_event(struct world *w, const struct event *event);
+/* Does what is in flight fail? Then the process is doomed. */
+bool faults_disk_fails(struct world *w, struct process *p);
+
+/* quiet.c */
+bool quiet_judge(
+    struct world *w); /* true when it was quiet for long enough, and one event after it final in time */
 
 /* process.c */
 void process_start(struct world *w, struct process *p);
