@@ -10,6 +10,13 @@
 #include "ledger/core/index_set.h"
 #include "ledger/verify/record.h"
 
+/* Rules that did not hold from the beginning: X(name, version of the rules it begins with), the version being the charter's
+ * `rules`. A charter change raises it, and events before its activation are judged as they were: README.md, "How to change a
+ * rule". None yet; SLK_RULES_NEWEST (charter.h) is the highest version here. */
+#ifndef SLK_RULES_SINCE
+#define SLK_RULES_SINCE(X)
+#endif
+
 struct slk_rules_context {
     const struct slk_charter *charter;
     const struct slk_issuer *issuer;
