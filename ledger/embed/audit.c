@@ -149,44 +149,96 @@ static enum slk_err compare_tip(struct audit *a)
     return SLK_OK;
 }
 
+/* One of the chain's charters by its hash. SLK_E_NOT_FOUND: none is. */
+static enum slk_err find_charter(struct audit *a, const struct slk_hash *hash, struct slk_charter *out)
+{
+    enum slk_err err = SLK_OK;
+
+    *out = *a->charter;
+    for (size_t i = 0; err == SLK_OK && !slk_hash_equal(&out->hash, hash); i++) {
+        struct slk_span bytes;
+        struct slk_entry entry;
+        uint64_t height;
+
+        err = slk_view_change(a->view, i, &height, &bytes);
+        if (err == SLK_OK && (slk_entry_parse(&entry, bytes) != SLK_OK || slk_charter_parse(out, entry.charter) != SLK_OK))
+            err = SLK_E_CORRUPT;
+    }
+    return err;
+}
+
+/* Is the note signed as the policy of this charter asks? */
+static enum slk_err check_note(
+    struct audit *a, const struct slk_hash *charter_hash, const struct slk_note *note, const struct slk_checkpoint *checkpoint)
+{
+    struct slk_verify_options options = {.now_s = UINT64_MAX / 2};
+    struct slk_charter *charter = malloc(sizeof(*charter));
+    struct slk_policy_verdict verdict;
+    struct slk_policy *policy = NULL;
+    size_t cap = 1u << 17;
+    char *text = malloc(cap);
+    enum slk_err err = charter != NULL && text != NULL ? find_charter(a, charter_hash, charter) : SLK_E_NOMEM;
+
+    if (err == SLK_OK)
+        err = slk_policy_new(&policy, text, slk_charter_policy(text, cap, charter), a->fault);
+    if (err == SLK_OK)
+        err = slk_policy_check(&verdict, policy, note, checkpoint, &options);
+    slk_policy_free(policy);
+    free(charter);
+    free(text);
+    return err;
+}
+
+/* By members of the charter that governed the last block under the checkpoint, or of the one that governs the next. */
+static enum slk_err check_signers(struct audit *a, const struct slk_note *note, const struct slk_checkpoint *checkpoint)
+{
+    struct slk_block_header header;
+    struct slk_view_block block;
+    uint64_t height;
+    enum slk_err err = slk_view_height_of(a->view, checkpoint->head.tree_size - 1, &height);
+
+    if (err == SLK_OK)
+        err = slk_view_block(a->view, height, &block);
+    if (err == SLK_OK)
+        err = slk_block_header_parse(&header, block.header);
+    if (err != SLK_OK)
+        return slk_ledger_fail(a->fault, SLK_E_CORRUPT, "the signed checkpoint is not of this log");
+    err = check_note(a, &header.charter_hash, note, checkpoint);
+    if (err == SLK_OK || slk_hash_equal(&header.charter_hash, &header.next_charter_hash))
+        return err;
+    a->fault->text[0] = '\0';
+    return check_note(a, &header.next_charter_hash, note, checkpoint);
+}
+
 /* The checkpoint, if there is one, must satisfy the policy that follows from the charter and be of this log. */
 static enum slk_err check_checkpoint(struct audit *a)
 {
-    struct slk_verify_options options = {.now_s = UINT64_MAX / 2};
-    struct slk_policy_verdict verdict;
     struct slk_checkpoint checkpoint;
-    struct slk_policy *policy = NULL;
     struct slk_tree_head head;
     struct slk_hash root;
     struct slk_note *note = NULL;
     struct slk_span bytes;
-    size_t cap = 1u << 17;
-    char *text = malloc(cap);
     enum slk_err err = slk_view_checkpoint(a->view, &head, &bytes);
 
+    if (err == SLK_E_NOT_FOUND)
+        return SLK_OK;
     note = malloc(sizeof(*note));
-    if (err != SLK_OK || text == NULL || note == NULL) {
-        free(text);
-        free(note);
-        return err == SLK_E_NOT_FOUND ? SLK_OK : slk_ledger_fail(a->fault, err != SLK_OK ? err : SLK_E_NOMEM, NULL);
-    }
-    err = slk_policy_new(&policy, text, slk_charter_policy(text, cap, a->charter), a->fault);
+    if (err == SLK_OK && note == NULL)
+        err = SLK_E_NOMEM;
     if (err == SLK_OK)
         err = slk_note_parse(note, (const char *)bytes.at, bytes.size);
     if (err == SLK_OK)
         err = slk_checkpoint_parse(&checkpoint, note->text);
-    if (err == SLK_OK)
-        err = slk_policy_check(&verdict, policy, note, &checkpoint, &options);
     if (err == SLK_OK && (checkpoint.head.tree_size != head.tree_size || !slk_hash_equal(&checkpoint.head.root_hash, &head.root_hash)))
         err = slk_ledger_fail(a->fault, SLK_E_CORRUPT, "the signed checkpoint is filed under another size or root than its own");
-    if (err == SLK_OK && (checkpoint.head.tree_size > a->machine.tip.log_size ||
+    if (err == SLK_OK && (checkpoint.head.tree_size == 0 || checkpoint.head.tree_size > a->machine.tip.log_size ||
             slk_log_root_at(&root, checkpoint.head.tree_size, slk_view_tile, a->view) != SLK_OK ||
             !slk_hash_equal(&root, &checkpoint.head.root_hash)))
         err = slk_ledger_fail(a->fault, SLK_E_CORRUPT, "the signed checkpoint is not of this log");
+    if (err == SLK_OK)
+        err = check_signers(a, note, &checkpoint);
     if (err != SLK_OK && a->fault->text[0] == '\0')
         snprintf(a->fault->text, sizeof(a->fault->text), "the signed checkpoint: %s", slk_err_text(err));
-    slk_policy_free(policy);
-    free(text);
     free(note);
     return err;
 }

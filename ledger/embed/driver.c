@@ -155,6 +155,10 @@ static enum slk_err commit(struct slk_driver *d, const struct slk_bft_effect *ef
     d->block = NULL;
     if (d->next != NULL)
         d->council = *d->next;
+    else if (d->place != NULL)
+        err = slk_council_of(&d->council, d->place->machine->charter, &d->place->machine->chain_id);
+    if (err != SLK_OK)
+        return err;
     answer_pool(d, false); /* before the next height begins, or it would be asked for a block at once */
     a = answer(d, SLK_IN_COMMITTED);
     fill_tip(d);

@@ -61,15 +61,36 @@ static enum slk_err check_keys(const struct slk_charter *charter, const struct s
     return slk_ledger_fail(fault, SLK_E_KEY, "the log key and cosigning key are not those the charter names for one voting member");
 }
 
+static const struct slk_member *member_of(const struct slk_charter *charter, const struct slk_key *cosign_key)
+{
+    for (size_t i = 0; i < charter->members_n; i++)
+        if (memcmp(charter->members[i].cosign_key, slk_key_public(cosign_key), SLK_KEY_SIZE) == 0)
+            return &charter->members[i];
+    return NULL;
+}
+
+/* A checkpoint is signed by members of the charter that governs the next block, or of the one that governed the tip: where the
+ * two differ, the keys at hand may be of either. */
 static const struct slk_member *cosigner(const struct slk_ledger *ledger)
 {
-    for (size_t i = 0; i < ledger->charter->members_n; i++) {
-        const struct slk_member *m = &ledger->charter->members[i];
+    const struct slk_member *m = member_of(slk_charters_now(ledger->machine.charters), ledger->options.cosign_key);
 
-        if (memcmp(m->cosign_key, slk_key_public(ledger->options.cosign_key), SLK_KEY_SIZE) == 0)
-            return m;
+    return m != NULL ? m : member_of(slk_charters_last(ledger->machine.charters), ledger->options.cosign_key);
+}
+
+static enum slk_err check_keys_now(const struct slk_ledger *ledger, struct slk_fault *fault)
+{
+    struct slk_ledger_options signing = ledger->options;
+    enum slk_err err = check_keys(slk_charters_now(ledger->machine.charters), &signing, fault);
+    struct slk_fault ignored;
+
+    signing.vote_key = NULL; /* votes are for the next block alone */
+    if (err != SLK_OK && check_vote_key(slk_charters_now(ledger->machine.charters), ledger->options.vote_key, &ignored) == SLK_OK &&
+        check_keys(slk_charters_last(ledger->machine.charters), &signing, &ignored) == SLK_OK) {
+        fault->text[0] = '\0';
+        err = SLK_OK;
     }
-    return NULL;
+    return err;
 }
 
 static enum slk_err load_charter(struct slk_ledger *ledger, struct slk_span bytes, struct slk_fault *fault)
@@ -82,6 +103,18 @@ static enum slk_err load_charter(struct slk_ledger *ledger, struct slk_span byte
     return slk_charter_validate_genesis(ledger->charter, fault);
 }
 
+/* The charter in force, and the one that waits. */
+static enum slk_err load_charters(struct slk_ledger *ledger, struct slk_fault *fault)
+{
+    enum slk_err err = slk_charters_new(&ledger->machine.charters, ledger->charter);
+
+    if (err == SLK_OK)
+        err = slk_store_load_charters(ledger->store, ledger->machine.charters, fault);
+    if (err == SLK_OK)
+        ledger->machine.charter = slk_charters_now(ledger->machine.charters);
+    return err;
+}
+
 static enum slk_err make_machine(struct slk_ledger *ledger, struct slk_span charter_bytes, struct slk_fault *fault)
 {
     struct slk_map_options options = {.fingerprint_bits = ledger->options.fingerprint_bits};
@@ -89,10 +122,9 @@ static enum slk_err make_machine(struct slk_ledger *ledger, struct slk_span char
 
     ledger->machine.fingerprint_bits = options.fingerprint_bits;
     if (err == SLK_OK)
-        err = slk_index_set_new(&ledger->machine.indexes, ledger->charter);
+        err = slk_index_set_new(&ledger->machine.indexes, ledger->machine.charter);
     if (err != SLK_OK)
         return slk_ledger_fail(fault, err, NULL);
-    ledger->machine.charter = ledger->charter;
     slk_charter_chain_id(&ledger->machine.chain_id, charter_bytes);
     slk_log_init(&ledger->machine.log);
     return SLK_OK;
@@ -124,6 +156,7 @@ static void release(struct slk_ledger *ledger)
     slk_store_close(ledger->store);
     slk_map_free(ledger->machine.map);
     slk_index_set_free(ledger->machine.indexes);
+    slk_charters_free(ledger->machine.charters);
     slk_workers_free(ledger->workers);
     free(ledger->charter);
     free(ledger);
@@ -158,6 +191,21 @@ static enum slk_err check_sole_voter(const struct slk_charter *charter, struct s
         fault, SLK_E_READ_ONLY, "this ledger has several voting members: only their nodes together can write to it");
 }
 
+enum slk_err slk_ledger_check_voter(struct slk_ledger *ledger, struct slk_fault *fault)
+{
+    enum slk_err err;
+
+    if (ledger->machine.charter->version == ledger->voter_version)
+        return SLK_OK;
+    err = check_sole_voter(ledger->machine.charter, fault);
+    if (err == SLK_OK && check_vote_key(ledger->machine.charter, ledger->vote_key, fault) != SLK_OK)
+        err = slk_ledger_fail(fault, SLK_E_KEY,
+            "a charter with another vote key is in force: open the ledger again, with that key");
+    if (err == SLK_OK)
+        ledger->voter_version = ledger->machine.charter->version;
+    return err;
+}
+
 static enum slk_err load_signed_size(struct slk_ledger *ledger)
 {
     struct slk_tree_head head;
@@ -174,9 +222,11 @@ static enum slk_err bring_up(struct slk_ledger *ledger, struct slk_fault *fault)
     enum slk_err err = load_charter(ledger, slk_store_charter(ledger->store), fault);
 
     if (err == SLK_OK)
-        err = check_keys(ledger->charter, &ledger->options, fault);
+        err = load_charters(ledger, fault);
+    if (err == SLK_OK)
+        err = check_keys_now(ledger, fault);
     if (err == SLK_OK && !ledger->options.read_only)
-        err = check_sole_voter(ledger->charter, fault);
+        err = check_sole_voter(ledger->machine.charter, fault);
     if (err == SLK_OK)
         err = make_machine(ledger, slk_store_charter(ledger->store), fault);
     if (err == SLK_OK)
@@ -217,6 +267,7 @@ static enum slk_err open_driver(struct slk_ledger *ledger, const struct slk_key 
         err = slk_driver_open(&ledger->driver, ledger->store, &council, vote_key, &place, fault);
     if (err != SLK_OK)
         return err;
+    ledger->vote_key = vote_key;
     ledger->origin_view = slk_driver_view(ledger->driver);
     ledger->stopped = slk_driver_check(ledger->driver, &ledger->stopped_fault);
     err = slk_source_renew(&ledger->source);
@@ -337,7 +388,7 @@ enum slk_err slk_ledger_init(const char *dir, struct slk_span charter, const str
 
 static enum slk_err write_note(struct slk_ledger *ledger, struct slk_writer *w)
 {
-    const struct slk_charter *charter = ledger->charter;
+    const struct slk_charter *charter = ledger->charter; /* for its origin, which never changes */
     const struct slk_member *member = cosigner(ledger);
     size_t origin_size = strlen(charter->origin), message_size;
     uint8_t blob[SLK_NOTE_BLOB_MAX], message[SLK_CHECKPOINT_TEXT_MAX + 64];
@@ -346,7 +397,8 @@ static enum slk_err write_note(struct slk_ledger *ledger, struct slk_writer *w)
     struct slk_span text;
     uint64_t time_s = now_ms(ledger) / 1000;
 
-    assert(member != NULL);
+    if (member == NULL)
+        return SLK_E_KEY; /* its charter has ended while the ledger was open */
     checkpoint.head.tree_size = ledger->machine.tip.log_size;
     checkpoint.head.root_hash = ledger->machine.tip.log_root;
     w->size = slk_checkpoint_format((char *)w->at, &checkpoint);
@@ -422,7 +474,12 @@ void slk_ledger_close(struct slk_ledger *ledger)
 
 const struct slk_charter *slk_ledger_charter(const struct slk_ledger *ledger)
 {
-    return ledger->charter;
+    return ledger->machine.charter;
+}
+
+const struct slk_charter *slk_ledger_pending(const struct slk_ledger *ledger, uint64_t *activation)
+{
+    return slk_charters_pending(ledger->machine.charters, activation);
 }
 
 const struct slk_hash *slk_ledger_chain_id(const struct slk_ledger *ledger)

@@ -40,7 +40,10 @@ SLK_MUST_CHECK enum slk_err slk_ledger_open(struct slk_ledger **out, const char 
 /* Writes what is pending (a snapshot when the tail is long) and closes. NULL is fine. */
 void slk_ledger_close(struct slk_ledger *ledger);
 
+/* In force for the next block; holds until a block is pushed. */
 const struct slk_charter *slk_ledger_charter(const struct slk_ledger *ledger);
+/* The one that waits, and the height from which it governs; NULL when none does. */
+const struct slk_charter *slk_ledger_pending(const struct slk_ledger *ledger, uint64_t *activation);
 const struct slk_hash *slk_ledger_chain_id(const struct slk_ledger *ledger);
 const struct slk_tip *slk_ledger_tip(const struct slk_ledger *ledger);
 struct slk_store *slk_ledger_store(struct slk_ledger *ledger);
@@ -63,7 +66,7 @@ struct slk_result {
 SLK_MUST_CHECK enum slk_err slk_ledger_vote_with(
     struct slk_ledger *ledger, const struct slk_key *vote_key, struct slk_fault *fault);
 /* SLK_OK: this ledger can be submitted to; else why not: opened for reading, no vote key, a member that stopped signing. */
-SLK_MUST_CHECK enum slk_err slk_ledger_may_submit(const struct slk_ledger *ledger, struct slk_fault *fault);
+SLK_MUST_CHECK enum slk_err slk_ledger_may_submit(struct slk_ledger *ledger, struct slk_fault *fault);
 /* Submits `n` Submission byte strings; returns when every one of them has its result and every accepted one is on
  * disk. Blocks are cut as the limits ask. A submission submitted before is DUPLICATE with its positions.
  * results[i].verdict.events is NULL here: each event's own verdict comes through slk_ledger_push.
@@ -81,6 +84,12 @@ SLK_MUST_CHECK enum slk_err slk_ledger_push(struct slk_ledger *ledger, struct sl
 /* Ends the block here: what was pushed so far goes into it (with the clock's time), without waiting for the disk. */
 SLK_MUST_CHECK enum slk_err slk_ledger_cut(struct slk_ledger *ledger, struct slk_fault *fault);
 SLK_MUST_CHECK enum slk_err slk_ledger_flush(struct slk_ledger *ledger, struct slk_fault *fault);
+
+/* A charter change in a block of its own (ledger/core/change.h), after everything that was pushed; signed as by
+ * slk_ledger_flush. From the activation on another charter governs; where its keys are others, the ledger must be opened
+ * again with them. SLK_E_REFUSED: *rule and the fault say why, and nothing was written. `entry` is needed during the call. */
+SLK_MUST_CHECK enum slk_err slk_ledger_change(struct slk_ledger *ledger, struct slk_span entry, enum slk_change_rule *rule,
+    uint64_t *height, struct slk_fault *fault);
 
 /* Commits what was pushed, signs (log key and cosigning key) the tip with the time of the clock and stores the checkpoint;
  * also when the tip is signed already: that is how a proof becomes fresh. */

@@ -33,6 +33,7 @@ struct slk_batch {
     size_t verdicts_cap;
     enum slk_rule *rules; /* one per event */
     size_t rules_cap;
+    struct slk_span change; /* a charter change for the front of the block; empty: none */
     struct slk_block block;
     bool built; /* there is a block to commit (else every submission was refused) */
 };
@@ -44,6 +45,7 @@ struct slk_committer {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     const struct slk_block *block; /* handed over; NULL when it is done */
+    struct slk_council next;       /* who decides the height after it */
     bool stop;
     enum slk_err err;
     struct slk_fault fault;
@@ -52,9 +54,11 @@ struct slk_committer {
 struct slk_ledger {
     struct slk_ledger_options options;
     struct slk_store *store;
-    struct slk_charter *charter;
+    struct slk_charter *charter; /* the genesis charter; in force is machine.charter */
     struct slk_machine machine;
     struct slk_driver *driver; /* the committing thread's while it runs; NULL: no vote key, or read only */
+    const struct slk_key *vote_key;       /* the driver's */
+    uint64_t voter_version; /* of the charter that was found to name that key as its only voter; 0: look */
     uint32_t origin_view;      /* in which the next block is fresh */
     struct slk_workers *workers;
     struct slk_source source;
@@ -84,6 +88,8 @@ SLK_MUST_CHECK enum slk_err slk_committer_start(struct slk_ledger *ledger);
 void slk_committer_stop(struct slk_ledger *ledger);
 uint64_t slk_ledger_snapshot_interval(const struct slk_ledger *ledger); /* events from one snapshot to the next */
 void slk_batch_free(struct slk_batch *batch);
+/* May a block be decided here under the charter in force? SLK_E_READ_ONLY: others vote, too; SLK_E_KEY: another key does. */
+SLK_MUST_CHECK enum slk_err slk_ledger_check_voter(struct slk_ledger *ledger, struct slk_fault *fault);
 /* Signs the tip, which must be on disk. */
 SLK_MUST_CHECK enum slk_err slk_ledger_sign_tip(struct slk_ledger *ledger, struct slk_fault *fault);
 /* Commits everything and delivers the answers; signs nothing. */

@@ -23,7 +23,7 @@ static void *commit_main(void *arg)
         if (c->block == NULL)
             break;
         pthread_mutex_unlock(&c->lock);
-        c->err = slk_driver_decide(ledger->driver, c->block, NULL, &c->fault);
+        c->err = slk_driver_decide(ledger->driver, c->block, &c->next, &c->fault);
         pthread_mutex_lock(&c->lock);
         c->block = NULL;
         pthread_cond_broadcast(&c->changed);
@@ -58,11 +58,12 @@ void slk_committer_stop(struct slk_ledger *ledger)
     c->started = false;
 }
 
-static void hand_over(struct slk_committer *c, const struct slk_block *block)
+static void hand_over(struct slk_committer *c, const struct slk_block *block, const struct slk_council *next)
 {
     pthread_mutex_lock(&c->lock);
     assert(c->block == NULL);
     c->err = SLK_OK;
+    c->next = *next;
     c->block = block;
     pthread_cond_broadcast(&c->changed);
     pthread_mutex_unlock(&c->lock);
@@ -251,7 +252,7 @@ static void admit_one(void *arg, size_t i)
 {
     const struct admission *a = arg;
 
-    slk_submission_admit(&a->batch->slots[i].submission, a->ledger->charter, &a->ledger->machine.chain_id);
+    slk_submission_admit(&a->batch->slots[i].submission, a->ledger->machine.charter, &a->ledger->machine.chain_id);
 }
 
 static enum slk_err prepare(struct slk_batch *batch)
@@ -297,9 +298,13 @@ static enum slk_err close_batch(struct slk_ledger *ledger, struct slk_fault *fau
 {
     struct slk_batch *batch = &ledger->batches[ledger->filling];
     struct admission admission = {.ledger = ledger, .batch = batch};
-    struct slk_block_params params = {.origin_view = ledger->origin_view, .par = slk_workers_par(ledger->workers)};
+    struct slk_block_params params = {.origin_view = ledger->origin_view, .par = slk_workers_par(ledger->workers), .change = batch->change};
+    struct slk_council next = {.n = 0};
     uint64_t now = ledger->options.clock_ms(ledger->options.clock_ctx);
-    enum slk_err err;
+    enum slk_err err = slk_ledger_check_voter(ledger, fault);
+
+    if (err != SLK_OK)
+        return err;
 
     params.time_ms = now > ledger->machine.tip.time_ms ? now : ledger->machine.tip.time_ms + 1;
     if (params.time_ms >= SLK_TIME_MS_MAX)
@@ -310,6 +315,9 @@ static enum slk_err close_batch(struct slk_ledger *ledger, struct slk_fault *fau
         err = slk_block_build(&batch->block, &ledger->machine, &ledger->source.reads, &params, batch->list, batch->verdicts,
             batch->slots_n, fault);
     batch->built = err == SLK_OK;
+    batch->change = (struct slk_span){0};
+    if (err == SLK_OK)
+        err = slk_council_of(&next, ledger->machine.charter, &ledger->machine.chain_id);
     if (err != SLK_OK && err != SLK_E_NOT_FOUND)
         return break_off(ledger, err, fault);
     err = land(ledger, batch->built ? &batch->block : NULL, fault);
@@ -319,7 +327,7 @@ static enum slk_err close_batch(struct slk_ledger *ledger, struct slk_fault *fau
     if (err != SLK_OK)
         return break_off(ledger, err, fault);
     if (batch->built) {
-        hand_over(&ledger->committer, &batch->block);
+        hand_over(&ledger->committer, &batch->block, &next);
         ledger->origin_view = 1; /* the height after it begins there */
     }
     ledger->in_flight = true;
@@ -338,7 +346,7 @@ static enum slk_err may_write(const struct slk_ledger *ledger, struct slk_fault 
     return ledger->broken;
 }
 
-enum slk_err slk_ledger_may_submit(const struct slk_ledger *ledger, struct slk_fault *fault)
+enum slk_err slk_ledger_may_submit(struct slk_ledger *ledger, struct slk_fault *fault)
 {
     enum slk_err err = may_write(ledger, fault);
 
@@ -346,9 +354,11 @@ enum slk_err slk_ledger_may_submit(const struct slk_ledger *ledger, struct slk_f
         return slk_ledger_fail(fault, SLK_E_KEY,
             "a block is voted on, also by a single member: give the vote key that the charter names (--vote-key "
             "NAME.vote.pem, made by `sillok keygen --member`)");
-    if (err == SLK_OK && ledger->stopped != SLK_OK)
+    if (err == SLK_OK && ledger->stopped != SLK_OK) {
         *fault = ledger->stopped_fault;
-    return err == SLK_OK ? ledger->stopped : err;
+        return ledger->stopped;
+    }
+    return err == SLK_OK ? slk_ledger_check_voter(ledger, fault) : err;
 }
 
 enum slk_err slk_ledger_settle(struct slk_ledger *ledger, struct slk_fault *fault)
@@ -357,7 +367,7 @@ enum slk_err slk_ledger_settle(struct slk_ledger *ledger, struct slk_fault *faul
 
     if (err != SLK_OK)
         return err;
-    if (ledger->batches[ledger->filling].slots_n > 0)
+    if (ledger->batches[ledger->filling].slots_n > 0 || ledger->batches[ledger->filling].change.size > 0)
         err = close_batch(ledger, fault);
     if (err == SLK_OK)
         err = land(ledger, NULL, fault);
@@ -385,6 +395,33 @@ enum slk_err slk_ledger_flush(struct slk_ledger *ledger, struct slk_fault *fault
     return slk_ledger_sign_tip(ledger, fault);
 }
 
+enum slk_err slk_ledger_change(struct slk_ledger *ledger, struct slk_span entry, enum slk_change_rule *rule,
+    uint64_t *height, struct slk_fault *fault)
+{
+    struct slk_batch *batch;
+    enum slk_err err = slk_ledger_may_submit(ledger, fault);
+
+    *rule = SLK_CHANGE_MALFORMED;
+    *height = 0;
+    if (err == SLK_OK)
+        err = slk_ledger_settle(ledger, fault); /* what was handed in before comes before it */
+    if (err != SLK_OK)
+        return err;
+    batch = &ledger->batches[ledger->filling];
+    batch->change = entry;
+    err = slk_ledger_settle(ledger, fault);
+    batch->change = (struct slk_span){0};
+    if (err != SLK_OK)
+        return err;
+    *rule = batch->block.change_rule;
+    if (*rule != SLK_CHANGE_OK) {
+        *fault = batch->block.change_fault;
+        return SLK_E_REFUSED;
+    }
+    *height = batch->block.header.height;
+    return slk_ledger_flush(ledger, fault);
+}
+
 /* ---- taking submissions in ---- */
 
 static size_t room_of(const struct slk_submission *submission)
@@ -398,7 +435,7 @@ static size_t room_of(const struct slk_submission *submission)
 
 static bool is_full(const struct slk_ledger *ledger, const struct slk_batch *batch, size_t events_n, size_t bytes)
 {
-    const struct slk_charter *charter = ledger->charter;
+    const struct slk_charter *charter = ledger->machine.charter;
     size_t limit = ledger->options.block_events;
 
     if (limit == 0 || limit > charter->block_events)

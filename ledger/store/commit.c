@@ -2,6 +2,8 @@
 #include "ledger/store/internal.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
 
@@ -233,6 +235,29 @@ static int put_head(struct slk_env *env, MDB_txn *txn, const struct slk_block *b
     return slk_env_put(txn, env->base[SLK_BASE_META], SLK_META_TIP, sizeof SLK_META_TIP - 1, tip, sizeof tip);
 }
 
+/* One more height at the end of the list: what a start needs to find the charter in force without reading every block. */
+static int put_change(struct slk_env *env, MDB_txn *txn, uint64_t height)
+{
+    MDB_val k = {sizeof SLK_META_CHANGES - 1, (void *)(uintptr_t)SLK_META_CHANGES}, v = {0, NULL};
+    uint8_t *list;
+    size_t size;
+    int rc = mdb_get(txn, env->base[SLK_BASE_META], &k, &v);
+
+    if (rc != 0 && rc != MDB_NOTFOUND)
+        return rc;
+    size = rc == 0 ? v.mv_size : 0;
+    list = malloc(size + sizeof(height));
+    if (list == NULL)
+        return ENOMEM;
+    if (size > 0)
+        memcpy(list, v.mv_data, size);
+    slk_put_u64(list + size, height);
+    rc = slk_env_put(txn, env->base[SLK_BASE_META], SLK_META_CHANGES, sizeof SLK_META_CHANGES - 1, list,
+        size + sizeof(height));
+    free(list);
+    return rc;
+}
+
 static int put_finality(struct slk_env *env, MDB_txn *txn, const struct slk_cert *finality)
 {
     uint8_t form[SLK_CERT_FORM_MAX];
@@ -263,6 +288,8 @@ static int write_block(struct slk_store *store, MDB_txn *txn, const void *what)
         rc = put_tiles(env, txn, d->block);
     if (rc == 0)
         rc = put_head(env, txn, d->block);
+    if (rc == 0 && d->block->has_change)
+        rc = put_change(env, txn, d->block->header.height);
     if (rc == 0)
         rc = put_finality(env, txn, d->finality);
     if (rc == 0)
@@ -280,6 +307,7 @@ static size_t room_for(const struct slk_block *block)
     n += block->entries_size + 4 * block->entries_n + SLK_ENTRIES_TAIL + page;
     n += slk_rows_size(block->rows_n) + page;
     n += groups * (SLK_GROUP_LEAVES * SLK_HASH_SIZE + page);
+    n += block->has_change ? SLK_CHANGES_MAX + page : 0;
     return n + block->tiles_n * (SLK_TILE_WIDTH * SLK_HASH_SIZE + page);
 }
 

@@ -131,7 +131,7 @@ static enum slk_err copy_value(
 }
 
 struct meta_values {
-    struct slk_span format, chain_id, charter, tip, checkpoint, stamp;
+    struct slk_span format, chain_id, charter, changes, tip, checkpoint, stamp;
 };
 
 static struct slk_span *meta_slot(struct meta_values *m, const struct slk_lmdb_cursor *c)
@@ -140,8 +140,8 @@ static struct slk_span *meta_slot(struct meta_values *m, const struct slk_lmdb_c
         const char *name;
         struct slk_span *slot;
     } all[] = {{SLK_META_FORMAT, &m->format}, {SLK_META_CHAIN_ID, &m->chain_id},
-        {SLK_META_CHARTER, &m->charter}, {SLK_META_TIP, &m->tip}, {SLK_META_CHECKPOINT, &m->checkpoint},
-        {SLK_META_STAMP, &m->stamp}};
+        {SLK_META_CHARTER, &m->charter}, {SLK_META_CHANGES, &m->changes}, {SLK_META_TIP, &m->tip},
+        {SLK_META_CHECKPOINT, &m->checkpoint}, {SLK_META_STAMP, &m->stamp}};
 
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         if (c->key_size == strlen(all[i].name) && memcmp(c->key, all[i].name, c->key_size) == 0)
@@ -253,6 +253,7 @@ static enum slk_err read_meta(struct slk_fsck *f)
     free((void *)(uintptr_t)m.chain_id.at);
     free((void *)(uintptr_t)m.stamp.at);
     f->charter_bytes = m.charter;
+    f->changes_bytes = m.changes;
     f->tip_bytes = m.tip;
     f->checkpoint = m.checkpoint;
     return err;
@@ -260,21 +261,38 @@ static enum slk_err read_meta(struct slk_fsck *f)
 
 /* ---- the checkpoint's signatures ---- */
 
-/* Every line is by a key of the charter: nobody else's is ever stored. */
-static bool line_is_good(const struct slk_fsck *f, const struct slk_note *note, size_t line)
+const struct slk_charter *slk_fsck_charter(const struct slk_fsck *f, size_t i)
 {
-    for (size_t i = 0; i < f->charter->members_n; i++) {
-        const struct slk_member *m = &f->charter->members[i];
+    if (f->charter == NULL || i == 0)
+        return f->charter;
+    return i <= f->later_n ? f->later[i - 1] : NULL;
+}
+
+static bool line_is_of(const struct slk_charter *charter, const struct slk_note *note, size_t line)
+{
+    for (size_t i = 0; i < charter->members_n; i++) {
+        const struct slk_member *m = &charter->members[i];
         struct slk_vkey key;
         uint64_t time_s;
 
-        if (slk_vkey_init(&key, f->charter->origin, SLK_SIG_ED25519, m->log_key) == SLK_OK &&
+        if (slk_vkey_init(&key, charter->origin, SLK_SIG_ED25519, m->log_key) == SLK_OK &&
             slk_note_check_sig(&time_s, note, line, &key) == SLK_OK)
             return true;
         if (slk_vkey_init(&key, m->name, SLK_SIG_COSIGNATURE_V1, m->cosign_key) == SLK_OK &&
             slk_note_check_sig(&time_s, note, line, &key) == SLK_OK)
             return true;
     }
+    return false;
+}
+
+/* Every line is by a key of a charter: nobody else's is ever stored. */
+static bool line_is_good(const struct slk_fsck *f, const struct slk_note *note, size_t line)
+{
+    const struct slk_charter *charter;
+
+    for (size_t i = 0; (charter = slk_fsck_charter(f, i)) != NULL; i++)
+        if (line_is_of(charter, note, line))
+            return true;
     return false;
 }
 
@@ -456,8 +474,12 @@ static void fsck_free(struct slk_fsck *f)
     slk_lmdb_close(&f->file);
     for (int i = 0; i < SLK_BASE_N; i++)
         free(f->base[i].places);
+    for (size_t i = 0; i < f->later_n; i++)
+        free(f->later[i]);
+    free(f->later);
     free(f->charter);
     free((void *)(uintptr_t)f->charter_bytes.at);
+    free((void *)(uintptr_t)f->changes_bytes.at);
     free((void *)(uintptr_t)f->tip_bytes.at);
     free((void *)(uintptr_t)f->checkpoint.at);
     free(f);

@@ -27,8 +27,10 @@ struct slk_fsck {
         struct slk_place *places; /* ascending keys */
     } base[SLK_BASE_N];           /* not of meta */
     struct slk_hash chain_id;
-    struct slk_charter *charter;
-    struct slk_span charter_bytes, tip_bytes, checkpoint; /* malloc'ed */
+    struct slk_charter *charter; /* the genesis charter */
+    size_t later_n;
+    struct slk_charter **later;  /* those of the changes met so far, oldest first */
+    struct slk_span charter_bytes, changes_bytes, tip_bytes, checkpoint; /* malloc'ed */
     bool has_tip;
     struct slk_tip tip;
     struct slk_tree_head signed_head; /* of the checkpoint; tree_size 0: none */
@@ -37,6 +39,8 @@ struct slk_fsck {
 void slk_fsck_tell(struct slk_fsck *f, const char *where, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 const struct slk_place *slk_fsck_find(const struct slk_fsck *f, enum slk_base base, uint64_t key);
+/* A charter of the chain, 0 the first; NULL: there are no more. A key has one use and one agency in all of them. */
+const struct slk_charter *slk_fsck_charter(const struct slk_fsck *f, size_t i);
 /* The place with the greatest key at or below `key`. */
 const struct slk_place *slk_fsck_seek(const struct slk_fsck *f, enum slk_base base, uint64_t key);
 /* Reads a value into *buffer, which grows. SLK_OK, SLK_E_CORRUPT (cannot be read), SLK_E_NOMEM. */

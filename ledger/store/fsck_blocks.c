@@ -105,14 +105,49 @@ static bool grow(struct walk *w, size_t n)
 /* An authorization covers the events right before it. */
 static void cover(struct walk *w, size_t at, const struct slk_authorization *authorization, size_t open_n)
 {
-    const struct slk_issuer *issuer =
-        w->f->charter != NULL ? slk_charter_issuer(w->f->charter, authorization->key_id) : NULL;
+    const struct slk_issuer *issuer = NULL;
+    const struct slk_charter *charter;
+
+    for (size_t i = 0; issuer == NULL && (charter = slk_fsck_charter(w->f, i)) != NULL; i++)
+        issuer = slk_charter_issuer(charter, authorization->key_id);
 
     if (authorization->count != open_n)
         slk_fsck_tell(w->f, w->where, "entry %zu authorizes %u events, but %zu stand before it", at,
             authorization->count, open_n);
     for (size_t i = 0; i < open_n; i++)
         w->agencies[w->recorded_n - 1 - i] = issuer != NULL ? issuer->agency : 0;
+}
+
+/* A later charter: the list in meta must name its block, and it may name issuers of what follows. Without memory it is left
+ * out, and what its issuers sign is told to be of nobody. */
+static void check_change(struct walk *w, size_t at, struct slk_span entry)
+{
+    struct slk_fsck *f = w->f;
+    struct slk_change *change = malloc(sizeof(*change));
+    struct slk_charter *charter = malloc(sizeof(*charter));
+    struct slk_charter **grown = NULL;
+
+    if (change == NULL || charter == NULL) {
+        free(change);
+        free(charter);
+        return;
+    }
+    if (at != 0)
+        slk_fsck_tell(f, w->where, "entry %zu is a charter change, but not its first entry", at);
+    if (f->changes_bytes.size / 8 <= f->later_n ||
+        slk_get_u64(f->changes_bytes.at + 8 * f->later_n) != w->height)
+        slk_fsck_tell(f, w->where, "its charter change is not in the list of changes");
+    if (slk_change_parse(change, entry) != SLK_OK || slk_charter_parse(charter, change->charter) != SLK_OK)
+        slk_fsck_tell(f, w->where, "its charter change does not parse");
+    else
+        grown = realloc(f->later, (f->later_n + 1) * sizeof(*f->later));
+    free(change);
+    if (grown == NULL) {
+        free(charter);
+        return;
+    }
+    f->later = grown;
+    f->later[f->later_n++] = charter;
 }
 
 static void check_entry(struct walk *w, size_t at, struct slk_span bytes, bool last, size_t *open_n)
@@ -140,6 +175,8 @@ static void check_entry(struct walk *w, size_t at, struct slk_span bytes, bool l
     } else if (entry.type == SLK_ENTRY_CHARTER && w->height == 0) {
         if (!slk_span_equal(entry.charter, w->f->charter_bytes))
             slk_fsck_tell(w->f, w->where, "the charter in it is not the genesis charter");
+    } else if (entry.type == SLK_ENTRY_CHARTER) {
+        check_change(w, at, bytes);
     }
 }
 
@@ -527,6 +564,8 @@ static enum slk_err walk_blocks(struct walk *w)
     }
     if (blocks_n > 0 && w->has_previous)
         compare_tip(w, &f->tip);
+    if (f->changes_bytes.size != 8 * f->later_n)
+        slk_fsck_tell(f, "meta", "the list of charter changes names blocks without one");
     if (blocks_n == 0 || w->has_previous)
         check_rest(w, blocks_n);
     return SLK_OK;

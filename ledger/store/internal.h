@@ -1,7 +1,7 @@
 /* internal.h: what the files of ledger/store share. Nobody outside this folder includes it.
  *
  *   data base  key (big-endian)   value
- *   meta       name               format, chain_id, charter, tip, checkpoint, transaction
+ *   meta       name               format, chain_id, charter, changes, tip, checkpoint, transaction
  *   block      u64 height         header[266] || u64 first_index || u64 first_row || u32 entries_n || u32 rows_n
  *   entries    u64 first_index    bundle || u32 offset[entries_n] || u64 height || u32 entries_n
  *   rows       u64 first_row      u64 time_ms || u64 first_index || row[129][rows_n]; none when the block has no row
@@ -37,6 +37,8 @@
 #define SLK_META_FORMAT     "format"
 #define SLK_META_CHAIN_ID   "chain_id"
 #define SLK_META_CHARTER    "charter"
+#define SLK_CHANGES_MAX     ((size_t)1 << 19) /* bytes of the list below: one change each day for 180 years */
+#define SLK_META_CHANGES    "changes" /* u64 height of each block with a charter change, ascending; absent: none */
 #define SLK_META_TIP        "tip"
 #define SLK_META_CHECKPOINT "checkpoint"
 #define SLK_META_STAMP      "transaction" /* number of the last one: newest.c says why */

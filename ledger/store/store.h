@@ -98,6 +98,10 @@ bool slk_view_tile(void *view, uint32_t level, uint64_t index, uint32_t width, s
 /* SLK_E_NOT_FOUND when nothing was signed yet. */
 SLK_MUST_CHECK enum slk_err slk_view_checkpoint(
     struct slk_view *view, struct slk_tree_head *head, struct slk_span *note);
+/* The i-th charter change of this chain, the oldest being 0: the height of its block and its entry (ledger/core/change.h).
+ * SLK_E_NOT_FOUND: there are no more. */
+SLK_MUST_CHECK enum slk_err slk_view_change(
+    struct slk_view *view, size_t i, uint64_t *height, struct slk_span *entry);
 /* Rebuilds the log's right edge at the view's tip. */
 SLK_MUST_CHECK enum slk_err slk_view_load_log(struct slk_view *view, struct slk_log *out);
 
@@ -109,7 +113,7 @@ SLK_MUST_CHECK enum slk_err slk_view_load_log(struct slk_view *view, struct slk_
 struct slk_snapshot;
 SLK_MUST_CHECK enum slk_err slk_snapshot_begin(
     struct slk_snapshot **out, struct slk_store *store, const struct slk_machine *state);
-/* Copies about `budget` bytes of partitions. *done when all are on their way. Copies nothing while 32 MiB wait for the disk;
+/* SLK_E_RANGE: a charter with more credential types has begun since: abort it. Copies about `budget` bytes of partitions. *done when all are on their way. Copies nothing while 32 MiB wait for the disk;
  * with a budget of SIZE_MAX it waits instead and copies everything. */
 SLK_MUST_CHECK enum slk_err slk_snapshot_step(
     struct slk_snapshot *snapshot, const struct slk_machine *state, size_t budget, bool *done);
@@ -118,6 +122,12 @@ SLK_MUST_CHECK enum slk_err slk_snapshot_step(
 SLK_MUST_CHECK enum slk_err slk_snapshot_finish(
     struct slk_snapshot *snapshot, const struct slk_machine *state);
 void slk_snapshot_abort(struct slk_snapshot *snapshot); /* NULL is fine */
+
+/* Fills fresh charters, made from the genesis charter: all changes up to the tip, the one that waits included. They must lead
+ * to the charter that the tip's header names: SLK_E_CORRUPT otherwise. Comes before slk_store_load_state, whose state needs
+ * the charter in force. Does nothing before the genesis block. */
+SLK_MUST_CHECK enum slk_err slk_store_load_charters(
+    struct slk_store *store, struct slk_charters *charters, struct slk_fault *fault);
 
 /* Fills a fresh state (map, indexes, log, tip) from the newest sound snapshot and the blocks after it; without a
  * snapshot from the first block. Compares the map root and log root with the tip's seal. progress may be NULL.
