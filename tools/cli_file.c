@@ -217,6 +217,10 @@ struct slk_ledger *cli_open(struct cli *cli, const char *dir, struct slk_ledger_
     cli_progress_end(&cli->progress);
     if (err != SLK_OK)
         cli->exit_code = cli_fault(cli, cli_code_of(err), dir, err, &fault);
+    else if (fault.text[0] != '\0')
+        cli_fail(cli, CLI_YES,
+            "%s: warning: %s: left out, the blocks were replayed instead; run `sillok fsck %s`", dir,
+            fault.text, dir);
     return err == SLK_OK ? ledger : NULL;
 }
 

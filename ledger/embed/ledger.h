@@ -35,6 +35,7 @@ struct slk_ledger_options {
  * Makes a ledger in `dir` and its genesis block; signs the first checkpoint when keys are given. */
 SLK_MUST_CHECK enum slk_err slk_ledger_init(const char *dir, struct slk_span charter, const struct slk_ledger_options *options,
     struct slk_fault *fault);
+/* SLK_OK: fault->text is empty, or tells of a damaged snapshot that was left out (slk_store_load_state): worth a warning. */
 SLK_MUST_CHECK enum slk_err slk_ledger_open(struct slk_ledger **out, const char *dir, const struct slk_ledger_options *options,
     struct slk_fault *fault);
 /* Writes what is pending (a snapshot when the tail is long) and closes. NULL is fine. */

@@ -270,6 +270,10 @@ exits 1 "restore refuses it" "$sillok" restore copy third
 same "  nothing was written" "$(ls -d third 2>/dev/null)" ""
 truncate -s 20000 again/data.mdb
 exits 1 "fsck of a truncated ledger" "$sillok" fsck again
+head -c 8192 /dev/zero | tr '\0' x >while-writing/snapshot.0
+exits 0 "a damaged snapshot is no hindrance" "$sillok" stat while-writing
+says "while-writing: warning: snapshot.0: its header is damaged"
+exits 1 "fsck finds it" "$sillok" fsck while-writing
 got=0
 "$sillok" head again >out 2>&1 || got=$?
 report "a truncated ledger does not open" "$([ "$got" != 0 ] && [ "$got" -lt 3 ] && echo yes)"
