@@ -264,7 +264,8 @@ static void settle(struct slk_bft *core)
         fired = slk_bft_rules(core);
         fired |= slk_bft_requests(core);
         fired |= slk_bft_status_due(core);
-        assert(++rounds <= ROUNDS_MAX);
+        rounds++;
+        assert(rounds <= ROUNDS_MAX);
     } while (fired);
     if (core->is_mute_new) {
         core->is_mute_new = false;
