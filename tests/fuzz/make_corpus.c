@@ -146,6 +146,25 @@ static void seed_charters(const struct world *w)
     seed_text("policy", "groups", policy);
 }
 
+/* Of a world whose tip is its genesis block: fuzz_change.c judges in that one. */
+static void seed_changes(const struct world *empty)
+{
+    struct slk_span entry = world_change(empty);
+    struct slk_change *c = calloc(1, sizeof(*c));
+    static uint8_t out[SLK_ENTRY_MAX];
+
+    seed("change", "fifth-agency", entry.at, entry.size);
+    if (c == NULL || slk_change_parse(c, entry) != SLK_OK)
+        abort();
+    c->approvals_n = 3; /* the quorum */
+    seed("change", "quorum", out, slk_change_format(out, sizeof(out), c));
+    c->approvals_n = c->possessions_n = c->readies_n = 0;
+    seed("change", "unsigned", out, slk_change_format(out, sizeof(out), c));
+    seed("entry", "change", out, slk_change_format(out, sizeof(out), c));
+    free(c);
+    free((void *)(uintptr_t)entry.at);
+}
+
 static void seed_notes(const struct world *w)
 {
     char note[WORLD_NOTE_MAX];
@@ -606,6 +625,7 @@ int main(int argc, char **argv)
     commit_crowd(w, 24);
     seed_entries(w);
     seed_charters(w);
+    seed_changes(empty);
     seed_notes(w);
     seed_proofs(w);
     seed_map_proofs(w, empty);

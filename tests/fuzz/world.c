@@ -222,6 +222,79 @@ struct slk_span world_submission(const struct world *world, const struct slk_spa
     return slk_span_of(out, cap);
 }
 
+/* The charter in force with another member and its office. */
+static void fill_successor(struct slk_charter *c, const struct world *w)
+{
+    uint8_t secret[crypto_sign_SECRETKEYBYTES];
+    struct slk_issuer *issuer = &c->issuers[1];
+
+    *c = *w->machine.charter;
+    c->version++;
+    c->has_previous = true;
+    c->previous = w->machine.charter->hash;
+    fill_member(&c->members[c->members_n++], WORLD_MEMBERS);
+    *issuer = c->issuers[0];
+    key_pair(issuer->public_key, secret, ISSUER_KEY, 1);
+    issuer->agency = WORLD_MEMBERS + 1;
+    snprintf(issuer->name, sizeof(issuer->name), "second-office");
+    c->issuers_n = 2;
+    slk_charter_sort(c);
+}
+
+static void fill_possessions(struct slk_change *change, const struct world *w, const struct slk_charter *next)
+{
+    struct slk_charter_key keys[SLK_CHARTER_KEYS_MAX];
+    size_t n = slk_charter_new_keys(keys, w->machine.charter, next);
+
+    for (size_t i = 0; i < n; i++) {
+        uint8_t statement[SLK_POSSESS_STATEMENT_SIZE];
+        struct slk_possession p;
+
+        memcpy(p.key, keys[i].key, sizeof(p.key));
+        slk_possess_statement(statement, &w->machine.chain_id, keys[i].key, keys[i].agency, keys[i].use);
+        sign(p.signature, (enum key_use)keys[i].use, keys[i].use == SLK_USE_ISSUE ? 1 : WORLD_MEMBERS,
+            statement, sizeof(statement));
+        must(slk_change_put_possession(change, &p));
+    }
+}
+
+struct slk_span world_change(const struct world *world)
+{
+    struct slk_charter *next = calloc(1, sizeof(*next));
+    struct slk_change *change = calloc(1, sizeof(*change));
+    uint8_t *bytes = malloc(SLK_CHARTER_BYTES_MAX), *out = malloc(SLK_ENTRY_MAX);
+    uint8_t approve[SLK_APPROVE_STATEMENT_SIZE], statement[SLK_READY_STATEMENT_SIZE];
+    struct slk_ready ready = {.agency = WORLD_MEMBERS + 1,
+        .height = world->machine.tip.height,
+        .block_hash = world->machine.tip.block_hash};
+    struct slk_hash hash;
+    size_t size;
+
+    must(next != NULL && change != NULL && bytes != NULL && out != NULL);
+    fill_successor(next, world);
+    change->charter = slk_span_of(bytes, slk_charter_format(bytes, SLK_CHARTER_BYTES_MAX, next));
+    change->activation = world->machine.tip.height + 10;
+    slk_charter_hash(&hash, change->charter);
+    slk_approve_statement(
+        approve, &world->machine.chain_id, &world->machine.charter->hash, &hash, change->activation);
+    for (unsigned i = 0; i < WORLD_MEMBERS; i++) {
+        struct slk_approval a = {.agency = (uint16_t)(i + 1)};
+
+        sign(a.signature, VOTE_KEY, i, approve, sizeof(approve));
+        must(slk_change_put_approval(change, &a));
+    }
+    fill_possessions(change, world, next);
+    slk_ready_statement(statement, &world->machine.chain_id, &ready);
+    sign(ready.signature, VOTE_KEY, WORLD_MEMBERS, statement, sizeof(statement));
+    must(slk_change_put_ready(change, &ready));
+    size = slk_change_format(out, SLK_ENTRY_MAX, change);
+    must(size > 0);
+    free(bytes);
+    free(change);
+    free(next);
+    return slk_span_of(out, size);
+}
+
 enum slk_rule world_build(struct world *world, const struct slk_span *submissions, size_t n)
 {
     struct slk_submission *subs = calloc(n + 1, sizeof(*subs)), **list = calloc(n + 1, sizeof(*list));

@@ -44,6 +44,8 @@ size_t life_event(uint8_t out[SLK_EVENT_MAX], struct life *life, enum slk_kind k
 
 /* Signs `events` as the issuer does; canonical Submission bytes, malloc'ed. */
 struct slk_span world_submission(const struct world *world, const struct slk_span *events, size_t n);
+/* A charter change for the next block, with everything it needs: a fifth agency votes, and has an office. malloc'ed. */
+struct slk_span world_change(const struct world *world);
 /* A block of these submissions, not yet kept: world->block. The rule that refused the first one, or OK. */
 enum slk_rule world_build(struct world *world, const struct slk_span *submissions, size_t n);
 /* Keeps the block that was built. */
