@@ -76,7 +76,7 @@ static void check_candidate(
 static int put_record(
     struct slk_store *store, MDB_txn *txn, const struct persist *p, const struct slk_bft_record *record)
 {
-    uint8_t key[SLK_CONS_KEY_MAX], value[SLK_CERT_FORM_MAX];
+    uint8_t key[SLK_CONS_KEY_MAX], value[SLK_CONS_FORM_MAX];
     struct slk_span body;
     size_t key_size, size;
     bool is_there;
@@ -121,8 +121,10 @@ enum slk_err slk_store_persist(struct slk_store *store, const struct slk_bft_rec
 
 int slk_cons_drop(struct slk_env *env, MDB_txn *txn)
 {
-    static const uint8_t muted = SLK_RECORD_MUTED;
-    MDB_val k = {sizeof(muted), (void *)(uintptr_t)&muted}, v;
+    const struct slk_bft_record muted = {.kind = SLK_RECORD_MUTED};
+    uint8_t key[SLK_CONS_KEY_MAX], value[SLK_CONS_FORM_MAX];
+    size_t size, key_size = slk_cons_form(key, value, &size, &muted);
+    MDB_val k = {key_size, key}, v;
     MDB_stat stat;
     bool is_muted;
     int rc = mdb_stat(txn, env->base[SLK_BASE_CONS], &stat);
@@ -133,7 +135,7 @@ int slk_cons_drop(struct slk_env *env, MDB_txn *txn)
         if (rc == 0 || rc == MDB_NOTFOUND)
             rc = mdb_drop(txn, env->base[SLK_BASE_CONS], 0);
         if (rc == 0 && is_muted)
-            rc = slk_env_put(txn, env->base[SLK_BASE_CONS], &muted, sizeof(muted), "\1", 1);
+            rc = slk_env_put(txn, env->base[SLK_BASE_CONS], key, key_size, value, size);
     }
     if (rc == 0)
         rc = mdb_stat(txn, env->base[SLK_BASE_CAND], &stat);
@@ -279,8 +281,8 @@ enum slk_err slk_view_candidate(struct slk_view *view, const struct slk_hash *ha
 /* ---- the pool ---- */
 
 struct pool_write {
-    const struct slk_pooled *items; /* to put, or */
-    const struct slk_hash *ids;     /* to remove */
+    const struct slk_pooled *items;  /* to put, or */
+    const struct slk_pooled_id *ids; /* to remove */
     size_t n;
 };
 
@@ -291,19 +293,24 @@ static int put_pooled(struct slk_store *store, MDB_txn *txn, const void *what)
 
     for (size_t i = 0; rc == 0 && i < p->n; i++) {
         const struct slk_pooled *item = &p->items[i];
-        MDB_val k = {SLK_HASH_SIZE, (void *)(uintptr_t)item->id.b};
-        MDB_val v = {SLK_POOLED_HEAD + item->receipt.size + item->submission.size, NULL};
+        uint8_t key[SLK_POOLED_KEY];
+        MDB_val k = {sizeof(key), key};
+        size_t size = SLK_POOLED_HEAD + item->receipt.size + item->submission.size;
+        MDB_val v = {size + SLK_HASH_SIZE, NULL};
         uint8_t *at;
 
+        slk_pooled_key(key, &item->id);
         rc = mdb_put(txn, store->env->base[SLK_BASE_POOL], &k, &v, MDB_RESERVE);
         if (rc != 0)
             break;
         at = v.mv_data;
-        at[0] = (uint8_t)(item->receipt.size >> 8);
-        at[1] = (uint8_t)item->receipt.size;
+        slk_put_u64(at, item->order);
+        at[8] = (uint8_t)(item->receipt.size >> 8);
+        at[9] = (uint8_t)item->receipt.size;
         if (item->receipt.size > 0)
             memcpy(at + SLK_POOLED_HEAD, item->receipt.at, item->receipt.size);
         memcpy(at + SLK_POOLED_HEAD + item->receipt.size, item->submission.at, item->submission.size);
+        (void)slk_check_form(slk_span_of(key, sizeof(key)), at, size);
     }
     return rc;
 }
@@ -322,13 +329,15 @@ enum slk_err slk_store_pool_put(
     return slk_store_write(store, room, put_pooled, &p, fault);
 }
 
-int slk_pool_take(struct slk_env *env, MDB_txn *txn, const struct slk_hash *ids, size_t n)
+int slk_pool_take(struct slk_env *env, MDB_txn *txn, const struct slk_pooled_id *ids, size_t n)
 {
     int rc = 0;
 
     for (size_t i = 0; rc == 0 && i < n; i++) {
-        MDB_val k = {SLK_HASH_SIZE, (void *)(uintptr_t)ids[i].b};
+        uint8_t key[SLK_POOLED_KEY];
+        MDB_val k = {sizeof(key), key};
 
+        slk_pooled_key(key, &ids[i]);
         rc = mdb_del(txn, env->base[SLK_BASE_POOL], &k, NULL);
         if (rc == MDB_NOTFOUND)
             rc = 0;
@@ -344,7 +353,7 @@ static int remove_pooled(struct slk_store *store, MDB_txn *txn, const void *what
 }
 
 enum slk_err slk_store_pool_remove(
-    struct slk_store *store, const struct slk_hash *ids, size_t n, struct slk_fault *fault)
+    struct slk_store *store, const struct slk_pooled_id *ids, size_t n, struct slk_fault *fault)
 {
     struct pool_write p = {.ids = ids, .n = n};
 

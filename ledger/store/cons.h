@@ -1,18 +1,20 @@
 /* cons.h: what agreement leaves on disk before anything is said: the records of the height being decided, submissions that
  * were admitted, evidence. Source: protocol §2.4, §2.6. Decides nothing: it keeps what ledger/core/bft asks for.
  *
- *   data base  key                                    value
- *   cons       u8 1 || u64 height || u32 view || u8 kind   my vote: u32 aux || block hash[32]
- *              u8 2 || u64 height || u32 view || u8 kind   a certificate (below)
- *              u8 4                                        muted: u8 1; stays when the height is decided
- *   cand       block hash[32]                              header[266] || body, which header.body_bytes counts
- *   fcert      u64 height                                  a certificate, of FINALIZE
- *   pool       submission id[32]                           u16 size || receipt || submission
- *   evidence   u64 height || u16 signer                    twice: u8 kind || u32 view || u32 aux || hash[32] || signature[64]
+ *   data base  key                      value
+ *   cons       u8 1, place               my vote: u32 aux || block hash[32] || check
+ *              u8 2, place               a certificate (below) || check
+ *              u8 4                      muted: u8 1 || check; stays when the height is decided
+ *   cand       block hash[32]            header[266] || body, which header.body_bytes counts
+ *   fcert      u64 height                a certificate of FINALIZE
+ *   pool       submission id[32] || key id[8]   u64 order || u16 size || receipt || submission || check
+ *   evidence   u64 height || u16 signer  twice (u8 kind || u32 view || u32 aux || hash[32] || signature[64]) || check
  *
+ *   place: u64 height || u32 view || u8 kind       check: SHA-256(key || what stands before it)
  *   certificate: u8 kind || u64 height || u32 view || block hash[32] || u8 bitmap bytes || u64 signers || signature[64] of each
  *
- * Whatever is read back in another form is SLK_E_CORRUPT, and the fault names the table and the key.
+ * LMDB's pages carry no checksum, and a vote in which a bit fell over is a vote forgotten: hence the checks. Whatever is
+ * read back in another form is SLK_E_CORRUPT, and the fault names the table and the key.
  */
 #ifndef SLK_STORE_CONS_H
 #define SLK_STORE_CONS_H
@@ -53,7 +55,8 @@ SLK_MUST_CHECK enum slk_err slk_view_candidate(struct slk_view *view, const stru
 /* ---- submissions that were admitted and are in no block yet ---- */
 
 struct slk_pooled {
-    struct slk_hash id;
+    struct slk_pooled_id id;
+    uint64_t order; /* of arrival, for who reads them back; the store does not look at it */
     struct slk_span submission;
     struct slk_span receipt; /* empty: none was given; opaque here, at most SLK_RECEIPT_MAX */
 };
@@ -62,7 +65,7 @@ SLK_MUST_CHECK enum slk_err slk_store_pool_put(
     struct slk_store *store, const struct slk_pooled *items, size_t n, struct slk_fault *fault);
 /* One transaction, synced. An id that is not there is fine. A commit removes what it includes by itself. */
 SLK_MUST_CHECK enum slk_err slk_store_pool_remove(
-    struct slk_store *store, const struct slk_hash *ids, size_t n, struct slk_fault *fault);
+    struct slk_store *store, const struct slk_pooled_id *ids, size_t n, struct slk_fault *fault);
 /* Each in ascending order of ids, borrowed during the call. The id is that of its bytes: it is computed again. */
 typedef enum slk_err slk_pooled_fn(void *ctx, const struct slk_pooled *item);
 SLK_MUST_CHECK enum slk_err slk_view_pool(

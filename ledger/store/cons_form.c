@@ -5,6 +5,39 @@
 #include <assert.h>
 #include <string.h>
 
+/* ---- checks ---- */
+
+static void check_of(struct slk_hash *out, struct slk_span key, const uint8_t *value, size_t size)
+{
+    struct slk_sha sha;
+
+    slk_sha_init(&sha);
+    slk_sha_add(&sha, key.at, key.size);
+    slk_sha_add(&sha, value, size);
+    slk_sha_final(&sha, out);
+}
+
+size_t slk_check_form(struct slk_span key, uint8_t *value, size_t size)
+{
+    struct slk_hash check;
+
+    check_of(&check, key, value, size);
+    memcpy(value + size, check.b, SLK_HASH_SIZE);
+    return size + SLK_HASH_SIZE;
+}
+
+/* Takes the check off; false when it is wrong. */
+static bool take_check(struct slk_span key, struct slk_span *value)
+{
+    struct slk_hash check;
+
+    if (value->size < SLK_HASH_SIZE)
+        return false;
+    value->size -= SLK_HASH_SIZE;
+    check_of(&check, key, value->at, value->size);
+    return memcmp(check.b, value->at + value->size, SLK_HASH_SIZE) == 0;
+}
+
 /* ---- statements ---- */
 
 /* What the core may be handed back: it indexes its views with it. */
@@ -83,43 +116,50 @@ static size_t statement_key(
     return w.size;
 }
 
-size_t slk_cons_form(uint8_t key[SLK_CONS_KEY_MAX], uint8_t value[SLK_CERT_FORM_MAX], size_t *value_size,
+size_t slk_cons_form(uint8_t key[SLK_CONS_KEY_MAX], uint8_t value[SLK_CONS_FORM_MAX], size_t *value_size,
     const struct slk_bft_record *record)
 {
     struct slk_statement statement;
+    size_t key_size = 0, size = 0;
 
     switch (record->kind) {
     case SLK_RECORD_VOTE:
         assert(statement_sound(&record->vote, SLK_BFT_VIEWS));
         slk_put_u32(value, record->vote.aux);
         memcpy(value + 4, record->vote.hash.b, SLK_HASH_SIZE);
-        *value_size = SLK_VOTE_FORM_SIZE;
-        return statement_key(key, SLK_RECORD_VOTE, &record->vote);
+        size = 4 + SLK_HASH_SIZE;
+        key_size = statement_key(key, SLK_RECORD_VOTE, &record->vote);
+        break;
     case SLK_RECORD_CERT:
         statement = statement_of(record->cert);
         assert(statement_sound(&statement, SLK_BFT_VIEWS));
-        *value_size = slk_cert_form(value, record->cert);
-        return statement_key(key, SLK_RECORD_CERT, &statement);
+        size = slk_cert_form(value, record->cert);
+        key_size = statement_key(key, SLK_RECORD_CERT, &statement);
+        break;
     case SLK_RECORD_MUTED:
         key[0] = SLK_RECORD_MUTED;
         value[0] = 1;
-        *value_size = 1;
-        return 1;
+        key_size = size = 1;
+        break;
     case SLK_RECORD_BLOCK:
         break;
     }
-    assert(false);
-    return 0;
+    assert(key_size > 0);
+    *value_size = slk_check_form(slk_span_of(key, key_size), value, size);
+    return key_size;
 }
 
 bool slk_cons_unform(
     struct slk_bft_record *record, struct slk_cert *cert, struct slk_span key, struct slk_span value)
 {
-    struct slk_reader k = {.rest = key}, v = {.rest = value};
+    struct slk_reader k = {.rest = key}, v;
     struct slk_statement s;
 
     memset(record, 0, sizeof(*record));
     memset(&s, 0, sizeof(s));
+    if (!take_check(key, &value))
+        return false;
+    v = (struct slk_reader){.rest = value};
     record->kind = (enum slk_bft_record_kind)slk_read_u8(&k);
     if (record->kind == SLK_RECORD_MUTED)
         return slk_read_done(&k) && slk_read_u8(&v) == 1 && slk_read_done(&v);
@@ -156,17 +196,27 @@ bool slk_candidate_unform(
 
 /* ---- the pool ---- */
 
+void slk_pooled_key(uint8_t out[SLK_POOLED_KEY], const struct slk_pooled_id *id)
+{
+    memcpy(out, id->id.b, SLK_HASH_SIZE);
+    memcpy(out + SLK_HASH_SIZE, id->key_id, SLK_KEY_ID_SIZE);
+}
+
 enum slk_err slk_pooled_unform(struct slk_pooled *out, struct slk_submission *scratch,
     const struct slk_hash *chain_id, struct slk_span key, struct slk_span value)
 {
-    uint8_t statement[SLK_SUBMIT_STATEMENT_SIZE];
-    struct slk_reader r = {.rest = value};
+    uint8_t statement[SLK_SUBMIT_STATEMENT_SIZE], again[SLK_POOLED_KEY];
+    struct slk_reader r;
     enum slk_err err;
 
     memset(out, 0, sizeof(*out));
+    if (!take_check(key, &value))
+        return SLK_E_CORRUPT;
+    r = (struct slk_reader){.rest = value};
+    out->order = slk_read_u64(&r);
     out->receipt = slk_read_span(&r, slk_read_u16(&r));
     out->submission = r.rest;
-    if (r.bad || key.size != SLK_HASH_SIZE || out->receipt.size > SLK_RECEIPT_MAX)
+    if (r.bad || key.size != SLK_POOLED_KEY || out->receipt.size > SLK_RECEIPT_MAX)
         return SLK_E_CORRUPT;
     err = slk_submission_parse(scratch, out->submission);
     if (err != SLK_OK)
@@ -174,8 +224,10 @@ enum slk_err slk_pooled_unform(struct slk_pooled *out, struct slk_submission *sc
     for (size_t i = 0; i < scratch->events_n; i++)
         slk_event_id(&scratch->event_ids[i], scratch->event_bytes[i]);
     slk_submission_statement(statement, chain_id, scratch->event_ids, scratch->events_n);
-    slk_hash_bytes(&out->id, statement, sizeof(statement));
-    return memcmp(out->id.b, key.at, SLK_HASH_SIZE) == 0 ? SLK_OK : SLK_E_CORRUPT;
+    slk_hash_bytes(&out->id.id, statement, sizeof(statement));
+    memcpy(out->id.key_id, scratch->key_id, SLK_KEY_ID_SIZE);
+    slk_pooled_key(again, &out->id);
+    return memcmp(again, key.at, SLK_POOLED_KEY) == 0 ? SLK_OK : SLK_E_CORRUPT;
 }
 
 /* ---- evidence ---- */
@@ -229,16 +281,20 @@ void slk_evidence_form(uint8_t key[SLK_EVIDENCE_KEY], uint8_t value[SLK_EVIDENCE
     slk_write_u16(&k, first->signer);
     write_vote(&v, first);
     write_vote(&v, second);
-    assert(!k.bad && !v.bad && k.size == SLK_EVIDENCE_KEY && v.size == SLK_EVIDENCE_SIZE);
+    assert(!k.bad && !v.bad && k.size == SLK_EVIDENCE_KEY && v.size + SLK_HASH_SIZE == SLK_EVIDENCE_SIZE);
+    (void)slk_check_form(slk_span_of(key, k.size), value, v.size);
 }
 
 bool slk_evidence_unform(
     struct slk_vote *first, struct slk_vote *second, struct slk_span key, struct slk_span value)
 {
-    struct slk_reader k = {.rest = key}, v = {.rest = value};
+    struct slk_reader k = {.rest = key}, v;
     uint64_t height = slk_read_u64(&k);
     uint16_t signer = slk_read_u16(&k);
 
+    if (!take_check(key, &value))
+        return false;
+    v = (struct slk_reader){.rest = value};
     read_vote(first, &v, height, signer);
     read_vote(second, &v, height, signer);
     return slk_read_done(&k) && slk_read_done(&v) && pair_sound(first, second);

@@ -400,7 +400,7 @@ static enum slk_err check_contents(struct slk_fsck *f)
             ": it is damaged, or an older copy",
             f->newest, f->file.meta->txn_id);
 
-    for (int i = SLK_BASE_BLOCK; err == SLK_OK && i < SLK_BASE_N; i++)
+    for (int i = SLK_BASE_BLOCK; err == SLK_OK && i <= SLK_BASE_FCERT; i++)
         err = list_base(f, (enum slk_base)i, NULL);
     if (err == SLK_OK)
         err = slk_fsck_blocks(f);

@@ -25,7 +25,7 @@ struct slk_fsck {
         bool there;
         size_t n, cap;
         struct slk_place *places; /* ascending keys */
-    } base[SLK_BASE_N];           /* not of meta */
+    } base[SLK_BASE_N];           /* not of meta, nor of what fsck_cons.c reads by itself */
     struct slk_hash chain_id;
     struct slk_charter *charter; /* the genesis charter */
     size_t later_n;
@@ -50,6 +50,13 @@ struct slk_buffer {
 };
 enum slk_err slk_fsck_read(
     const struct slk_fsck *f, const struct slk_place *place, struct slk_buffer *buffer);
+
+/* fsck_cons.c: what agreement left. `council` decides the height after the tip, NULL: not known; `log` ends at the tip,
+ * NULL: it is damaged. SLK_OK (findings were told) or SLK_E_NOMEM. */
+enum slk_err slk_fsck_cons(struct slk_fsck *f, const struct slk_council *council, const struct slk_log *log);
+/* The finality certificate of the block of this header and hash; NULL for genesis: none. */
+enum slk_err slk_fsck_finality(struct slk_fsck *f, const char *where, uint64_t height,
+    const struct slk_hash *block_hash, const struct slk_council *council, struct slk_buffer *buffer);
 
 /* fsck_blocks.c: every block, entry, row and tile. SLK_OK (findings were told) or SLK_E_NOMEM. */
 enum slk_err slk_fsck_blocks(struct slk_fsck *f);

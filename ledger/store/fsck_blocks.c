@@ -1,7 +1,7 @@
 /* fsck_blocks.c: block after block: entries to leaf hashes, leaf hashes to the log's root and tiles, events to records.
  *
- * Signatures and rules are not looked at: that is `audit`. What is looked at here is enough to find any changed bit, and
- * to say where it is.
+ * Issuers' signatures and rules are not looked at: that is `audit`. What is looked at here, finality certificates with it,
+ * is enough to find any changed bit, and to say where it is.
  */
 #include "ledger/store/fsck.h"
 
@@ -23,8 +23,11 @@ struct walk {
     struct slk_fsck *f;
     uint64_t height;
     char where[WHERE_SIZE]; /* "block 17" */
-    struct slk_buffer head, entries, rows, group;
-    struct slk_hash *leaves; /* of this block */
+    struct slk_buffer head, entries, rows, group, finality;
+    bool has_council, council_told; /* who decides the block is known; or told not to be */
+    struct slk_council council;     /* of `charter_hash` */
+    struct slk_hash charter_hash;   /* what governs this block, as the one before it says */
+    struct slk_hash *leaves;        /* of this block */
     size_t leaves_cap;
     uint32_t *recorded; /* places of its Recorded entries */
     uint16_t *agencies; /* of their issuers; 0: not known */
@@ -397,6 +400,25 @@ static void check_header(
             header->event_count, rows_n, w->recorded_n);
     if (header->body_bytes != bundle->entries.size)
         tell(w, "its header names another size");
+    if (w->has_previous && !slk_hash_equal(&header->charter_hash, &w->charter_hash))
+        tell(w, "its header names another charter than the block before it said");
+}
+
+/* Who decides the block that this charter governs: one of the chain, since a change stands before it takes effect. */
+static void find_council(struct walk *w, const struct slk_hash *charter_hash)
+{
+    const struct slk_charter *charter;
+
+    if (w->has_council && slk_hash_equal(charter_hash, &w->council.charter_hash))
+        return;
+    w->has_council = false;
+    for (size_t i = 0; !w->has_council && (charter = slk_fsck_charter(w->f, i)) != NULL; i++)
+        if (slk_hash_equal(&charter->hash, charter_hash))
+            w->has_council = slk_council_of(&w->council, charter, &w->f->chain_id) == SLK_OK;
+    if (!w->has_council && !w->council_told)
+        tell(w, "its header names a charter that the chain does not have");
+    w->council_told =
+        w->council_told || !w->has_council; /* of one damaged charter there may be many blocks */
 }
 
 /* Reads the header and the entries of the block. SLK_E_NOT_FOUND: it cannot go on with this block (told). */
@@ -474,6 +496,13 @@ static enum slk_err check_block(struct walk *w)
     w->events_n += w->recorded_n;
     w->has_previous = parsed;
     slk_block_hash(&w->previous_hash, w->head.at);
+    if (parsed) {
+        find_council(w, &header.charter_hash);
+        w->charter_hash = header.next_charter_hash;
+    }
+    if (err == SLK_OK && parsed)
+        err = slk_fsck_finality(
+            w->f, w->where, w->height, &w->previous_hash, w->has_council ? &w->council : NULL, &w->finality);
     w->previous_seal = w->leaves[bundle.entries_n - 1];
     note_signed(w);
     return err;
@@ -518,8 +547,9 @@ static void check_rest(struct walk *w, uint64_t blocks_n)
     } all[] = {{SLK_BASE_BLOCK, "a block after the tip"},
         {SLK_BASE_ENTRIES, "entries that belong to no block"},
         {SLK_BASE_ROWS, "status records that belong to no block"},
-        {SLK_BASE_LEAVES, "leaf hashes beyond the log"}};
-    uint64_t ends[] = {blocks_n, w->next_index, w->next_row, w->next_index / SLK_GROUP_LEAVES};
+        {SLK_BASE_LEAVES, "leaf hashes beyond the log"},
+        {SLK_BASE_FCERT, "a finality certificate of a block after the tip"}};
+    uint64_t ends[] = {blocks_n, w->next_index, w->next_row, w->next_index / SLK_GROUP_LEAVES, blocks_n};
 
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
         size_t n = w->f->base[all[i].base].n;
@@ -568,7 +598,10 @@ static enum slk_err walk_blocks(struct walk *w)
         slk_fsck_tell(f, "meta", "the list of charter changes names blocks without one");
     if (blocks_n == 0 || w->has_previous)
         check_rest(w, blocks_n);
-    return SLK_OK;
+    if (w->has_previous)
+        find_council(w, &w->charter_hash);
+    return slk_fsck_cons(f, w->has_previous && w->has_council ? &w->council : NULL,
+        w->has_previous && !w->log_lost ? &w->log : NULL);
 }
 
 enum slk_err slk_fsck_blocks(struct slk_fsck *f)
@@ -583,6 +616,7 @@ enum slk_err slk_fsck_blocks(struct slk_fsck *f)
     slk_log_init(&w->log);
     slk_log_init(&w->before);
     err = walk_blocks(w);
+    free(w->finality.at);
     free(w->head.at);
     free(w->entries.at);
     free(w->rows.at);

@@ -152,16 +152,19 @@ enum slk_err slk_store_write(
 
 /* ---- cons_form.c: the fixed forms of cons.h; parse accepts exactly what format prints ---- */
 
-#define SLK_CERT_FORM_MAX  (1 + 8 + 4 + SLK_HASH_SIZE + 1 + 8 + SLK_CHARTER_VOTING_MAX * SLK_SIGNATURE_SIZE)
-#define SLK_CONS_KEY_MAX   (1 + 8 + 4 + 1)
-#define SLK_VOTE_FORM_SIZE (4 + SLK_HASH_SIZE)
-#define SLK_EVIDENCE_KEY   (8 + 2)
-#define SLK_EVIDENCE_SIZE  (2 * (1 + 4 + 4 + SLK_HASH_SIZE + SLK_SIGNATURE_SIZE))
-#define SLK_POOLED_HEAD    2
+#define SLK_CERT_FORM_MAX (1 + 8 + 4 + SLK_HASH_SIZE + 1 + 8 + SLK_CHARTER_VOTING_MAX * SLK_SIGNATURE_SIZE)
+#define SLK_CONS_KEY_MAX  (1 + 8 + 4 + 1)
+#define SLK_CONS_FORM_MAX (SLK_CERT_FORM_MAX + SLK_HASH_SIZE)
+#define SLK_EVIDENCE_KEY  (8 + 2)
+#define SLK_EVIDENCE_SIZE (2 * (1 + 4 + 4 + SLK_HASH_SIZE + SLK_SIGNATURE_SIZE) + SLK_HASH_SIZE)
+#define SLK_POOLED_KEY    (SLK_HASH_SIZE + SLK_KEY_ID_SIZE)
+#define SLK_POOLED_HEAD   (8 + 2)
+/* Writes the check behind `size` bytes of a value; the size with it. */
+size_t slk_check_form(struct slk_span key, uint8_t *value, size_t size);
 size_t slk_cert_form(uint8_t out[SLK_CERT_FORM_MAX], const struct slk_cert *cert);
 bool slk_cert_unform(struct slk_cert *out, struct slk_span bytes);
 /* A record of `cons`: the key's length; *value_size bytes at `value`. Not of a block. */
-size_t slk_cons_form(uint8_t key[SLK_CONS_KEY_MAX], uint8_t value[SLK_CERT_FORM_MAX], size_t *value_size,
+size_t slk_cons_form(uint8_t key[SLK_CONS_KEY_MAX], uint8_t value[SLK_CONS_FORM_MAX], size_t *value_size,
     const struct slk_bft_record *record);
 /* Into *record, and *cert when it is one. */
 bool slk_cons_unform(
@@ -169,7 +172,8 @@ bool slk_cons_unform(
 /* Header and body of a candidate, whose hash is the key. */
 bool slk_candidate_unform(
     struct slk_block_header *header, struct slk_span *body, struct slk_span key, struct slk_span value);
-/* The submission's id is that of its bytes under the chain. `scratch`: as for slk_submission_parse. SLK_OK, SLK_E_CORRUPT, SLK_E_NOMEM. */
+void slk_pooled_key(uint8_t out[SLK_POOLED_KEY], const struct slk_pooled_id *id);
+/* The submission's id and key id are those of its bytes under the chain. `scratch`: as for slk_submission_parse. SLK_OK, SLK_E_CORRUPT, SLK_E_NOMEM. */
 enum slk_err slk_pooled_unform(struct slk_pooled *out, struct slk_submission *scratch,
     const struct slk_hash *chain_id, struct slk_span key, struct slk_span value);
 void slk_evidence_form(uint8_t key[SLK_EVIDENCE_KEY], uint8_t value[SLK_EVIDENCE_SIZE],
@@ -178,7 +182,7 @@ bool slk_evidence_unform(
     struct slk_vote *first, struct slk_vote *second, struct slk_span key, struct slk_span value);
 /* What a commit takes from `cons` and `cand`: all but that this member is muted. */
 int slk_cons_drop(struct slk_env *env, MDB_txn *txn);
-int slk_pool_take(struct slk_env *env, MDB_txn *txn, const struct slk_hash *ids, size_t n);
+int slk_pool_take(struct slk_env *env, MDB_txn *txn, const struct slk_pooled_id *ids, size_t n);
 
 /* ---- newest.c: the last transaction, noted beside data.mdb ---- */
 

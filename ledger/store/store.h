@@ -42,11 +42,16 @@ const struct slk_hash *slk_store_chain_id(const struct slk_store *store);
 bool slk_store_has_tip(const struct slk_store *store); /* false before the genesis block */
 const struct slk_tip *slk_store_tip(const struct slk_store *store);
 
+/* A submission that waits for a block: another issuer's signature under the same events is another one. */
+struct slk_pooled_id {
+    struct slk_hash id;
+    uint8_t key_id[SLK_KEY_ID_SIZE];
+};
 /* A block and why it is final. */
 struct slk_decision {
     const struct slk_block *block;
     const struct slk_cert *finality; /* NULL for the genesis block, which nobody votes on, and for no other */
-    const struct slk_hash *included; /* ids of submissions that leave the pool with it */
+    const struct slk_pooled_id *included; /* submissions that leave the pool with it */
     size_t included_n;
 };
 /* One transaction: entries, rows, tiles, header, tip, finality certificate; the height's votes, certificates and candidates and

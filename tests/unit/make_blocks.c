@@ -112,6 +112,36 @@ const struct slk_cert *maker_finality(const struct slk_block *block)
     return block->tip.height > 0 ? &m->finality : NULL;
 }
 
+size_t maker_submission(const struct maker *m, unsigned number, uint8_t *out, size_t cap, struct slk_hash *id,
+    uint8_t key_id[SLK_KEY_ID_SIZE])
+{
+    struct slk_event event = {.kind = SLK_LOCK,
+        .channel = SLK_OFFICE_QR,
+        .reason = SAMPLE_LOST,
+        .sequence = 1 + number,
+        .has_previous = true,
+        .occurred_at_s = m->charter->created_at_ms / 1000};
+    uint8_t bytes[SLK_EVENT_MAX], statement[SLK_SUBMIT_STATEMENT_SIZE];
+    struct slk_submission submission = {.events_n = 1};
+    struct slk_span span;
+    struct slk_hash event_id;
+    size_t size;
+
+    slk_hash_bytes(&event.previous, &number, sizeof number);
+    memcpy(event.credential, event.previous.b, SLK_HANDLE_SIZE);
+    span = slk_span_of(bytes, slk_event_format(bytes, sizeof bytes, &event));
+    memcpy(submission.key_id, sample_issuer(m->charter, OFFICE)->key_id, SLK_KEY_ID_SIZE);
+    memset(submission.signature, (int)(number % 255), sizeof submission.signature);
+    submission.event_bytes = &span;
+    size = slk_submission_format(out, cap, &submission);
+    assert(span.size > 0 && size > 0);
+    slk_event_id(&event_id, span);
+    slk_submission_statement(statement, &m->chain_id, &event_id, 1);
+    slk_hash_bytes(id, statement, sizeof statement);
+    memcpy(key_id, submission.key_id, SLK_KEY_ID_SIZE);
+    return size;
+}
+
 /* ---- the map's root by its definition ---- */
 
 static void map_root(const struct maker *m, size_t from, size_t to, unsigned depth, struct slk_hash *out)

@@ -10,6 +10,7 @@
 #include "ledger/core/block.h"
 #include "ledger/core/charter.h"
 #include "ledger/core/msg.h"
+#include "ledger/core/submission.h"
 
 #define MAKER_CREDENTIALS_MAX 4000
 
@@ -36,7 +37,7 @@ struct maker {
     struct maker_credential *credentials; /* in order of issue */
     size_t order[MAKER_CREDENTIALS_MAX];  /* ascending paths */
     struct slk_block block;               /* the last one made */
-    struct slk_council council;           /* of the sample charter: four vote */
+    struct slk_council council;           /* of the sample charter */
     struct slk_cert finality; /* of the last block, signed by a quorum; not of the genesis block */
 };
 
@@ -56,6 +57,10 @@ void maker_certify(const struct maker *maker, struct slk_cert *out, enum slk_vot
 /* One member's signed statement. */
 void maker_vote(
     const struct maker *maker, struct slk_vote *out, uint16_t signer, const struct slk_statement *statement);
+
+/* The `number`-th submission that waits for a block: one event, the signature is noise. The bytes into out[cap]; their size. */
+size_t maker_submission(const struct maker *maker, unsigned number, uint8_t *out, size_t cap,
+    struct slk_hash *id, uint8_t key_id[SLK_KEY_ID_SIZE]);
 
 /* A state that executes them. maker_execute moves it from the block before to the last one made. */
 void maker_machine_new(struct slk_machine *machine, const struct maker *maker);

@@ -142,6 +142,25 @@ void commit(struct slk_store *store, const struct slk_block *block)
         fail_msg("commit: %s: %s", slk_err_name(err), fault.text);
 }
 
+void put_item(
+    const char *dir, const char *base, const void *key, size_t key_size, const void *value, size_t size)
+{
+    MDB_val k = {key_size, (void *)(uintptr_t)key}, v = {size, (void *)(uintptr_t)value};
+    struct slk_env env = {.mdb = NULL};
+    MDB_txn *txn;
+    MDB_dbi dbi;
+
+    assert_int_equal(mdb_env_create(&env.mdb), 0);
+    assert_int_equal(mdb_env_set_maxdbs(env.mdb, SLK_BASE_N), 0);
+    assert_int_equal(mdb_env_open(env.mdb, dir, 0, 0600), 0);
+    assert_int_equal(mdb_txn_begin(env.mdb, NULL, 0, &txn), 0);
+    assert_int_equal(mdb_dbi_open(txn, base, 0, &dbi), 0);
+    assert_int_equal(value != NULL ? mdb_put(txn, dbi, &k, &v, 0) : mdb_del(txn, dbi, &k, NULL), 0);
+    assert_int_equal(mdb_dbi_open(txn, "meta", 0, &env.base[SLK_BASE_META]), 0);
+    assert_int_equal(slk_env_commit(&env, txn), 0);
+    mdb_env_close(env.mdb);
+}
+
 void sign(struct slk_store *store, const struct maker *m)
 {
     struct slk_tree_head head = {m->tip.log_size, m->tip.log_root};

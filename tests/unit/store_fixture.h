@@ -37,6 +37,9 @@ struct slk_store *reopen(const char *dir, bool read_only);
 /* With its certificate; a maker's block. */
 enum slk_err try_commit(struct slk_store *store, const struct slk_block *block, struct slk_fault *fault);
 void commit(struct slk_store *store, const struct slk_block *block);
+/* Writes an item of a data base behind the store's back; `value` NULL: removes it. */
+void put_item(
+    const char *dir, const char *base, const void *key, size_t key_size, const void *value, size_t size);
 /* Stores a checkpoint of the maker's last block. */
 void sign(struct slk_store *store, const struct maker *m);
 /* A ledger of `blocks` small blocks in `dir`, closed. */

@@ -178,23 +178,9 @@ static void open_refuses_what_is_not_there(void **state)
     assert_int_equal(slk_store_open(&store, in_base("bare"), NULL, &fault), SLK_E_CORRUPT);
 }
 
-/* Writes a meta item behind the store's back. */
 static void put_meta(const char *dir, const char *key, const void *value, size_t size)
 {
-    MDB_val k = {strlen(key), (void *)(uintptr_t)key}, v = {size, (void *)(uintptr_t)value};
-    struct slk_env env = {.mdb = NULL};
-    MDB_txn *txn;
-    MDB_dbi dbi;
-
-    assert_int_equal(mdb_env_create(&env.mdb), 0);
-    assert_int_equal(mdb_env_set_maxdbs(env.mdb, 8), 0);
-    assert_int_equal(mdb_env_open(env.mdb, dir, 0, 0600), 0);
-    assert_int_equal(mdb_txn_begin(env.mdb, NULL, 0, &txn), 0);
-    assert_int_equal(mdb_dbi_open(txn, "meta", 0, &dbi), 0);
-    assert_int_equal(mdb_put(txn, dbi, &k, &v, 0), 0);
-    env.base[SLK_BASE_META] = dbi;
-    assert_int_equal(slk_env_commit(&env, txn), 0);
-    mdb_env_close(env.mdb);
+    put_item(dir, "meta", key, strlen(key), value, size);
 }
 
 static void another_format_is_refused(void **state)
