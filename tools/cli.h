@@ -138,11 +138,14 @@ bool cli_vote(struct cli *cli, struct cli_signers *signers, struct slk_ledger *l
 
 /* Opens a ledger, with a progress bar while it loads. NULL after a message; then cli->exit_code says why. */
 struct slk_ledger *cli_open(struct cli *cli, const char *dir, struct slk_ledger_options *options);
-/* A charter from its text file, or the one a ledger began with. Prints on failure. */
+/* A charter from its text file, or the one in force in a ledger. Prints on failure. */
 struct cli_charter {
     struct slk_charter *charter;
     uint8_t *bytes; /* canonical */
     size_t size;
+    bool has_chain; /* it is a ledger's: */
+    struct slk_hash chain_id;
+    uint64_t pending_version, activation; /* of the one that waits; 0: none does */
 };
 bool cli_charter_load(struct cli *cli, const char *path, struct cli_charter *out);
 void cli_charter_free(struct cli_charter *charter);
@@ -152,5 +155,6 @@ struct slk_store *cli_open_store(struct cli *cli, const char *dir);
 extern const struct cli_command cmd_keygen, cmd_charter, cmd_init, cmd_submit, cmd_head, cmd_history,
     cmd_prove, cmd_verify, cmd_audit, cmd_policy, cmd_fsck, cmd_backup, cmd_restore, cmd_crowd, cmd_stat,
     cmd_simulate;
+extern const struct cli_command cmd_charter_propose, cmd_charter_sign, cmd_charter_apply;
 
 #endif

@@ -243,19 +243,44 @@ static bool is_directory(const char *path)
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+/* The one that governs the next block, and which one waits. */
+static enum slk_err charter_of_store(struct slk_store *store, struct cli_charter *out, struct slk_fault *fault)
+{
+    struct slk_charter *genesis = malloc(sizeof(*genesis));
+    struct slk_charters *charters = NULL;
+    const struct slk_charter *pending;
+    enum slk_err err =
+        genesis != NULL ? slk_charter_parse(genesis, slk_store_charter(store)) : SLK_E_NOMEM;
+
+    if (err == SLK_OK)
+        err = slk_charters_new(&charters, genesis);
+    if (err == SLK_OK)
+        err = slk_store_load_charters(store, charters, fault);
+    if (err == SLK_OK) {
+        *out->charter = *slk_charters_now(charters);
+        out->size = slk_charter_format(out->bytes, SLK_CHARTER_BYTES_MAX, out->charter);
+        out->has_chain = true;
+        out->chain_id = *slk_store_chain_id(store);
+        pending = slk_charters_pending(charters, &out->activation);
+        out->pending_version = pending != NULL ? pending->version : 0;
+    }
+    slk_charters_free(charters);
+    free(genesis);
+    return err;
+}
+
 static bool charter_from_ledger(struct cli *cli, const char *dir, struct cli_charter *out)
 {
     struct slk_store *store = cli_open_store(cli, dir);
+    struct slk_fault fault = {0};
     enum slk_err err;
 
     if (store == NULL)
         return false;
-    out->size = slk_store_charter(store).size;
-    memcpy(out->bytes, slk_store_charter(store).at, out->size);
+    err = charter_of_store(store, out, &fault);
     slk_store_close(store);
-    err = slk_charter_parse(out->charter, slk_span_of(out->bytes, out->size));
     if (err != SLK_OK)
-        cli->exit_code = cli_fault(cli, CLI_NO, dir, err, NULL);
+        cli->exit_code = cli_fault(cli, cli_code_of(err), dir, err, &fault);
     return err == SLK_OK;
 }
 

@@ -229,7 +229,11 @@ static void show_text(
 {
     size_t voting_n = slk_charter_voting_n(c->charter);
 
-    printf("# chain id     %s\n", c->charter->version == 1 ? chain_id : "(of the first charter)");
+    printf("# chain id     %s\n",
+        c->has_chain || c->charter->version == 1 ? chain_id : "(of the first charter)");
+    if (c->pending_version != 0)
+        printf("# waiting      version %" PRIu64 ", which governs from block %" PRIu64 " on\n", c->pending_version,
+            c->activation);
     printf("# charter hash %s\n", hash);
     printf("# quorum       %zu of %zu voting member%s; %zu issuers; %zu bytes\n\n", quorum, voting_n,
         voting_n == 1 ? "" : "s", c->charter->issuers_n, c->size);
@@ -248,6 +252,8 @@ static int show(const struct cli *cli, const struct cli_charter *c, bool json)
         return cli_fault(cli, CLI_UNSURE, NULL, SLK_E_NOMEM, NULL);
     }
     slk_charter_chain_id(&id, slk_span_of(c->bytes, c->size));
+    if (c->has_chain)
+        id = c->chain_id;
     text_hex(chain_id, id.b, SLK_HASH_SIZE);
     slk_charter_hash(&id, slk_span_of(c->bytes, c->size));
     text_hex(hash, id.b, SLK_HASH_SIZE);
@@ -301,15 +307,16 @@ static const struct cli_command charter_show = {
 
 static int run(struct cli *cli)
 {
-    static const struct cli_command *const commands[] = {&charter_new, &charter_show, NULL};
+    static const struct cli_command *const commands[] = {
+        &charter_new, &charter_show, &cmd_charter_propose, &cmd_charter_sign, &cmd_charter_apply, NULL};
 
     return cli_run_sub(cli, commands);
 }
 
 const struct cli_command cmd_charter = {
     .name = "charter",
-    .usage = "new|show ...",
-    .summary = "Write, check and print charters",
+    .usage = "new|show|propose|sign|apply ...",
+    .summary = "Write, check, print and change charters",
     .about = "",
     .run = run,
 };

@@ -43,7 +43,7 @@ head_after() { # nothing was written: height and root are as before
 # ---- help, usage ----
 exits 0 "--version" "$sillok" --version
 exits 0 "--help" "$sillok" --help
-for c in keygen charter "charter new" "charter show" init submit head history prove verify crowd policy audit fsck stat backup \
+for c in keygen charter "charter new" "charter show" "charter propose" "charter sign" "charter apply" init submit head history prove verify crowd policy audit fsck stat backup \
     restore simulate; do
     # shellcheck disable=SC2086
     exits 0 "$c --help" "$sillok" $c --help
@@ -314,6 +314,64 @@ exits 0 "and --rest keeps all of it" cmp rest.ndjson broken.ndjson
 exits 2 "a full disk is not a success" "$sillok" simulate --events 1000 -o /dev/full
 exits 2 "nor for text" sh -c "'$sillok' crowd sim2 --prefix '' >/dev/full"
 exits 2 "nor for JSON" sh -c "'$sillok' crowd sim2 --prefix '' --json >/dev/full"
+
+# ---- the charter changes ----
+apply() { "$sillok" charter apply changing "$1" "${signers[@]}"; }
+exits 0 "a ledger whose charter changes" "$sillok" init changing --charter charter.ini "${signers[@]}"
+clinic=$("$sillok" keygen --issuer keys clinic | sed -n 's/^public_key = //p')
+{ "$sillok" charter show changing; echo; sed -n '/^\[issuer office\]/,/^$/p' charter.ini |
+    sed "s/office/clinic/; s/^public_key = .*/public_key = $clinic/"; } >next.ini
+exits 0 "charter propose" "$sillok" charter propose changing --charter next.ini -o change
+says "not yet: APPROVALS"
+exits 1 "a key without a say" "$sillok" charter sign changing change --key keys/desk.pem
+exits 0 "charter sign" "$sillok" charter sign changing change --key keys/city.vote.pem
+says "keys/city.vote.pem: approves"
+says "not yet: POSSESSION_MISSING"
+before="$(height changing) $(root changing)"
+exits 1 "an incomplete change is refused" apply change
+says "refused: POSSESSION_MISSING"
+same "  nothing was written" "$(height changing) $(root changing)" "$before"
+exits 0 "every key that has a say" "$sillok" charter sign changing change --keys keys
+says "keys/clinic.pem: is held"
+says "version 2 can govern from block 2 on"
+issue "$(device c2)" c3 21 | sed 's/office/clinic/' >clinic.ndjson
+exits 2 "its office is a stranger until then" "$sillok" submit changing --key keys/clinic.pem "${signers[@]}" clinic.ndjson
+exits 0 "charter apply" apply change
+says "version 2 of the charter is in block 1 and governs from block 2 on"
+exits 1 "not twice" apply change
+says "refused: VERSION"
+exits 0 "the new office issues" "$sillok" submit changing --key keys/clinic.pem "${signers[@]}" clinic.ndjson
+"$sillok" keygen --member fresh city >fresh.txt
+"$sillok" charter show changing >keys.ini
+for k in vote cosign log node; do
+    sed -i "s/^${k}_key = .*/${k}_key = $(sed -n "s/^${k}_key *= //p" fresh.txt)/" keys.ini
+done
+cp keys/city.vote.pem fresh/before.pem
+exits 0 "a member's keys change" "$sillok" charter propose changing --charter keys.ini -o keychange --keys fresh --activation 5
+says "fresh/before.pem: approves"
+says "complete: version 3"
+exits 0 "they wait" apply keychange
+exits 0 "  and are told" "$sillok" charter show changing
+says "waiting      version 3, which governs from block 5 on"
+exits 1 "one change at a time" apply keychange
+says "refused: PENDING"
+issue "$(device c4)" c5 22 >four.ndjson
+issue "$(device c6)" c7 23 >five.ndjson
+exits 0 "the last block by the old keys" "$sillok" submit changing --key keys/office.pem "${signers[@]}" four.ndjson
+exits 2 "which write no more" "$sillok" submit changing --key keys/office.pem "${signers[@]}" five.ndjson
+says "the vote key is not one the charter names"
+exits 0 "the first by the new ones" "$sillok" submit changing --key keys/office.pem --log-key fresh/city.log.pem --cosign-key fresh/city.cosign.pem five.ndjson
+exits 0 "audit across the changes" "$sillok" audit changing
+exits 0 "fsck across the changes" "$sillok" fsck changing
+exits 0 "the policy of the charter in force" "$sillok" policy changing -o new.policy
+exits 0 "a proof for it" "$sillok" prove changing --handle "$(device c2)" --history -o new.tlog-proof
+exits 0 "  verifies" "$verify" --policy new.policy --handle "$(device c2)" new.tlog-proof
+exits 2 "and by the first charter's keys it does not" sh -c "'$sillok' policy charter.ini -o first.policy && '$verify' --policy first.policy --handle $(device c2) new.tlog-proof"
+sed 's/^agency = 1/agency = 7/' next.ini >seven.ini
+exits 0 "an agency does not hand its keys to another" "$sillok" charter propose changing --charter seven.ini -o seven --keys keys
+says "not yet: KEY_REUSED"
+exits 1 "what is no change is none" "$sillok" charter apply changing keys.ini "${signers[@]}"
+says "MALFORMED"
 
 # ---- names and bytes that others chose ----
 printf '{"credential":"%064d","kind":"LOCK","\\u001b]0;x\\u0007":1}\n' 1 >escape.ndjson
