@@ -1,8 +1,9 @@
 /* main.c: the simulator's command line.
  *
- *   sim                          TAP: SLK_SEEDS seeds (200), every 20th twice
- *   sim --seed S [--until STEP] [--trace] [--nodes N]    one seed, in full
- *   sim --seeds A..B [--nodes N]                         many, with a summary
+ *   sim                          TAP: SLK_SEEDS seeds (200), every 20th twice; and with --kept FILE, the kept ones
+ *   sim --seed S [--until STEP] [--trace] [--nodes N] [--set NAME=VALUE]...     one seed, in full
+ *   sim --seeds A..B [--jobs N] [--results FILE] [--summary FILE] [--nodes N]   many; FILE is gone on with
+ *   sim --minimise --seed S      the smallest swarm that fails like it
  *   sim --good                   TAP: the good case's latency
  *   sim --caught N               TAP: one of N seeds must fail (for mutations of the core)
  */
@@ -15,22 +16,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "tests/sim/world.h"
+#include "tests/sim/sim.h"
 
 #ifndef SIM_NAME
 #define SIM_NAME "sim"
 #endif
-
-struct options {
-    uint64_t first, last, until;
-    unsigned nodes;
-    unsigned caught;
-    bool is_one, is_many, is_traced;
-};
-
-struct total {
-    uint64_t seeds, failures, steps, virtual_us, heights, packets, bytes, evidence, views, worst_us, trace;
-};
 
 static struct world world;
 
@@ -55,17 +45,25 @@ static double now_s(void)
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-/* NULL, or what went wrong; the text holds until the next run. */
-static const char *run(uint64_t seed, const struct options *o, struct total *total)
+bool sim_swarm(struct swarm *out, uint64_t seed, const struct options *o)
 {
-    struct swarm swarm;
+    swarm_of(out, seed, o->nodes);
+    for (unsigned i = 0; i < o->sets_n; i++)
+        if (!swarm_set(out, o->sets[i]))
+            return false;
+    return true;
+}
 
-    swarm_of(&swarm, seed, o->nodes);
-    world_init(&world, &swarm);
+const char *sim_run_swarm(const struct swarm *swarm, const struct options *o, struct total *total)
+{
+    double from = now_s();
+    const char *verdict;
+
+    world_init(&world, swarm);
     world.until = o->until;
     world.is_traced = o->is_traced;
-    if (o->is_one)
-        swarm_print(&swarm);
+    if (o->is_one && !o->is_minimal)
+        swarm_print(swarm);
     world_run(&world);
     total->seeds++;
     total->steps += world.steps;
@@ -75,13 +73,28 @@ static const char *run(uint64_t seed, const struct options *o, struct total *tot
     total->bytes += world.bytes_n;
     total->evidence += world.evidence_n;
     total->views += world.views_n;
+    total->alarms += world.alarms_n;
+    total->forks += world.forks_n;
+    total->refused += world.refused_n;
     total->trace = world.trace;
-    if (world.finished_us > total->worst_us)
-        total->worst_us = world.finished_us;
+    total_swarm(total, swarm);
+    if (world.finished_us > 0)
+        total_slow(total, swarm->seed, world.finished_us);
     world_close(&world);
-    if (oracle_verdict(world.oracle) != NULL)
-        total->failures++;
-    return oracle_verdict(world.oracle);
+    verdict = oracle_verdict(world.oracle);
+    if (verdict != NULL)
+        total_bad(total, swarm->seed, verdict);
+    total->cpu_us += (uint64_t)((now_s() - from) * 1e6);
+    return verdict;
+}
+
+const char *sim_run(uint64_t seed, const struct options *o, struct total *total)
+{
+    struct swarm swarm;
+
+    if (!sim_swarm(&swarm, seed, o))
+        return "a --set that is none";
+    return sim_run_swarm(&swarm, o, total);
 }
 
 static void report(const struct total *t, double seconds)
@@ -92,36 +105,20 @@ static void report(const struct total *t, double seconds)
     printf("# %" PRIu64 " core steps: %.0f a second; %.0f times real time\n", t->steps,
         (double)t->steps / seconds, (double)t->virtual_us / 1e6 / seconds);
     printf("# %" PRIu64 " messages, %.1f MB, %" PRIu64 " pieces of evidence, slowest recovery %.1f s\n",
-        t->packets, (double)t->bytes / 1e6, t->evidence, (double)t->worst_us / 1e6);
+        t->packets, (double)t->bytes / 1e6, t->evidence, t->slow_n > 0 ? (double)t->slow[0].us / 1e6 : 0);
 }
 
 static int one(const struct options *o)
 {
     struct total total = {0};
     double from = now_s();
-    const char *verdict = run(o->first, o, &total);
+    const char *verdict = sim_run(o->first, o, &total);
 
     report(&total, now_s() - from);
     printf(
         "# seed %" PRIu64 ", %" PRIu64 " steps, trace %016" PRIx64 "\n", o->first, total.steps, total.trace);
     printf("%s\n", verdict == NULL ? "no violation" : verdict);
     return verdict != NULL;
-}
-
-static int many(const struct options *o)
-{
-    struct total total = {0};
-    double from = now_s();
-
-    for (uint64_t seed = o->first; seed <= o->last; seed++) {
-        const char *verdict = run(seed, o, &total);
-
-        if (verdict != NULL)
-            printf("seed=%" PRIu64 " %s\n", seed, verdict);
-        fflush(stdout);
-    }
-    report(&total, now_s() - from);
-    return total.failures > 0;
 }
 
 /* A mutation of the core must be noticed. */
@@ -131,7 +128,7 @@ static int caught(const struct options *o)
 
     printf("1..1\n");
     for (uint64_t seed = 1; seed <= o->caught; seed++) {
-        const char *verdict = run(seed, o, &total);
+        const char *verdict = sim_run(seed, o, &total);
 
         if (verdict == NULL)
             continue;
@@ -165,31 +162,51 @@ static int good(void)
     return mean > limit || oracle_verdict(world.oracle) != NULL;
 }
 
+/* Seeds that failed once, each line: the seed, and what it was. */
+static void kept_seeds(const struct options *o, struct total *total)
+{
+    char line[256];
+    FILE *f = o->kept == NULL ? NULL : fopen(o->kept, "r");
+
+    while (f != NULL && fgets(line, sizeof(line), f) != NULL) {
+        uint64_t seed = strtoull(line, NULL, 10);
+        const char *verdict = seed == 0 ? NULL : sim_run(seed, o, total);
+
+        if (verdict != NULL)
+            printf("# seed=%" PRIu64 " %s\n", seed, verdict);
+    }
+    if (f != NULL)
+        (void)fclose(f);
+}
+
 static int tests(const struct options *o)
 {
     enum { TWICE_EVERY = 20, SEEDS = 200 };
     const char *wanted = getenv("SLK_SEEDS");
     uint64_t seeds = wanted != NULL ? strtoull(wanted, NULL, 10) : SEEDS, differ = 0;
-    struct total total = {0}, again = {0};
+    static struct total total, again, kept;
     double from = now_s();
 
-    printf("1..2\n");
+    printf("1..3\n");
     for (uint64_t seed = 1; seed <= seeds; seed++) {
-        const char *verdict = run(seed, o, &total);
+        const char *verdict = sim_run(seed, o, &total);
 
         if (verdict != NULL)
             printf("# seed=%" PRIu64 " %s\n", seed, verdict);
         if (seed % TWICE_EVERY != 0)
             continue;
-        (void)run(seed, o, &again);
+        (void)sim_run(seed, o, &again);
         differ += again.trace != total.trace;
         if (again.trace != total.trace)
             printf("# seed=%" PRIu64 " ran differently the second time\n", seed);
     }
+    kept_seeds(o, &kept);
     printf("%s 1 - %" PRIu64 " seeds without a violation\n", total.failures == 0 ? "ok" : "not ok", seeds);
     printf("%s 2 - a seed runs the same way twice\n", differ == 0 ? "ok" : "not ok");
+    printf("%s 3 - %" PRIu64 " seeds that failed once\n",
+        kept.failures == 0 && kept.seeds > 0 ? "ok" : "not ok", kept.seeds);
     report(&total, now_s() - from);
-    return total.failures > 0 || differ > 0;
+    return total.failures > 0 || differ > 0 || kept.failures > 0 || kept.seeds == 0;
 }
 
 static bool range(const char *text, struct options *o)
@@ -203,6 +220,36 @@ static bool range(const char *text, struct options *o)
     return *end == '\0';
 }
 
+/* One option and its value; false when it is none. */
+static bool option(struct options *o, const char *name, const char *value)
+{
+    if (strcmp(name, "--seed") == 0) {
+        o->is_one = true;
+        o->first = strtoull(value, NULL, 10);
+    } else if (strcmp(name, "--seeds") == 0 && range(value, o)) {
+        o->is_many = true;
+    } else if (strcmp(name, "--until") == 0) {
+        o->until = strtoull(value, NULL, 10);
+    } else if (strcmp(name, "--nodes") == 0) {
+        o->nodes = (unsigned)strtoul(value, NULL, 10);
+    } else if (strcmp(name, "--caught") == 0) {
+        o->caught = (unsigned)strtoul(value, NULL, 10);
+    } else if (strcmp(name, "--jobs") == 0) {
+        o->jobs = (unsigned)strtoul(value, NULL, 10);
+    } else if (strcmp(name, "--results") == 0) {
+        o->results = value;
+    } else if (strcmp(name, "--summary") == 0) {
+        o->summary = value;
+    } else if (strcmp(name, "--kept") == 0) {
+        o->kept = value;
+    } else if (strcmp(name, "--set") == 0 && o->sets_n < sizeof(o->sets) / sizeof(o->sets[0])) {
+        o->sets[o->sets_n++] = value;
+    } else {
+        return false;
+    }
+    return true;
+}
+
 int main(int argc, char **argv)
 {
     struct options o = {.until = UINT64_MAX};
@@ -211,33 +258,24 @@ int main(int argc, char **argv)
     (void)mallopt(M_MMAP_THRESHOLD,
         1 << 20); /* a core is large and mostly untouched: fresh pages beat clearing old ones */
     for (int i = 1; i < argc; i++) {
-        const char *next = i + 1 < argc ? argv[i + 1] : "";
-
         if (strcmp(argv[i], "--trace") == 0) {
             o.is_traced = true;
-            continue;
-        }
-        if (strcmp(argv[i], "--good") == 0)
+        } else if (strcmp(argv[i], "--minimise") == 0) {
+            o.is_minimal = true;
+        } else if (strcmp(argv[i], "--good") == 0) {
             return good();
-        i++;
-        if (strcmp(argv[i - 1], "--seed") == 0) {
-            o.is_one = true;
-            o.first = strtoull(next, NULL, 10);
-        } else if (strcmp(argv[i - 1], "--seeds") == 0 && range(next, &o)) {
-            o.is_many = true;
-        } else if (strcmp(argv[i - 1], "--until") == 0) {
-            o.until = strtoull(next, NULL, 10);
-        } else if (strcmp(argv[i - 1], "--nodes") == 0) {
-            o.nodes = (unsigned)strtoul(next, NULL, 10);
-        } else if (strcmp(argv[i - 1], "--caught") == 0) {
-            o.caught = (unsigned)strtoul(next, NULL, 10);
-        } else {
-            fprintf(stderr,
-                "usage: sim [--seed S [--until STEP] [--trace]] [--seeds A..B] [--nodes N] [--caught N]\n");
+        } else if (i + 1 == argc || !option(&o, argv[i], argv[i + 1])) {
+            fprintf(stderr, "sim: what is %s? See the head of main.c\n", argv[i]);
             return 2;
+        } else {
+            i++;
         }
     }
     if (o.nodes > MEMBERS_MAX)
         return 2;
-    return o.caught > 0 ? caught(&o) : o.is_one ? one(&o) : o.is_many ? many(&o) : tests(&o);
+    return o.caught > 0   ? caught(&o)
+           : o.is_minimal ? minimise(&o)
+           : o.is_one     ? one(&o)
+           : o.is_many    ? batch_run(&o)
+                          : tests(&o);
 }

@@ -1,5 +1,6 @@
 /* swarm.c: from a seed to a configuration: each class of faults is on or off, at a random rate. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests/sim/world.h"
@@ -169,6 +170,92 @@ unsigned *swarm_knob(struct swarm *s, unsigned i, const char **name)
         return NULL;
     *name = knobs[i].name;
     return knobs[i].value;
+}
+
+/* What is not a class of faults. */
+static uint64_t *long_knob(struct swarm *s, unsigned i, const char **name)
+{
+    struct knob {
+        const char *name;
+        uint64_t *value;
+    } knobs[] = {{"delta_ms", &s->delta_ms}, {"delay_us", &s->delay_us}, {"spread_us", &s->spread_us},
+        {"disk_us", &s->disk_us}, {"disk_spread_us", &s->disk_spread_us}, {"work_us", &s->work_us},
+        {"safety_us", &s->safety_us}, {"apart_us", &s->apart_us}, {"quiet_us", &s->quiet_us}};
+
+    if (i >= sizeof(knobs) / sizeof(knobs[0]))
+        return NULL;
+    *name = knobs[i].name;
+    return knobs[i].value;
+}
+
+static unsigned *short_knob(struct swarm *s, unsigned i, const char **name)
+{
+    struct knob {
+        const char *name;
+        unsigned *value;
+    } knobs[] = {{"n", &s->n}, {"liars", &s->liars}, {"submissions", &s->submissions},
+        {"heights", &s->liveness_heights}, {"salt", &s->salt}};
+    unsigned n = sizeof(knobs) / sizeof(knobs[0]);
+
+    if (i >= n)
+        return swarm_knob(s, i - n, name);
+    *name = knobs[i].name;
+    return knobs[i].value;
+}
+
+bool swarm_set(struct swarm *s, const char *text)
+{
+    size_t name_n = strcspn(text, "=");
+    uint64_t value = text[name_n] == '=' ? strtoull(text + name_n + 1, NULL, 0) : 0;
+    const char *name;
+
+    if (strncmp(text, "lie.", 4) == 0) {
+        unsigned long member = strtoul(text + 4, NULL, 10);
+
+        if (member >= MEMBERS_MAX)
+            return false;
+        s->lies[member] = (unsigned)value;
+        return true;
+    }
+    for (unsigned i = 0; short_knob(s, i, &name) != NULL; i++)
+        if (strlen(name) == name_n && strncmp(name, text, name_n) == 0) {
+            *short_knob(s, i, &name) = (unsigned)value;
+            return s->n > 0 && s->n <= MEMBERS_MAX;
+        }
+    for (unsigned i = 0; long_knob(s, i, &name) != NULL; i++)
+        if (strlen(name) == name_n && strncmp(name, text, name_n) == 0) {
+            *long_knob(s, i, &name) = value;
+            return true;
+        }
+    return false;
+}
+
+static void put(char *out, size_t size, const char *name, uint64_t value)
+{
+    size_t used = strlen(out);
+
+    (void)snprintf(out + used, size - used, " --set %s=%llu", name, (unsigned long long)value);
+}
+
+void swarm_difference(char *out, size_t size, const struct swarm *from, const struct swarm *to)
+{
+    struct swarm a = *from, b = *to;
+    const char *name;
+
+    out[0] = '\0';
+    for (unsigned i = 0; short_knob(&a, i, &name) != NULL; i++)
+        if (*short_knob(&a, i, &name) != *short_knob(&b, i, &name))
+            put(out, size, name, *short_knob(&b, i, &name));
+    for (unsigned i = 0; long_knob(&a, i, &name) != NULL; i++)
+        if (*long_knob(&a, i, &name) != *long_knob(&b, i, &name))
+            put(out, size, name, *long_knob(&b, i, &name));
+    for (unsigned i = 0; i < MEMBERS_MAX; i++) {
+        char lie[16];
+
+        (void)snprintf(lie, sizeof(lie), "lie.%u", i);
+        if (a.lies[i] != b.lies[i])
+            put(out, size, lie, b.lies[i]);
+    }
 }
 
 void swarm_good(struct swarm *out)

@@ -371,10 +371,10 @@ void world_init(struct world *w, const struct swarm *swarm)
     if (w->oracle == NULL || w->out == NULL || w->certs == NULL || w->image == NULL)
         abort();
     w->swarm = *swarm;
-    w->random = random_new(swarm->seed, 2);
-    w->net = random_new(swarm->seed, 3);
-    w->lie = random_new(swarm->seed, 4);
-    w->disk = random_new(swarm->seed, 5);
+    w->random = random_new(swarm->seed, 2 + 16 * (uint64_t)swarm->salt);
+    w->net = random_new(swarm->seed, 3 + 16 * (uint64_t)swarm->salt);
+    w->lie = random_new(swarm->seed, 4 + 16 * (uint64_t)swarm->salt);
+    w->disk = random_new(swarm->seed, 5 + 16 * (uint64_t)swarm->salt);
     w->until = UINT64_MAX;
     w->verifier = (struct slk_verifier){.ctx = w, .verify = verify};
     w->n = swarm->n;

@@ -70,12 +70,17 @@ struct swarm {
     unsigned rivals;     /* per mille of submissions that exclude the one before */
     uint64_t quiet_us;   /* after the recovery: nothing to do for so long */
     bool is_beyond;      /* more than f lie: safety may break */
+    unsigned salt;       /* other chances in the same configuration: for the minimiser */
 };
 void swarm_of(struct swarm *out, uint64_t seed, unsigned n);
 void swarm_good(struct swarm *out); /* four honest members, 10 ms lines, 2 ms disks, nothing goes wrong */
 void swarm_print(const struct swarm *swarm);
 /* The i-th class of faults, to be switched off with 0; NULL when there are no more. */
 unsigned *swarm_knob(struct swarm *swarm, unsigned i, const char **name);
+/* "name=value" as swarm_difference prints them. False: there is no such name. */
+bool swarm_set(struct swarm *swarm, const char *text);
+/* " --set name=value" for everything in which `to` differs. */
+void swarm_difference(char *out, size_t size, const struct swarm *from, const struct swarm *to);
 
 /* A block, held once for everybody; never changed. */
 struct blob {
