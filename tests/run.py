@@ -12,8 +12,10 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -31,22 +33,23 @@ STAGES = {
              ["--timeout-multiplier", "6", *THREADED]),
 }
 TIDY_PER_FILE_S = 300
+SCRATCH_BYTES = 1 << 30  # what the tests may need at a time, generously
 
 
 class Count:
     def __init__(self):
         self.passed = self.failed = self.skipped = 0
         self.told = []
-        self.left_out = []
+        self.left_out = {}  # what could not be tried -> where that was
 
     def fail(self, what):
         self.failed += 1
         self.told.append(what)
 
-    def skip(self, what):
+    def skip(self, what, where):
         """What should have run: said again at the end, where it is read."""
         self.skipped += 1
-        self.left_out.append(what)
+        self.left_out.setdefault(what, []).append(where)
 
 
 def say(text):
@@ -95,7 +98,7 @@ def count_test(stage, test, count):
         else:
             good += 1
     for what in LEFT_OUT.findall(test.get("stdout") or ""):
-        count.skip(f"{name}: {what}")
+        count.skip(what, f"{stage}/{test['name'].split(' ')[-1]}")
     fine = test["result"] in ("OK", "EXPECTEDFAIL")
     if test["result"] == "SKIP":
         count.skipped += good + bad == 0 and count.skipped == skipped_before
@@ -143,7 +146,7 @@ def tidy(count):
     if program is None or not os.path.exists(database):
         missing = "clang-tidy is not installed (tools/setup --check)" if program is None else "there is no plain build"
         say(f"tidy: skipped: {missing}")
-        count.skip(f"tidy: all of it: {missing}")
+        count.skip(missing, "all of tidy")
         return
     with open(database) as f:
         entries = [(e["directory"], e["file"]) for e in json.load(f)]
@@ -168,12 +171,31 @@ def tidy(count):
     say(f"tidy: {len(paths)} files, {count.failed - before} failed in {time.monotonic() - started:.0f} s")
 
 
+def scratch():
+    """A directory for everything that tests write: in memory when there is room. They remove what they make; a test that
+    was ended does not."""
+    for place in ("/dev/shm", None):
+        if place is None or os.access(place, os.W_OK) and shutil.disk_usage(place).free > SCRATCH_BYTES:
+            return tempfile.mkdtemp(prefix="sillok-check-", dir=place)
+
+
 def main(argv):
+    """Checks its arguments, and that nothing stays behind, however it ends."""
     wanted = argv[1:] or [*STAGES, "tidy"]
     unknown = [w for w in wanted if w not in STAGES and w != "tidy"]
     if unknown:
         print(__doc__, file=sys.stderr)
         return 2
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, frame: sys.exit(128 + number))
+    os.environ["TMPDIR"] = scratch()
+    try:
+        return check(wanted)
+    finally:
+        shutil.rmtree(os.environ["TMPDIR"], ignore_errors=True)
+
+
+def check(wanted):
     count = Count()
     for stage, (setup_options, targets, test_options) in STAGES.items():
         if stage in wanted and build(stage, setup_options, targets, count):
@@ -181,7 +203,9 @@ def main(argv):
     if "tidy" in wanted:
         tidy(count)
     if count.left_out:
-        say("SKIPPED:\n  " + "\n  ".join(count.left_out))
+        say("SKIPPED:")
+        for what, where in count.left_out.items():
+            say(f"  {', '.join(sorted(set(where)))}: {what}")
     if count.told:
         say("failed:\n  " + "\n  ".join(count.told))
     if count.passed == 0 and count.failed == 0:

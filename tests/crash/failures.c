@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "tests/crash/workload.h"
+#include "tests/scratch.h"
 
 #define BLOCKS     14
 #define LAST_CALLS 40 /* of a run: may all be a snapshot's, which stops nobody */
@@ -28,11 +29,11 @@ static const struct {
 };
 #define WAYS_N (sizeof ways / sizeof ways[0])
 
-static char base[64];
+static char base[200];
 
 static unsigned count_calls(const struct workload_place *place)
 {
-    char path[128], setting[256];
+    char path[240], setting[400];
     const char *settings[] = {setting, NULL};
     struct workload_told told;
     unsigned n = 0;
@@ -41,7 +42,7 @@ static unsigned count_calls(const struct workload_place *place)
     (void)snprintf(setting, sizeof setting, "SLK_SHIM_COUNT=%s", path);
     if (workload_start(place, 1, BLOCKS, settings, &told) == 0)
         n = workload_count(path);
-    workload_remove(place->dir);
+    scratch_remove(place->dir);
     return n;
 }
 
@@ -68,7 +69,7 @@ static bool one_failure(
     (void)snprintf(fail, sizeof fail, "SLK_SHIM_FAIL=%u", call);
     (void)snprintf(error, sizeof error, "SLK_SHIM_ERRNO=%d", ways[way].error);
     (void)snprintf(seed, sizeof seed, "SLK_SHIM_SEED=%u", call);
-    workload_remove(place->dir);
+    scratch_remove(place->dir);
     status = workload_start(place, 1, BLOCKS, settings, &told);
     good = status == 0 &&
            (told.err == SLK_OK || told.err == ways[way].expected || told.err == SLK_E_IO ||
@@ -115,7 +116,7 @@ static bool try_full_maps(const char *dir)
         struct workload_told told = {.height = -1};
         char why[512] = "";
 
-        workload_remove(dir);
+        scratch_remove(dir);
         workload_run(dir, 1, BLOCKS, &options, note, &told);
         stopped += told.err != SLK_OK;
         if ((told.err != SLK_OK && told.err != SLK_E_NO_SPACE) ||
@@ -135,14 +136,12 @@ int main(int argc, char **argv)
              calls;
     struct workload_place place;
     bool good, all = true;
-    char dir[80];
+    char dir[240];
 
     if (argc != 3)
         return 2;
     /* The shim makes the losses; a disk that really syncs would only be slow. */
-    (void)snprintf(
-        base, sizeof base, "%s/sillok-fail-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-    if (mkdtemp(base) == NULL)
+    if (!scratch_make(base, sizeof base, "fail"))
         return 2;
     (void)snprintf(dir, sizeof dir, "%s/ledger", base);
     place = (struct workload_place){.program = argv[1], .shim = argv[2], .dir = dir};
@@ -158,7 +157,7 @@ int main(int argc, char **argv)
     good = try_full_maps(dir);
     all = all && good;
     (void)printf("%sok %zu - a full map: told, and nothing is lost\n", good ? "" : "not ", WAYS_N + 1);
-    workload_remove(dir);
-    workload_remove(base);
+    scratch_remove(dir);
+    scratch_remove(base);
     return all ? 0 : 1;
 }

@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "tests/crash/crash_stream.h"
+#include "tests/scratch.h"
 
 #define RUN_SUBMISSIONS 400 /* a run that is not killed in time ends by itself */
 #define INIT_KILLS      12
@@ -438,7 +439,7 @@ static void kill_init(struct loop *l)
         if (slk_ledger_tip(ledger)->height != 0 || slk_ledger_tip(ledger)->log_size != 2)
             fail(l, "a new ledger is not new");
         slk_ledger_close(ledger);
-        fixture_remove(dir);
+        scratch_remove(dir);
     }
 }
 

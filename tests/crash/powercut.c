@@ -13,12 +13,13 @@
 #include <unistd.h>
 
 #include "tests/crash/workload.h"
+#include "tests/scratch.h"
 #include "tests/unit/sample.h"
 
 #define BLOCKS   24
 #define EXIT_CUT 99
 
-static char base[64];
+static char base[200];
 
 static unsigned number_of(const char *name, unsigned standard)
 {
@@ -30,13 +31,13 @@ static unsigned number_of(const char *name, unsigned standard)
 /* Writes and syncs of an undisturbed run. */
 static unsigned count_calls(const struct workload_place *place, uint64_t seed, bool *good)
 {
-    char path[128], setting[256], why[512];
+    char path[240], setting[400], why[512];
     const char *settings[] = {setting, NULL};
     struct workload_told told;
 
     (void)snprintf(path, sizeof path, "%s/count", base);
     (void)snprintf(setting, sizeof setting, "SLK_SHIM_COUNT=%s", path);
-    workload_remove(place->dir);
+    scratch_remove(place->dir);
     *good = workload_start(place, seed, BLOCKS, settings, &told) == 0 && told.err == SLK_OK &&
             told.height == BLOCKS - 1 && told.snapshots_n >= 2;
     if (*good && workload_check(place->dir, seed, &told, why, sizeof why) != WORKLOAD_AT_LAST) {
@@ -61,7 +62,7 @@ static void one_cut(
 
     (void)snprintf(cut_text, sizeof cut_text, "SLK_SHIM_CUT=%u", cut);
     (void)snprintf(seed_text, sizeof seed_text, "SLK_SHIM_SEED=%llu", (unsigned long long)seed);
-    workload_remove(place->dir);
+    scratch_remove(place->dir);
     status = workload_start(place, seed, BLOCKS, settings, &told);
     verdict = workload_check(place->dir, seed, &told, why, sizeof why);
     if (status != EXIT_CUT && status != 0) {
@@ -100,14 +101,12 @@ int main(int argc, char **argv)
     struct workload_place place;
     struct score score;
     bool good, all = true;
-    char dir[80];
+    char dir[240];
 
     if (argc != 3)
         return 2;
     /* The shim makes the losses; a disk that really syncs would only be slow. */
-    (void)snprintf(
-        base, sizeof base, "%s/sillok-cut-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-    if (mkdtemp(base) == NULL)
+    if (!scratch_make(base, sizeof base, "cut"))
         return 2;
     (void)snprintf(dir, sizeof dir, "%s/ledger", base);
     place = (struct workload_place){.program = argv[1], .shim = argv[2], .dir = dir};
@@ -125,7 +124,7 @@ int main(int argc, char **argv)
     good = score.bad > score.cuts / 4;
     all = all && good;
     (void)printf("%sok 3 - with syncs that do nothing, much is lost: the shim bites\n", good ? "" : "not ");
-    workload_remove(dir);
-    workload_remove(base);
+    scratch_remove(dir);
+    scratch_remove(base);
     return all ? 0 : 1;
 }

@@ -1,7 +1,6 @@
 /* workload.c: see workload.h. */
 #include "tests/crash/workload.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
@@ -357,33 +356,6 @@ enum workload_verdict workload_check(
     if (!good)
         return WORKLOAD_BAD;
     return tip == told->height ? WORKLOAD_AT_LAST : WORKLOAD_AT_IN_FLIGHT;
-}
-
-static void remove_files(const char *dir)
-{
-    DIR *d = opendir(dir);
-    struct dirent *e;
-
-    while (d != NULL && (e = readdir(d)) != NULL) {
-        char path[1024];
-
-        int n = snprintf(path, sizeof path, "%s/%s", dir, e->d_name);
-
-        if (e->d_name[0] != '.' && n > 0 && (size_t)n < sizeof path)
-            (void)unlink(path);
-    }
-    if (d != NULL)
-        (void)closedir(d);
-    (void)rmdir(dir);
-}
-
-void workload_remove(const char *dir)
-{
-    char making[1024];
-
-    (void)snprintf(making, sizeof making, "%s/making", dir); /* of an interrupted slk_store_create */
-    remove_files(making);
-    remove_files(dir);
 }
 
 unsigned workload_count(const char *path)

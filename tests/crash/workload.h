@@ -55,7 +55,6 @@ enum workload_verdict {
 enum workload_verdict workload_check(
     const char *dir, uint64_t seed, const struct workload_told *told, char *why, size_t why_size);
 
-void workload_remove(const char *dir);
 /* The number a shim left at SLK_SHIM_COUNT, and removes the file; 0: none. */
 unsigned workload_count(const char *path);
 

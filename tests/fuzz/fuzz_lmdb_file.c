@@ -8,10 +8,11 @@
 
 #include "ledger/store/lmdb_file.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/scratch.h"
 
 #define FILE_MAX ((size_t)1 << 18)
 
-static char dir[64], path[80];
+static char dir[200], path[240];
 
 static void clean_up(void)
 {
@@ -21,8 +22,7 @@ static void clean_up(void)
 
 static void make_dir(void)
 {
-    snprintf(dir, sizeof(dir), "%s/sillok-fuzz-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-    if (mkdtemp(dir) == NULL)
+    if (!scratch_make(dir, sizeof(dir), "fuzz"))
         abort();
     snprintf(path, sizeof(path), "%s/data.mdb", dir);
     atexit(clean_up);
@@ -146,7 +146,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     write_file(content, unpack(content, data, size));
     if (slk_lmdb_check_head(dir, &fault) != SLK_OK)
         FUZZ_CHECK(fault.text[0] != 0);
-    FUZZ_CHECK(slk_lmdb_newest(dir, &txn_id) != SLK_OK || slk_lmdb_check(dir, txn_id, false, &fault) != SLK_E_RANGE);
+    FUZZ_CHECK(
+        slk_lmdb_newest(dir, &txn_id) != SLK_OK || slk_lmdb_check(dir, txn_id, false, &fault) != SLK_E_RANGE);
     err = slk_lmdb_open(&file, dir, note_finding, &findings);
     FUZZ_CHECK(err == SLK_OK || err == SLK_E_CORRUPT);
     if (err == SLK_OK) {

@@ -1,11 +1,12 @@
 #include "tests/unit/ledger_fixture.h"
 
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "tests/scratch.h"
 
 #define AGENCIES_N 3u
 
@@ -163,22 +164,15 @@ void fixture_open_without_dir(struct fixture *f, const struct fixture_shape *sha
 
 void fixture_open(struct fixture *f, const struct fixture_shape *shape)
 {
-    const char *tmp = getenv("TMPDIR");
-
     fixture_open_without_dir(f, shape);
-    if (tmp == NULL ||
-        *tmp == '\0') /* memory, where there is such a place: hundreds of syncs then cost nothing */
-        tmp = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
-    must(snprintf(f->root, sizeof(f->root), "%s/sillok-test-XXXXXX", tmp) < (int)sizeof(f->root),
-        "TMPDIR is too long");
-    must(mkdtemp(f->root) != NULL, "no temporary directory");
+    must(scratch_make(f->root, sizeof(f->root), "test"), "no temporary directory");
     snprintf(f->dir, sizeof(f->dir), "%s/ledger", f->root);
 }
 
 void fixture_close(struct fixture *f)
 {
     if (f->root[0] != '\0')
-        fixture_remove(f->root);
+        scratch_remove(f->root);
     for (unsigned i = 0; i < FIXTURE_ISSUERS_N; i++)
         slk_key_free(f->issuers[i]);
     slk_key_free(f->vote_key);
@@ -208,29 +202,6 @@ struct slk_ledger_options fixture_options(struct fixture *f)
 }
 
 /* ---- directories ---- */
-
-void fixture_remove(const char *dir)
-{
-    DIR *d = opendir(dir);
-    struct dirent *e;
-
-    if (d == NULL)
-        return;
-    while ((e = readdir(d)) != NULL) {
-        char path[1024];
-        struct stat st;
-
-        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
-            continue;
-        must(snprintf(path, sizeof(path), "%s/%s", dir, e->d_name) < (int)sizeof(path), "a path is too long");
-        if (lstat(path, &st) == 0 && S_ISDIR(st.st_mode))
-            fixture_remove(path);
-        else
-            (void)unlink(path);
-    }
-    closedir(d);
-    (void)rmdir(dir);
-}
 
 static void copy_file(const char *from, const char *to)
 {

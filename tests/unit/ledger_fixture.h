@@ -65,7 +65,6 @@ void fixture_open_without_dir(struct fixture *f, const struct fixture_shape *sha
 uint64_t fixture_clock(void *fixture); /* options.clock_ms, with ctx = the fixture */
 /* Signing keys, the fixture's clock, 1 thread. */
 struct slk_ledger_options fixture_options(struct fixture *f);
-void fixture_remove(const char *dir); /* a directory and everything in it */
 void fixture_copy(
     const char *from, const char *to); /* the files of a closed ledger's directory, to a new one */
 

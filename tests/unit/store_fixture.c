@@ -1,6 +1,5 @@
 #include "tests/unit/store_fixture.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,37 +7,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char base_dir[64];
+#include "tests/scratch.h"
+
+static char base_dir[200];
 
 int make_base(void **state)
 {
     (void)state;
-    (void)snprintf(base_dir, sizeof base_dir, "/tmp/sillok-store-XXXXXX");
-    return mkdtemp(base_dir) != NULL ? 0 : -1;
-}
-
-void remove_dir(const char *dir)
-{
-    DIR *d = opendir(dir);
-    struct dirent *e;
-    char path[512];
-
-    while (d != NULL && (e = readdir(d)) != NULL) {
-        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
-            continue;
-        (void)snprintf(path, sizeof path, "%s/%s", dir, e->d_name);
-        if (unlink(path) != 0)
-            remove_dir(path);
-    }
-    if (d != NULL)
-        (void)closedir(d);
-    (void)rmdir(dir);
+    return scratch_make(base_dir, sizeof base_dir, "store") ? 0 : -1;
 }
 
 int remove_base(void **state)
 {
     (void)state;
-    remove_dir(base_dir);
+    scratch_remove(base_dir);
     return 0;
 }
 

@@ -21,7 +21,6 @@ int remove_base(void **state);
 /* A path in it; one in a directory. Each keeps its last 8 answers. */
 const char *in_base(const char *name);
 const char *file_in(const char *dir, const char *name);
-void remove_dir(const char *dir);
 
 /* ---- files ---- */
 

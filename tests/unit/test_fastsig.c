@@ -8,12 +8,12 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include <jansson.h>
 #include <sodium.h>
 
 #include "ledger/core/fastsig.h"
 #include "ledger/verify/bytes.h"
 #include "tests/unit/sample.h"
+#include "tests/unit/vectors.h"
 
 /* Both engines, one verdict. */
 static bool verdict(const uint8_t *sig, const void *message, size_t size, const uint8_t *key)
@@ -34,19 +34,12 @@ static size_t hex(uint8_t *out, size_t cap, const char *text)
 
 static void wycheproof_verdicts_are_equal(void **state)
 {
-    const char *dir = getenv("SLK_VECTORS");
-    char path[1024];
-    json_t *root, *group, *test;
-    json_error_t error;
+    json_t *root = load_vectors("wycheproof_ed25519.json"), *group, *test;
     size_t i, k, n = 0;
 
     (void)state;
-    (void)snprintf(path, sizeof(path), "%s/wycheproof_ed25519.json", dir != NULL ? dir : ".");
-    root = json_load_file(path, 0, &error);
-    if (root == NULL) {
-        print_message("# skipped: no Wycheproof vectors at %s\n", path);
+    if (root == NULL)
         return;
-    }
     json_array_foreach(json_object_get(root, "testGroups"), i, group)
     {
         uint8_t key[32], sig[512], message[8192];

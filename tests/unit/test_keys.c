@@ -17,6 +17,7 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 
+#include "tests/scratch.h"
 #include "tests/unit/ledger_fixture.h"
 
 static char root[256];
@@ -32,14 +33,13 @@ static const char *path(const char *name)
 static int make_root(void **state)
 {
     (void)state;
-    snprintf(root, sizeof(root), "/tmp/sillok-keys-XXXXXX");
-    return mkdtemp(root) == NULL;
+    return scratch_make(root, sizeof(root), "keys") ? 0 : -1;
 }
 
 static int remove_root(void **state)
 {
     (void)state;
-    fixture_remove(root);
+    scratch_remove(root);
     return 0;
 }
 

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 #include <lmdb.h>
 
+#include "tests/scratch.h"
 #include "tests/unit/ledger_fixture.h"
 
 #define BLOCKS 90 /* more than the 64 that opening looks at again ... */
@@ -461,7 +462,7 @@ static void a_ledger_without_its_first_block_is_not_called_sound(void **state)
     slk_store_close(store);
     assert_int_equal(slk_ledger_audit(dir, NULL, 1, &tip, &events_n, NULL, NULL, &fault), SLK_E_NOT_FOUND);
     assert_non_null(strstr(fault.text, "genesis"));
-    fixture_remove(dir);
+    scratch_remove(dir);
 }
 
 /* Gives a block's records the numbers from `to` on, in both places that say so. */
@@ -515,7 +516,7 @@ static void a_record_numbered_beyond_the_last_is_refused(void **state)
     assert_int_equal(open_to_read(f, dir, &fault), SLK_E_CORRUPT);
     assert_non_null(strstr(fault.text, "block 3"));
     assert_int_equal(slk_ledger_audit(dir, NULL, 1, &tip, &events_n, NULL, NULL, &fault), SLK_E_CORRUPT);
-    fixture_remove(dir);
+    scratch_remove(dir);
 }
 
 /* Every leaf of a snapshot names record 0, with all its hashes made again. */
@@ -573,7 +574,7 @@ static void a_forged_snapshot_costs_time_and_nothing_else(void **state)
     forge_snapshot(dir, 0);
     forge_snapshot(dir, 1);
     assert_int_equal(open_to_read(f, dir, &fault), SLK_OK); /* from the blocks */
-    fixture_remove(dir);
+    scratch_remove(dir);
 }
 
 /* Data base `name` claims to have so many leaf pages that a start does not walk it. */
@@ -620,7 +621,7 @@ static void no_page_hides_from_an_auditor_in_a_tree_that_claims_to_be_large(void
     claim_leaves(dir, "entries");
     assert_int_equal(slk_ledger_audit(dir, NULL, 1, &tip, &events_n, NULL, NULL, &fault), SLK_E_CORRUPT);
     assert_non_null(strstr(fault.text, "counts"));
-    fixture_remove(dir);
+    scratch_remove(dir);
 }
 
 int main(void)

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tests/scratch.h"
 #include "tests/unit/sample.h"
 #include "tests/unit/store_fixture.h"
 
@@ -287,7 +288,7 @@ static void no_flipped_transaction_number_takes_anything_back(void **state)
             for (uint64_t bit = 0; bit < 64; bit++)
                 try_flip(&t, 8 * (4096 * page + 144) + bit);
         assert_int_equal(t.harmless, 0);
-        remove_dir(t.dir);
+        scratch_remove(t.dir);
     }
 }
 

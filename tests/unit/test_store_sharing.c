@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/scratch.h"
 #include "tests/unit/store_fixture.h"
 
 /* ---- several of us ---- */
@@ -249,7 +250,7 @@ static int back_up_often(const char *dir, int times)
             return 2;
         if (slk_store_fsck(to, NULL, NULL, NULL, NULL, &fault) != SLK_OK)
             return 3;
-        remove_dir(to);
+        scratch_remove(to);
     }
     return 0;
 }

@@ -24,7 +24,7 @@ static inline json_t *load_vectors(const char *name)
     /* Integers as reals: some cases hold 2^64 - 1, which is no json_int_t. */
     root = json_load_file(path, JSON_DECODE_INT_AS_REAL, &error);
     if (root == NULL)
-        printf("# skipped: %s cannot be read: %s\n", path, error.text);
+        printf("# skipped: outside vectors: %s\n", error.text[0] != '\0' ? error.text : path);
     return root;
 }
 
