@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "ledger/embed/ledger_private.h"
+#include "tests/scratch.h"
 #include "tests/unit/ledger_fixture.h"
 #include "tests/unit/store_fixture.h"
 
@@ -40,7 +41,7 @@ static struct lost lose_a_block(struct fixture *f)
     slk_block_hash(&lost.hash, lost.header);
     slk_view_end(view);
     slk_ledger_close(ledger);
-    fixture_remove(f->dir);
+    scratch_remove(f->dir);
     fixture_init(f);
     return lost;
 }
