@@ -32,6 +32,7 @@ STAGES = {
     "tsan": (["-Db_sanitize=thread", "-Db_lundef=false"], [f"tests/unit/test_{name}" for name in THREADED],
              ["--timeout-multiplier", "6", *THREADED]),
 }
+SIM_SEEDS = {"plain": "2000"}  # of the simulator; elsewhere its own default, unless $SLK_SEEDS says otherwise
 TIDY_PER_FILE_S = 300
 SCRATCH_BYTES = 1 << 30  # what the tests may need at a time, generously
 
@@ -123,8 +124,9 @@ def test(stage, options, count):
     started = time.monotonic()
     if stage == "tsan" and shutil.which("setarch") and run(["setarch", "-R", "true"]).returncode == 0:
         options = ["--wrap", "setarch -R", *options]  # gcc 12's TSan cannot live with 32 bits of address randomness
+    env = {**({"SLK_SEEDS": SIM_SEEDS[stage]} if stage in SIM_SEEDS else {}), **os.environ}
     r = run(["meson", "test", "-C", where, "--no-rebuild", "--num-processes", JOBS, *options],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if not glob.glob(logs):
         say(r.stdout)
         count.fail(f"{stage}: meson test ran nothing")
