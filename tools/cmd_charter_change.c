@@ -205,10 +205,11 @@ static bool sign_with_all(struct desk *d, const char *dir, size_t *signed_n)
         if (grown == NULL)
             continue;
         names = grown;
-        names[n] = malloc(strlen(dir) + size + 2);
+        size += strlen(dir) + 2;
+        names[n] = malloc(size);
         good = names[n] != NULL;
         if (good)
-            (void)sprintf(names[n++], "%s/%s", dir, entry->d_name);
+            (void)snprintf(names[n++], size, "%s/%s", dir, entry->d_name);
     }
     (void)closedir(open);
     if (n > 0)
