@@ -1,7 +1,7 @@
 /* charter_text.h: a charter as one readable INI file, and back.
  *
- *   [charter]          origin, version (1), previous (hex, later charters only), created (RFC 3339), rules (a number,
- *                      later ones only: the version of the rules it begins)
+ *   [charter]          origin, version (1), previous (hex, later charters only), created (RFC 3339), rules (0 when it is
+ *                      not there: the version of the rules it begins)
  *   [limits]           block_events, block_bytes, submission_events
  *   [timers]           delta_ms, heartbeat_s, fresh_s
  *   [member NAME]      agency, role (voting, observer), vote_key, cosign_key, log_key, node_key (hex), address (may

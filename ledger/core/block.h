@@ -59,7 +59,7 @@ struct slk_row {
  *     u48 valid_until || u32 status_index || u32 reason || u16 log_index - first_index || u40 previous_row (all ones: none)
  *
  * The bounds that make this lossless: rows < 2^40 (ledger/core/map.h), block times < SLK_TIME_MS_MAX and valid_until at
- * most 50 years later (charter.h), at most 2 * SLK_BLOCK_EVENTS_MAX + 1 entries in a block. */
+ * most 50 years later (charter.h), at most 2 * SLK_BLOCK_EVENTS_MAX + 2 entries in a block. */
 #define SLK_ROWS_HEAD   16
 #define SLK_ROW_SIZE    129
 #define SLK_TIME_MS_MAX ((uint64_t)1 << 53) /* the year 287,396 */

@@ -121,8 +121,8 @@ static void cover(struct walk *w, size_t at, const struct slk_authorization *aut
         w->agencies[w->recorded_n - 1 - i] = issuer != NULL ? issuer->agency : 0;
 }
 
-/* A later charter: the list in meta must name its block, and it may name issuers of what follows. Without memory it is left
- * out, and what its issuers sign is told to be of nobody. */
+/* A later charter: it stands first, the list in meta names its block, and its members may have signed the checkpoint. Without
+ * memory it is left out, and what they signed is told to be of nobody. */
 static void check_change(struct walk *w, size_t at, struct slk_span entry)
 {
     struct slk_fsck *f = w->f;
