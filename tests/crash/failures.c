@@ -113,7 +113,7 @@ static bool try_full_maps(const char *dir)
 
     for (size_t size = (size_t)192 << 10; size < (size_t)1 << 20; size += (size_t)24 << 10) {
         struct slk_store_options options = {.map_size = size, .map_max = size, .map_headroom = 4096};
-        struct workload_told told = {.height = -1};
+        struct workload_told told = {.height = -1, .pooled_at = -1};
         char why[512] = "";
 
         scratch_remove(dir);

@@ -11,6 +11,9 @@
 #include <unistd.h>
 
 #define SIGN_EACH     3 /* blocks */
+#define VOTE_EACH     2
+#define POOL_EACH     2 /* submissions come with such a block, and leave with the next */
+#define POOL_N        3
 #define SNAPSHOT_STEP 20000
 
 extern char **environ;
@@ -45,6 +48,97 @@ static enum slk_err sign(struct run *r)
     return err;
 }
 
+/* ---- what agreement makes durable between two blocks ---- */
+
+static bool body_of(void *ctx, const struct slk_hash *hash, struct slk_span *body)
+{
+    const struct slk_block *b = ctx;
+
+    *body = slk_span_of(b->entries, b->entries_size);
+    return slk_hash_equal(hash, &b->tip.block_hash);
+}
+
+static size_t records_of(
+    const struct maker *m, unsigned step, struct slk_cert *notarized, struct slk_bft_record out[2])
+{
+    const struct slk_block *b = &m->block;
+    struct slk_statement s = {.kind = step == 0 ? SLK_VOTE_NOTARIZE : SLK_VOTE_FINALIZE,
+        .height = b->header.height,
+        .view = 1,
+        .hash = b->tip.block_hash};
+
+    out[0] = (struct slk_bft_record){.kind = SLK_RECORD_VOTE, .vote = s};
+    if (step == 0) {
+        out[1] = (struct slk_bft_record){
+            .kind = SLK_RECORD_BLOCK, .hash = b->tip.block_hash, .header = b->header_bytes};
+    } else {
+        maker_certify(m, notarized, SLK_VOTE_NOTARIZE, s.height, 1, &s.hash);
+        out[1] = (struct slk_bft_record){.kind = SLK_RECORD_CERT, .cert = notarized};
+    }
+    return 2;
+}
+
+static enum slk_err vote(struct run *r)
+{
+    const struct slk_block *b = &r->m->block;
+    enum slk_err err = SLK_OK;
+
+    for (unsigned step = 0; err == SLK_OK && step < 2; step++) {
+        struct slk_bft_record records[2];
+        struct slk_cert notarized;
+        size_t n = records_of(r->m, step, &notarized, records);
+
+        err = slk_store_persist(r->store, records, n, body_of, (void *)(uintptr_t)b, NULL);
+        if (err == SLK_OK)
+            r->tell(r->ctx, WORKLOAD_VOTED, SLK_OK, workload_voted(b->header.height, step));
+    }
+    return err;
+}
+
+/* The i-th submission that comes with the block of this height. */
+static void pooled(
+    const struct maker *m, uint64_t height, unsigned i, uint8_t *bytes, size_t size, struct slk_pooled *out)
+{
+    memset(out, 0, sizeof(*out));
+    out->order = height;
+    out->submission = slk_span_of(
+        bytes, maker_submission(m, (unsigned)height * POOL_N + i, bytes, size, &out->id.id, out->id.key_id));
+}
+
+static enum slk_err fill_pool(struct run *r)
+{
+    static uint8_t bytes[POOL_N][1024];
+    struct slk_pooled items[POOL_N];
+    enum slk_err err;
+
+    for (unsigned i = 0; i < POOL_N; i++)
+        pooled(r->m, r->m->tip.height, i, bytes[i], sizeof bytes[i], &items[i]);
+    err = slk_store_pool_put(r->store, items, POOL_N, NULL);
+    if (err == SLK_OK)
+        r->tell(r->ctx, WORKLOAD_POOLED, SLK_OK, r->m->tip.height);
+    return err;
+}
+
+static enum slk_err commit(struct slk_store *store, const struct maker *m, struct slk_fault *fault)
+{
+    const struct slk_block *b = &m->block;
+    struct slk_decision decision = {.block = b, .finality = maker_finality(b)};
+    struct slk_pooled_id included[POOL_N];
+    static uint8_t bytes[1024];
+
+    if (b->header.height % POOL_EACH == 1) { /* those that came with the block before */
+        for (unsigned i = 0; i < POOL_N; i++) {
+            struct slk_pooled item;
+
+            pooled(m, b->header.height - 1, i, bytes, sizeof bytes, &item);
+            included[i] = item.id;
+        }
+        decision.included = included;
+        decision.included_n = POOL_N;
+    }
+    return slk_store_commit(store, &decision, fault);
+}
+
 /* A snapshot that fails stops nobody. */
 static void work_on_snapshot(struct run *r)
 {
@@ -65,15 +159,20 @@ static void work_on_snapshot(struct run *r)
 static enum slk_err one_block(struct run *r)
 {
     const struct slk_block *b = workload_next(r->m);
-    enum slk_err err;
+    enum slk_err err = SLK_OK;
 
     maker_execute(r->m, &r->machine);
-    err = slk_store_commit(r->store, &(struct slk_decision){.block = b, .finality = maker_finality(b)}, NULL);
+    if (b->header.height > 0 && b->header.height % VOTE_EACH == 0)
+        err = vote(r);
+    if (err == SLK_OK)
+        err = commit(r->store, r->m, NULL);
     if (err != SLK_OK)
         return err;
     r->tell(r->ctx, WORKLOAD_BLOCK, SLK_OK, b->header.height);
     if (b->header.height % SIGN_EACH == 0)
         err = sign(r);
+    if (err == SLK_OK && b->header.height % POOL_EACH == 0)
+        err = fill_pool(r);
     if (err == SLK_OK)
         work_on_snapshot(r);
     return err;
@@ -109,6 +208,12 @@ void workload_note(struct workload_told *told, enum workload_word what, enum slk
         break;
     case WORKLOAD_SIGNED:
         told->signed_size = value;
+        break;
+    case WORKLOAD_VOTED:
+        told->voted = value;
+        break;
+    case WORKLOAD_POOLED:
+        told->pooled_at = (int64_t)value;
         break;
     case WORKLOAD_SNAPSHOT:
         told->snapshots_n++;
@@ -164,7 +269,7 @@ int workload_start(const struct workload_place *place, uint64_t seed, unsigned b
     size_t n = 3;
     pid_t pid;
 
-    *told = (struct workload_told){.height = -1};
+    *told = (struct workload_told){.height = -1, .pooled_at = -1};
     (void)snprintf(preload, sizeof preload, "LD_PRELOAD=%s", place->shim);
     (void)snprintf(dir, sizeof dir, "SLK_SHIM_DIR=%s", place->dir);
     (void)snprintf(seed_text, sizeof seed_text, "%llu", (unsigned long long)seed);
@@ -239,6 +344,49 @@ static bool checkpoint_is_there(struct check *c, struct slk_view *view)
     return head.tree_size >= c->told->signed_size ? true : bad(c, "an acknowledged checkpoint is lost", NULL);
 }
 
+/* Votes that were acknowledged for the block after the tip are there; a commit takes them all. */
+static bool votes_are_there(struct check *c, struct slk_view *view, uint64_t next)
+{
+    unsigned steps = c->told->voted < workload_voted(next, 0)
+                         ? 0
+                         : (unsigned)(c->told->voted - workload_voted(next, 0)) + 1;
+    struct slk_fault fault = {0};
+    struct slk_cons cons;
+    size_t votes = 0;
+
+    if (slk_view_cons(view, &cons, &fault) != SLK_OK)
+        return bad(c, "votes cannot be read", fault.text);
+    for (size_t i = 0; i < cons.n; i++)
+        votes += cons.records[i].kind == SLK_RECORD_VOTE;
+    slk_cons_free(&cons);
+    if (votes < steps)
+        return bad(c, "an acknowledged vote is lost", NULL);
+    return votes <= steps + 1u ? true : bad(c, "more votes than were in flight are there", NULL);
+}
+
+static enum slk_err count_pooled(void *ctx, const struct slk_pooled *item)
+{
+    size_t *n = ctx;
+
+    (void)item;
+    (*n)++;
+    return SLK_OK;
+}
+
+/* Submissions come with every second block and leave with the one after it: all of them, or none. */
+static bool pool_is_there(struct check *c, struct slk_view *view, int64_t tip)
+{
+    struct slk_fault fault = {0};
+    size_t n = 0;
+    bool acknowledged = tip >= 0 && tip % POOL_EACH == 0 && c->told->pooled_at == tip;
+
+    if (slk_view_pool(view, count_pooled, &n, &fault) != SLK_OK)
+        return bad(c, "the pool cannot be read", fault.text);
+    if (n != POOL_N && (n != 0 || acknowledged))
+        return bad(c, "an acknowledged submission is lost", NULL);
+    return n == 0 || tip % POOL_EACH == 0 ? true : bad(c, "what is in a block is in the pool", NULL);
+}
+
 static bool content_is_there(struct check *c)
 {
     struct slk_view *view;
@@ -249,6 +397,11 @@ static bool content_is_there(struct check *c)
     for (uint64_t h = 0; good && slk_store_has_tip(c->store) && h <= slk_store_tip(c->store)->height; h++)
         good = block_is_there(c, view);
     good = good && checkpoint_is_there(c, view);
+    if (good && slk_store_has_tip(c->store)) {
+        int64_t tip = (int64_t)slk_store_tip(c->store)->height;
+
+        good = votes_are_there(c, view, (uint64_t)tip + 1) && pool_is_there(c, view, tip);
+    }
     slk_view_end(view);
     return good;
 }
@@ -291,11 +444,9 @@ static bool goes_on(struct check *c)
     bool done;
 
     for (int i = 0; i < 2; i++) {
-        const struct slk_block *b = workload_next(c->m);
-
+        (void)workload_next(c->m);
         maker_execute(c->m, &c->machine);
-        if (slk_store_commit(c->store, &(struct slk_decision){.block = b, .finality = maker_finality(b)},
-                &fault) != SLK_OK)
+        if (commit(c->store, c->m, &fault) != SLK_OK)
             return bad(c, "no further commit", fault.text);
     }
     if (slk_snapshot_begin(&snapshot, c->store, &c->machine) != SLK_OK ||

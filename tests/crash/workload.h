@@ -2,7 +2,7 @@
 #ifndef SLK_TESTS_WORKLOAD_H
 #define SLK_TESTS_WORKLOAD_H
 
-#include "ledger/store/store.h"
+#include "ledger/store/cons.h"
 #include "tests/unit/make_blocks.h"
 
 #define WORKLOAD_EVENTS                                                                                      \
@@ -12,6 +12,8 @@
 struct workload_told {
     bool created;
     int64_t height;       /* last block acknowledged; -1: none */
+    uint64_t voted;       /* last votes acknowledged: workload_voted; 0: none */
+    int64_t pooled_at;    /* block with which the last submissions were acknowledged; -1: none */
     uint64_t signed_size; /* last checkpoint acknowledged */
     unsigned snapshots_n;
     enum slk_err err; /* it stopped because of this; SLK_OK: it did not stop */
@@ -25,11 +27,15 @@ enum workload_word {
     WORKLOAD_CREATED = 1,
     WORKLOAD_BLOCK,
     WORKLOAD_SIGNED,
+    WORKLOAD_VOTED,
+    WORKLOAD_POOLED,
     WORKLOAD_SNAPSHOT,
     WORKLOAD_STOPPED
 };
 
 const struct slk_block *workload_next(struct maker *maker);
+/* Before a block is committed, its votes are made durable in two steps: NOTARIZE with the block; FINALIZE with N. */
+#define workload_voted(height, step) (2 * (uint64_t)(height) + (step))
 /* Makes a ledger in `dir` and `blocks` blocks, snapshots and signatures between them; tells what is done. */
 typedef void workload_tell_fn(void *ctx, enum workload_word what, enum slk_err err, uint64_t value);
 void workload_run(const char *dir, uint64_t seed, unsigned blocks, const struct slk_store_options *options,
