@@ -11,7 +11,7 @@ enum { TAG = 0, HEIGHT = 80, VIEW = 88, AUX = 92, KIND = 96, HASH = 100 };
 /* And the header's. */
 enum { H_HEIGHT = 4, H_CHARTER = 44, H_NEXT_CHARTER = 76, H_PREVIOUS = 108, H_TIME = 140, H_SIZE = 194 };
 enum { PROPOSE = 1, NOTARIZE, NULLIFY, FINALIZE };
-enum { HASHES_MAX = 16, SLOTS = 1 << 13, CHARTERS_MAX = 8, NUMBERS_MAX = 4096 };
+enum { HASHES_MAX = 32, SLOTS = 1 << 13, CHARTERS_MAX = 8, NUMBERS_MAX = 4096 };
 
 struct said {
     uint8_t hash[32];
@@ -373,7 +373,8 @@ bool oracle_signed(
     uint64_t height = number(bytes + HEIGHT, 8);
     struct slot *slot = slot_of(o, height, (uint32_t)number(bytes + VIEW, 4), true);
     uint8_t kind = bytes[KIND];
-    unsigned said = kind == NULLIFY ? 0 : said_index(slot, bytes + HASH);
+    bool is_idle = kind == NULLIFY || (kind == PROPOSE && image == NULL); /* names no block that counts */
+    unsigned said = is_idle ? 0 : said_index(slot, bytes + HASH);
     uint64_t bit = 1ull << member;
 
     if (!is_member(o, height, member))
@@ -382,8 +383,10 @@ bool oracle_signed(
     if (memcmp(bytes + TAG, tag, sizeof(tag)) != 0)
         return oracle_fail(o, "I2: member %u signed something else than a vote", member);
     if (image != NULL) {
-        if (said == HASHES_MAX || !consistent(o, slot, member, kind, said) ||
-            !durable_first(o, member, bytes, image))
+        if (said == HASHES_MAX)
+            return oracle_fail(o, "more than %u blocks at (%llu, %u)", (unsigned)HASHES_MAX,
+                (unsigned long long)height, slot->view);
+        if (!consistent(o, slot, member, kind, said) || !durable_first(o, member, bytes, image))
             return false;
     } else if (said == HASHES_MAX) {
         return true;
