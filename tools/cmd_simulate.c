@@ -152,7 +152,7 @@ static int write_all(struct cli *cli, struct simulate *s)
 {
     bool to_stdout = s->out == NULL || strcmp(s->out, "-") == 0;
     struct slk_sim *sim = slk_sim_new(&s->options);
-    FILE *out = to_stdout ? stdout : fopen(s->out, "wb");
+    FILE *out = sim == NULL ? NULL : to_stdout ? stdout : fopen(s->out, "wb");
     char story[TEXT_HEX_SIZE], absent[TEXT_HEX_SIZE];
     uint8_t handle[SLK_HANDLE_SIZE];
     bool good = false;
