@@ -44,6 +44,8 @@ static void wake_one(struct world *w)
     enum { LATENCY_S = 5, DELTAS = 20 };
     struct process *p = w->processes[random_below(&w->random, w->processes_n)];
 
+    if (w->rival[w->submissions_n] != 0 && w->submissions_n + 1 < SUBMISSIONS_MAX)
+        w->submissions_n++; /* that one may be excluded already */
     w->quiet = QUIET_OVER;
     w->quiet_height = lowest(w) + 1;
     w->quiet_until_us = w->now_us + LATENCY_S * second_us + DELTAS * w->swarm.delta_ms * MS;
