@@ -634,10 +634,19 @@ static bool check(unsigned byzantine)
     return good;
 }
 
+static bool read_number(unsigned *out, const char *text)
+{
+    char *end;
+
+    *out = (unsigned)strtoul(text, &end, 10);
+    return *text != 0 && *end == 0 && *out < 1000000000;
+}
+
 static bool parse(int argc, char **argv)
 {
     for (int i = 1; i < argc; i++) {
         bool more = i + 1 < argc;
+        unsigned number;
 
         if (strcmp(argv[i], "--crashes") == 0)
             options.crashes = true;
@@ -645,12 +654,14 @@ static bool parse(int argc, char **argv)
             options.forks_only = true;
         else if (strcmp(argv[i], "--caught") == 0)
             options.caught = true;
-        else if (strcmp(argv[i], "--views") == 0 && more)
-            options.views = (unsigned)atoi(argv[++i]);
-        else if (strcmp(argv[i], "--byzantine") == 0 && more)
-            options.byzantine = atoi(argv[++i]);
-        else if (strcmp(argv[i], "--settle") == 0 && more)
-            options.settle_every = (unsigned)atoi(argv[++i]);
+        else if (!more || !read_number(&number, argv[i + 1]))
+            return false;
+        else if (strcmp(argv[i++], "--views") == 0)
+            options.views = number;
+        else if (strcmp(argv[i - 1], "--byzantine") == 0)
+            options.byzantine = (int)number;
+        else if (strcmp(argv[i - 1], "--settle") == 0)
+            options.settle_every = number;
         else
             return false;
     }
