@@ -168,7 +168,7 @@ struct slk_block_params {
 /* SHA-256("sillok/body/1\0\0\0" || leaf hash of the charter change, if there is one || for each submission: submission_id ||
  * key_id || signature): what a header says of its body. (A submission adds 104 bytes, a change 32: no body reads as another.) */
 
-/* Executes admitted submissions in order on `state`; the good ones make the block, each refused one is named in its
+/* Executes admitted submissions in order on `state` (one that was admitted under an earlier charter is admitted again); the good ones make the block, each refused one is named in its
  * verdict and leaves no trace. A charter change is judged first and stands first: a block holds at most one, and its events
  * are judged by the charter in force all the same. Bad, it is left out: out->change_rule says why. The state moves to the block's end; slk_block_undo takes it back until the next build.
  * Returns SLK_OK; SLK_E_NOT_FOUND no submission nor change was good (state unchanged, no block); SLK_E_CORRUPT a record read

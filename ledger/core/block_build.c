@@ -526,6 +526,20 @@ static void begin(struct build *b)
         put_change(b);
 }
 
+struct admission {
+    const struct slk_machine *machine;
+    struct slk_submission *const *submissions;
+};
+
+/* What waited while the charter changed names an issuer with yesterday's rights. */
+static void admit_again(void *arg, size_t i)
+{
+    const struct admission *a = arg;
+
+    if (a->submissions[i]->charter_version != a->machine->charter->version)
+        slk_submission_admit(a->submissions[i], a->machine->charter, &a->machine->chain_id);
+}
+
 /* Passes 2 and 3, and the seal. */
 static enum slk_err execute(
     struct build *b, struct slk_submission *const *submissions, struct slk_verdict *verdicts, size_t n)
@@ -571,6 +585,8 @@ enum slk_err slk_block_build(struct slk_block *out, struct slk_machine *machine,
         err = judge_change(&b);
     if (err != SLK_OK)
         return err;
+    slk_par_run(
+        params->par, admit_again, &(struct admission){.machine = machine, .submissions = submissions}, n);
     taken_n = select_submissions(
         machine->charter, out->has_change ? params->change.size + 2 : 0, submissions, n, &events_n, &bytes_n);
     if (!make_room(out, b.s, n, events_n, bytes_n))

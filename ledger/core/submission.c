@@ -231,6 +231,7 @@ void slk_submission_admit(
     slk_submission_statement(statement, chain_id, submission->event_ids, submission->events_n);
     slk_hash_bytes(&submission->id, statement, sizeof(statement));
     submission->issuer = slk_charter_issuer(charter, submission->key_id);
+    submission->charter_version = charter->version;
     if (submission->rule != SLK_RULE_OK)
         return;
     if (submission->issuer == NULL)

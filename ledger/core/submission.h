@@ -20,6 +20,7 @@ struct slk_submission {
     struct slk_hash *paths;       /* SHA-256(credential): places in the map */
     struct slk_hash id;           /* submission_id: SHA-256 of the statement */
     const struct slk_issuer *issuer; /* of the charter it was admitted under; NULL when unknown */
+    uint64_t charter_version;     /* of that charter; 0: not admitted yet */
     enum slk_rule rule;           /* OK, or why the whole of it is refused */
     size_t rule_event;            /* the event it is about; SIZE_MAX: all of it */
     void *arena;                  /* private */

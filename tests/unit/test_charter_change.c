@@ -170,6 +170,39 @@ static void membership_grows_and_shrinks_and_the_removed_have_no_say(void **stat
     change_world_free(w);
 }
 
+/* Admitted before a charter begins, executed after: the issuer's rights are those of the block's own charter. */
+static void what_waits_while_the_charter_changes_is_admitted_again(void **state)
+{
+    struct change_world *w = change_world_new(1);
+    struct slk_charter *next = change_world_successor(w);
+    struct slk_event event = sample_event(SLK_ISSUE, 1, 1);
+    struct slk_submission submission = {.events_n = 0}, *list = &submission;
+    struct slk_block_params params = {.flags = SLK_BLOCK_FLAG_HEARTBEAT};
+    uint8_t bytes[SLK_EVENT_MAX];
+    struct slk_span span = slk_span_of(bytes, slk_event_format(bytes, sizeof(bytes), &event)), signed_bytes;
+    struct slk_verdict verdict = {0};
+    struct slk_fault fault;
+    struct sample_key key;
+
+    (void)state;
+    sample_issuer_key(&key, OFFICE);
+    signed_bytes = sample_submission(&key, &w->machine.chain_id, &span, 1);
+    assert_int_equal(slk_submission_parse(&submission, signed_bytes), SLK_OK);
+    slk_submission_admit(&submission, w->machine.charter, &w->machine.chain_id);
+    assert_int_equal(submission.rule, SLK_RULE_OK);
+    for (size_t i = 0; i < next->issuers_n; i++)
+        next->issuers[i].kinds = 1u << SLK_LOCK;
+    change(w, next, 1);
+    params.time_ms = w->machine.tip.time_ms + 60000;
+    assert_int_equal(
+        slk_block_build(&w->block, &w->machine, &w->source, &params, &list, &verdict, 1, &fault), SLK_OK);
+    assert_int_equal(verdict.rule, SLK_RULE_RIGHT_KIND);
+    assert_int_equal(submission.charter_version, 2);
+    slk_submission_free(&submission);
+    drop(signed_bytes);
+    change_world_free(w);
+}
+
 static void only_one_change_waits(void **state)
 {
     struct change_world *w = change_world_new(1);
@@ -1308,6 +1341,7 @@ int main(void)
         cmocka_unit_test(a_change_may_begin_with_the_very_next_block),
         cmocka_unit_test(a_type_that_is_added_can_be_issued_and_its_places_are_remembered),
         cmocka_unit_test(membership_grows_and_shrinks_and_the_removed_have_no_say),
+        cmocka_unit_test(what_waits_while_the_charter_changes_is_admitted_again),
         cmocka_unit_test(only_one_change_waits),
         cmocka_unit_test(every_rule_refuses_by_its_name),
         cmocka_unit_test(a_change_larger_than_a_block_may_be_is_refused),
