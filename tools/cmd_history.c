@@ -1,5 +1,6 @@
 /* cmd_history.c: `sillok history`: everything the ledger holds about one credential. */
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tools/cli.h"
@@ -7,11 +8,36 @@
 struct history {
     struct slk_ledger *ledger;
     struct slk_view *view;
+    struct slk_charter
+        *earlier; /* the one an issuer was last found in, when the one in force does not name it */
     bool json;
     uint64_t shown_n;
     struct slk_record record; /* after the events shown so far */
     enum slk_err err;
 };
+
+/* By the charter in force, or by the last one that named it: a key is one issuer's for ever. NULL: by none. */
+static const struct slk_issuer *find_issuer(struct history *h, const uint8_t key_id[SLK_KEY_ID_SIZE])
+{
+    const struct slk_issuer *issuer = slk_charter_issuer(slk_ledger_charter(h->ledger), key_id);
+    struct slk_span bytes = slk_store_charter(slk_ledger_store(h->ledger));
+
+    if (issuer == NULL && h->earlier == NULL)
+        h->earlier = calloc(1, sizeof(*h->earlier));
+    for (size_t i = 0; issuer == NULL && h->earlier != NULL; i++) {
+        struct slk_entry entry;
+        uint64_t height;
+
+        if (slk_charter_parse(h->earlier, bytes) != SLK_OK)
+            break;
+        issuer = slk_charter_issuer(h->earlier, key_id);
+        if (slk_view_change(h->view, i, &height, &bytes) != SLK_OK ||
+            slk_entry_parse(&entry, bytes) != SLK_OK)
+            break;
+        bytes = entry.charter;
+    }
+    return issuer;
+}
 
 /* The issuer whose authorization follows the event: at most a submission's length further on. */
 static const char *issuer_of(struct history *h, uint64_t log_index, uint16_t *agency)
@@ -25,7 +51,7 @@ static const char *issuer_of(struct history *h, uint64_t log_index, uint16_t *ag
             break;
         if (entry.type != SLK_ENTRY_AUTHORIZATION)
             continue;
-        issuer = slk_charter_issuer(slk_ledger_charter(h->ledger), entry.authorization.key_id);
+        issuer = find_issuer(h, entry.authorization.key_id);
         if (issuer == NULL)
             break;
         *agency = issuer->agency;
@@ -111,6 +137,7 @@ static int show(struct cli *cli, struct history *h, const uint8_t handle[SLK_HAN
     if (err == SLK_OK)
         err = slk_ledger_history(h->ledger, handle, show_event, h, &fault);
     slk_view_end(h->view);
+    free(h->earlier);
     if (err == SLK_OK)
         err = h->err;
     if (err == SLK_E_NOT_FOUND && h->json)

@@ -361,6 +361,11 @@ exits 0 "the last block by the old keys" "$sillok" submit changing --key keys/of
 exits 2 "which write no more" "$sillok" submit changing --key keys/office.pem "${signers[@]}" five.ndjson
 says "the vote key is not one the charter names"
 exits 0 "the first by the new ones" "$sillok" submit changing --key keys/office.pem --log-key fresh/city.log.pem --cosign-key fresh/city.cosign.pem five.ndjson
+{ sed '/^\[issuer clinic\]/,/^$/d' keys.ini; } >closed.ini
+exits 0 "an office closes" "$sillok" charter propose changing --charter closed.ini -o closed --keys fresh
+exits 0 "  at once" "$sillok" charter apply changing closed --log-key fresh/city.log.pem --cosign-key fresh/city.cosign.pem
+exits 0 "what it did keeps its name" "$sillok" history changing --handle "$(device c2)"
+says "clinic"
 exits 0 "audit across the changes" "$sillok" audit changing
 exits 0 "fsck across the changes" "$sillok" fsck changing
 exits 0 "the policy of the charter in force" "$sillok" policy changing -o new.policy
