@@ -488,30 +488,48 @@ static struct slk_pool_extent lock_cap(
         .bytes = clamp(sum.bytes + target.bytes / 2, 0, limit.bytes)};
 }
 
+/* What the builder accepted stays, and stays first: what was refused because of it would be refused again. */
+static void keep(struct selection *s, size_t kept_n)
+{
+    for (; s->n < kept_n; s->n++) {
+        struct entry *e = find_ticket(s->pool, s->items[s->n].ticket);
+
+        assert(e != NULL && !e->is_taken);
+        e->is_taken = true;
+        s->sum.events += e->events_n;
+        s->sum.bytes += e->share;
+    }
+}
+
 size_t slk_pool_select(struct slk_pool *pool, struct slk_pool_extent target, struct slk_pool_extent limit,
-    struct slk_pool_item *items, size_t items_max)
+    struct slk_pool_item *items, size_t kept_n, size_t items_max)
 {
     enum { LOCK = SLK_CLASS_LOCK - 1, NORMAL = SLK_CLASS_NORMAL - 1 };
     struct selection s = {.pool = pool, .items = items, .max = items_max, .sum.bytes = SLK_SEAL_MAX + 2};
     uint32_t lock = first_in_turn(pool, LOCK), normal = first_in_turn(pool, NORMAL);
+    bool is_new = kept_n == 0, is_owed = is_new && pool->is_owed;
     struct slk_pool_extent half;
 
-    assert(items_max >= 1);
+    assert(items_max >= 1 && kept_n <= items_max);
     target.events = clamp(target.events, SLK_TARGET_EVENTS_MIN, limit.events);
     target.bytes = clamp(target.bytes, SLK_TARGET_BYTES_MIN, limit.bytes);
-    if (pool->is_owed)
+    keep(&s, kept_n);
+    if (is_owed)
         take_first(&s, NORMAL, limit);
     half = lock_cap(s.sum, target, limit);
-    take_first(&s, LOCK, limit);
+    if (is_new)
+        take_first(&s, LOCK, limit);
     rounds(&s, LOCK, half);
-    if (!pool->is_owed)
+    if (is_new && !is_owed)
         take_first(&s, NORMAL, limit);
     rounds(&s, NORMAL, target);
     rounds(&s, LOCK, target);
 
-    pool->is_owed = normal != NONE && !pool->entries[normal].is_taken;
-    pass_turn(pool, NORMAL, normal);
-    pass_turn(pool, LOCK, lock);
+    if (is_new) {
+        pool->is_owed = normal != NONE && !pool->entries[normal].is_taken;
+        pass_turn(pool, NORMAL, normal);
+        pass_turn(pool, LOCK, lock);
+    }
     for (size_t i = 0; i < pool->entries_n; i++)
         pool->entries[i].is_taken = false;
     return s.n;

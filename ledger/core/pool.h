@@ -87,13 +87,17 @@ struct slk_pool_extent {
  *
  * Within each, agencies take turns by deficit round robin, each its oldest first; what does not fit is passed over, so
  * whatever is left out would not fit at the end, either. The oldest of the agency whose turn it is, which moves on with
- * every call, may lift the block to the limit; if locks left it too little room even so, it goes before them in the next
- * call, and one larger than the limit goes alone then. So the oldest submission of an agency is selected within 2 *
- * agencies calls, however much the others send. */
+ * every block, may lift it to the limit; if locks left it too little room even so, it goes before them in the next
+ * block, and one larger than the limit goes alone then. So the oldest submission of an agency is selected within 2 *
+ * agencies blocks, however much the others send.
+ *
+ * The builder may refuse some. Then pass them over, move the others to the front, and select again with kept_n of them:
+ * they stay, in their order, and the room is filled. Until nothing is refused; only then is it true that what is left out
+ * was full or refused, which a promise needs (receipt.h). Begin with kept_n = 0. */
 size_t slk_pool_select(struct slk_pool *pool, struct slk_pool_extent target, struct slk_pool_extent limit,
-    struct slk_pool_item *items, size_t items_max);
-/* The builder refused it: leave it out of selections until the next commit. Build again then, until nothing is refused:
- * the room it took is another's. Is it refused on the committed state alone, too, and for ever, drop it. */
+    struct slk_pool_item *items, size_t kept_n, size_t items_max);
+/* Leaves it out of selections until the next commit. If it is refused on the committed state alone, too, and for ever,
+ * drop it. */
 void slk_pool_pass_over(struct slk_pool *pool, uint64_t ticket);
 /* Will this rule refuse it in every block to come, when it refuses it alone on the committed state? Not the rules that
  * only say "too early". */

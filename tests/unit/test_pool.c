@@ -429,7 +429,7 @@ static void nothing_counts_before_it_is_stored(void **state)
     assert_int_equal(offer(pool, m), SLK_POOL_PENDING);
     slk_pool_look(pool, &look);
     assert_true(look.count == 0 && look.xor == 0 && !look.urgent);
-    assert_int_equal(slk_pool_select(pool, room, room, items, 8), 0);
+    assert_int_equal(slk_pool_select(pool, room, room, items, 0, 8), 0);
     assert_int_equal(slk_pool_list(pool, m->s.id.b[0], 0, items, 8), 0);
     assert_false(slk_pool_receipt(pool, m->ticket, &receipt));
 
@@ -439,7 +439,7 @@ static void nothing_counts_before_it_is_stored(void **state)
     assert_true(look.count == 1 && look.xor != 0 && look.urgent);
     slk_pool_buckets(pool, buckets);
     assert_int_equal(buckets[m->s.id.b[0]], look.xor);
-    assert_int_equal(slk_pool_select(pool, room, room, items, 8), 1);
+    assert_int_equal(slk_pool_select(pool, room, room, items, 0, 8), 1);
     assert_int_equal(slk_pool_list(pool, m->s.id.b[0], 0, items, 8), 1);
     assert_int_equal(slk_pool_list(pool, m->s.id.b[0], m->ticket + 1, items, 8), 0);
     unmake(m);
@@ -609,10 +609,10 @@ static void whatever_is_left_out_does_not_fit(void **state)
             struct slk_pool_extent target = {sample_below(&dice, 500), sample_below(&dice, 60000)};
             struct slk_pool_extent limit = {
                 EVENTS_MAX + sample_below(&dice, 1000), 65536 + sample_below(&dice, 70000)};
-            size_t items_n = slk_pool_select(pool, target, limit, items, 20000);
+            size_t items_n = slk_pool_select(pool, target, limit, items, 0, 20000);
 
             judge_selection(all, n, items, items_n, target, limit);
-            assert_int_equal(slk_pool_select(other, target, limit, again, 20000), items_n);
+            assert_int_equal(slk_pool_select(other, target, limit, again, 0, 20000), items_n);
             for (size_t i = 0; i < items_n; i++) /* the same calls, the same answers */
                 assert_int_equal(items[i].ticket, again[i].ticket);
         }
@@ -620,6 +620,55 @@ static void whatever_is_left_out_does_not_fit(void **state)
             unmake(all[i]);
         slk_pool_free(pool);
         slk_pool_free(other);
+    }
+}
+
+/* A builder accepts some and refuses some, again and again: what it accepted stays where it was, and in the end whatever is
+ * left out was refused or does not fit. */
+static void what_the_builder_accepted_stays_first(void **state)
+{
+    static struct slk_pool_item items[20000], before[20000];
+    struct made *all[300];
+
+    (void)state;
+    for (unsigned seed = 1; seed <= 150; seed++) {
+        dice = seed;
+        struct slk_pool *pool = new_pool(7, 0, 0);
+        struct slk_pool_extent target = {sample_below(&dice, 500), sample_below(&dice, 60000)};
+        struct slk_pool_extent limit = {
+            EVENTS_MAX + sample_below(&dice, 1000), 65536 + sample_below(&dice, 70000)};
+        size_t n = sample_below(&dice, 300), open_n = 0, kept_n = 0, items_n;
+        bool any = true;
+
+        for (size_t i = 0; i < n; i++) {
+            all[i] = anything(7, 60);
+            put(pool, all[i]);
+        }
+        while (any) {
+            items_n = slk_pool_select(pool, target, limit, items, kept_n, 20000);
+            assert_true(items_n >= kept_n);
+            assert_memory_equal(items, before, kept_n * sizeof(items[0]));
+            any = false;
+            kept_n = 0;
+            for (size_t i = 0; i < items_n; i++) {
+                if (items[i].ticket % 3 == 0) {
+                    slk_pool_pass_over(pool, items[i].ticket);
+                    any = true;
+                } else {
+                    before[kept_n] = items[i];
+                    items[kept_n++] = items[i];
+                }
+            }
+        }
+        for (size_t i = 0; i < n; i++)
+            if (all[i]->ticket % 3 != 0)
+                all[open_n++] = all[i];
+            else
+                unmake(all[i]);
+        judge_selection(all, open_n, items, kept_n, target, limit);
+        for (size_t i = 0; i < open_n; i++)
+            unmake(all[i]);
+        slk_pool_free(pool);
     }
 }
 
@@ -653,7 +702,7 @@ static void nobody_inside_its_quota_starves(void **state)
             }
             if (call == 5)
                 put(pool, victim);
-            n = slk_pool_select(pool, target, limit, items, 20000);
+            n = slk_pool_select(pool, target, limit, items, 0, 20000);
             for (size_t i = 0; i < n; i++)
                 is_in |= items[i].ticket == victim->ticket;
             assert_true(call <= 5 + 2 * AGENCIES);
@@ -685,7 +734,7 @@ static void agencies_share_a_block_evenly(void **state)
             unmake(m);
         }
     }
-    n = slk_pool_select(pool, room, room, items, 20000);
+    n = slk_pool_select(pool, room, room, items, 0, 20000);
     for (size_t i = 0; i < n; i++)
         bytes[items[i].key_id[0]] += items[i].share;
     for (unsigned a = 1; a <= 3; a++) {
@@ -706,10 +755,10 @@ static void what_was_passed_over_waits_for_the_next_commit(void **state)
     put(pool, a);
     put(pool, b);
     slk_pool_pass_over(pool, a->ticket);
-    assert_int_equal(slk_pool_select(pool, room, room, items, 8), 1);
+    assert_int_equal(slk_pool_select(pool, room, room, items, 0, 8), 1);
     assert_int_equal(items[0].ticket, b->ticket);
     slk_pool_commit(pool, 11, slk_span_of(NULL, 0), NULL, NULL);
-    assert_int_equal(slk_pool_select(pool, room, room, items, 8), 2);
+    assert_int_equal(slk_pool_select(pool, room, room, items, 0, 8), 2);
     unmake(a);
     unmake(b);
     slk_pool_free(pool);
@@ -750,6 +799,7 @@ int main(void)
         cmocka_unit_test(who_floods_floods_itself_out),
         cmocka_unit_test(a_lock_is_short_and_nothing_but_a_lock),
         cmocka_unit_test(whatever_is_left_out_does_not_fit),
+        cmocka_unit_test(what_the_builder_accepted_stays_first),
         cmocka_unit_test(nobody_inside_its_quota_starves),
         cmocka_unit_test(agencies_share_a_block_evenly),
         cmocka_unit_test(what_was_passed_over_waits_for_the_next_commit),
