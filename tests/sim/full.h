@@ -1,0 +1,137 @@
+/* full.h: the real ledger in the simulated world: the production machine, blocks, pool and receipts at every process.
+ *
+ *   full_main.c    command line: `full`, as `sim`; the idle network
+ *   full.c         the world's ledger functions (world.h): real blocks; what a crash leaves
+ *   full_pool.c    submissions on their way: admission, gossip, receipts; promises
+ *   full_make.c    a charter, keys, issuers and what they send; Byzantine ones
+ *   full_judge.c   the invariants of the ledger, by code that shares nothing with the core but its readers (naive.c)
+ *
+ * The body of a block is its submissions, one after another: u32 size || Submission. Entries, seal and roots follow from
+ * executing them; the header binds them by its body hash, so a false body under a true header is no block at all.
+ */
+#ifndef SLK_TESTS_SIM_FULL_H
+#define SLK_TESTS_SIM_FULL_H
+
+#include "ledger/core/pool.h"
+#include "tests/sim/world.h"
+
+#define FULL_BODY_MAX     70000
+#define FULL_EVENTS_MAX   6   /* of one submission here */
+#define FULL_CREDENTIALS  300 /* that are ever issued; naive.c holds 512 */
+#define FULL_LOCK_QUOTA   4096
+#define FULL_NORMAL_QUOTA 16384
+#define FULL_EMPTY_MS     60000 /* protocol §2.9: a block without events before that is not valid */
+
+enum full_lie {
+    LIE_FLOOD = 1 << 12,  /* its issuer sends what contradicts itself, without end */
+    LIE_SPOIL = 1 << 13,  /* as a leader: blocks that are not valid */
+    LIE_PROMISE = 1 << 14 /* receipts for what it does not hold; its blocks leave locks out */
+};
+
+/* A submission as the world knows it: number `id` of world.h. */
+struct thing {
+    uint8_t *bytes;
+    size_t size;
+    struct slk_hash id;
+    uint8_t key_id[SLK_KEY_ID_SIZE];
+    uint16_t agency;
+    bool is_lock;
+    size_t events_n;
+    struct {
+        uint8_t handle[SLK_HANDLE_SIZE];
+        uint64_t sequence;
+        bool is_issue;
+        uint32_t status_index;
+    } events[FULL_EVENTS_MAX];
+    size_t receipts_n;
+    struct slk_receipt receipts[2 * MEMBERS_MAX]; /* the first of each member, and of each liar */
+    uint64_t received_us[2 * MEMBERS_MAX];
+};
+
+/* What executing a block left behind: of the first process that did it; the others are held against it. */
+struct executed {
+    struct slk_tip tip;
+    uint64_t first_index, first_row;
+    size_t entries_n, rows_n, entries_size;
+    uint8_t *entries;
+    uint32_t *offsets;
+    uint8_t *rows;
+};
+
+/* A process's ledger. The machine outlives a crash only where the disk says the same. */
+struct ledger {
+    struct world *w;
+    struct process *p;
+    struct slk_machine machine;
+    struct slk_block block;
+    struct slk_pool *pool;                /* NULL: the process is down */
+    uint64_t refused_at[SUBMISSIONS_MAX]; /* 1 + height of the machine that said no */
+    size_t doubts_n;
+    uint64_t doubts[64]; /* tickets that a builder refused: to be judged alone */
+};
+
+struct full {
+    struct slk_charter *charter;
+    uint8_t *charter_bytes;
+    size_t charter_size;
+    bool is_real; /* votes and receipts are Ed25519 */
+    uint8_t secrets[MEMBERS_MAX][SLK_SIGNATURE_SIZE];
+    uint8_t issuer_secrets[MEMBERS_MAX][SLK_SIGNATURE_SIZE]; /* one issuer for each agency */
+    uint8_t police_secret[SLK_SIGNATURE_SIZE];               /* locks any agency's credentials; agency 1's */
+    struct random random;
+    struct thing *things[SUBMISSIONS_MAX];
+    unsigned credentials_n;
+    struct ledger *ledgers[PROCESSES_MAX];
+    unsigned ledgers_n;
+    struct judge *judge;
+    uint64_t promised; /* the highest block whose proposer's promises were looked at */
+    /* what was seen, for the summary */
+    uint64_t events_n, refused_n, stale_n, conflicts_n, safe_n, broken_n, invalid_n, full_n;
+};
+extern struct full full;
+
+/* full.c */
+void full_fail(const struct ledger *l, const char *what);
+/* Executes the submissions on the committed state and takes them back: what would happen to them. */
+void full_probe(
+    struct ledger *l, struct slk_submission *submission, uint64_t time_ms, struct slk_verdict *verdict);
+/* slk_block_build on this process's machine; true: there is a block, and the machine is at its end. */
+bool full_build(struct ledger *l, const struct slk_block_params *params, struct slk_submission **list,
+    struct slk_verdict *verdicts, size_t n);
+/* A new submission: where it was overtaken before it was made. */
+void full_place(struct world *w, unsigned id);
+const struct executed *full_executed(const struct blob *blob);
+int full_find(const struct slk_hash *id, const uint8_t *key_id); /* number, or -1 */
+bool full_spent(const struct disk *d, unsigned id);              /* in a block, or overtaken by one */
+
+/* full_pool.c */
+void full_admit(struct ledger *l, struct slk_submission *out, struct slk_span bytes);
+void full_pool_open(struct ledger *l);
+void full_pool_commit(struct ledger *l, const struct blob *blob);
+/* Did the proposer of this block break a promise? Around its execution. */
+void full_promises_before(struct ledger *l, const struct blob *blob);
+void full_promises_after(struct ledger *l, const struct blob *blob);
+/* What a leader puts into a block: `out` of the machine is the block when it returns true; not taken back. */
+bool full_pool_build(
+    struct ledger *l, struct slk_block_params *params, bool empty, uint8_t *body, size_t *body_n);
+
+/* full_make.c */
+void full_make_charter(struct world *w);
+/* Makes submission `id`, as an issuer would that asks this process for the state of things. False: none comes to mind. */
+bool full_make_thing(struct ledger *l, unsigned id);
+/* The same credentials at the same places, with other words. */
+void full_make_rival(unsigned of, unsigned id);
+void full_sign(const struct world *w, unsigned member, const uint8_t *bytes, size_t size,
+    uint8_t sig[SLK_SIGNATURE_SIZE]);
+extern const struct slk_verifier full_verifier;
+
+/* full_judge.c */
+void full_judge_new(struct world *w, const struct blob *genesis);
+void full_judge_free(void);
+void full_judge_commit(const struct ledger *l, const struct blob *blob);
+void full_judge_quota(const struct ledger *l);
+/* At the end: everything that f + 1 members promised before the good times is settled everywhere; equal ledgers. */
+bool full_judge_settled(const struct world *w);
+void full_judge_end(struct world *w);
+
+#endif
