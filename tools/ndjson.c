@@ -431,6 +431,15 @@ static void put_optional(struct output *o, const struct slk_event *event)
         put_number(o, "status_index", event->status_index);
 }
 
+/* JSON forbids quotes, backslashes and control characters inside a string (RFC 8259 section 7). */
+static bool needs_escapes(const char *text)
+{
+    for (; *text != '\0'; text++)
+        if (*text == '"' || *text == '\\' || (unsigned char)*text < 0x20)
+            return true;
+    return false;
+}
+
 size_t ndjson_format(
     char *out, size_t cap, const struct slk_event *event, const char *issuer, enum slk_rule expect)
 {
@@ -438,7 +447,7 @@ size_t ndjson_format(
 
     if (cap < NDJSON_FORMAT_MAX)
         return 0;
-    if (issuer != NULL && (strlen(issuer) > SLK_CHARTER_NAME_MAX || strpbrk(issuer, "\"\\") != NULL))
+    if (issuer != NULL && (strlen(issuer) > SLK_CHARTER_NAME_MAX || needs_escapes(issuer)))
         return 0; /* a name that would need escapes: write the key id instead */
     put_text(&o, "{");
     if (issuer != NULL)

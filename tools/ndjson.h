@@ -30,7 +30,7 @@ SLK_MUST_CHECK enum slk_err ndjson_parse(struct ndjson_event *out, const char *l
     const struct slk_charter *charter, struct slk_fault *fault);
 
 /* Prints a line, newline included, codes and Unix seconds throughout; issuer may be NULL. The length, or 0
- * when cap is below NDJSON_FORMAT_MAX or the issuer's name holds a quote or backslash. */
+ * when cap is below NDJSON_FORMAT_MAX or the issuer's name holds a quote, a backslash or a control character. */
 size_t ndjson_format(
     char *out, size_t cap, const struct slk_event *event, const char *issuer, enum slk_rule expect);
 

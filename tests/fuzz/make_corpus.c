@@ -427,6 +427,9 @@ static void seed_lines(void)
         "{ \"kind\": \"UNLOCK\", \"credential\": "
         "\"00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\","
         " \"channel\": \"ONLINE\", \"occurred_at\": \"2026-07-01T09:00:00+09:00\" }");
+    seed_text("ndjson", "tab-in-name", /* it was printed back as it is, which is no JSON */
+        "{\"issuer\":\"off\\tice\",\"kind\":\"ISSUE\",\"credential\":"
+        "\"162a7b6a758e7f3657a8b26cfb022640945722ed46f7b610b0d30149c8f27c25\"}");
     seed("charter_text", "four-agencies", text, slk_charter_text_format(text, sizeof(text), &w->charter));
     world_free(w);
 }

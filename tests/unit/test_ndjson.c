@@ -213,6 +213,7 @@ static void names_that_need_escapes_are_not_printed(void **state)
     (void)state;
     assert_int_equal(ndjson_format(line, sizeof(line), &event, "a\"b", SLK_RULE_OK), 0);
     assert_int_equal(ndjson_format(line, sizeof(line), &event, "a\\b", SLK_RULE_OK), 0);
+    assert_int_equal(ndjson_format(line, sizeof(line), &event, "a\tb", SLK_RULE_OK), 0);
     assert_int_equal(ndjson_format(line, sizeof(line) - 1, &event, NULL, SLK_RULE_OK), 0);
 }
 
