@@ -55,6 +55,7 @@ struct key {
     uint8_t notarized[VIEWS_TOP + 1], nullified[VIEWS_TOP + 1], finalized[VIEWS_TOP + 1];
     uint8_t n[VIEWS_TOP + 1];       /* block of the N that is held */
     uint8_t n_saved[VIEWS_TOP + 1]; /* and would survive a crash */
+    uint8_t k_saved[VIEWS_TOP + 1]; /* likewise, where that makes a leader propose by itself */
 };
 
 /* One message in flight between honest members, as bytes. */

@@ -593,6 +593,15 @@ static bool is_moot(const struct member *m, uint32_t w)
            (leads < from || leads > VIEWS_TOP || m->signed_ever.proposed[leads] != 0);
 }
 
+/* K before the view it shall lead lets it carry a block at once; also at a boot, when that K was saved. */
+static bool is_kept_to_lead(const struct member *m, uint32_t w)
+{
+    const struct held *k = &m->core->views[w].k;
+
+    return m->is_mortal && w >= 2 && m->index == w && w < VIEWS_TOP && m->signed_ever.proposed[w + 1] == 0 &&
+           floor_view(m) <= w + 1 && k->is_held && k->is_saved;
+}
+
 void member_key(const struct member *m, struct key *out)
 {
     *out = m->signed_ever;
@@ -600,6 +609,7 @@ void member_key(const struct member *m, struct key *out)
     for (uint32_t w = 1; w <= VIEWS_TOP; w++) {
         const struct held *n = &m->core->views[w].n;
 
+        out->k_saved[w] = is_kept_to_lead(m, w);
         if (!n->is_held || is_moot(m, w))
             continue;
         out->n[w] = block_of(&n->cert.hash);
@@ -612,7 +622,7 @@ void member_forget(struct member *m)
     struct view *views = m->core->views;
 
     for (uint32_t w = 1; w < m->core->view; w++) {
-        if (w + 1 < m->core->view || views[w].n.is_held)
+        if ((w + 1 < m->core->view || views[w].n.is_held) && (w > VIEWS_TOP || !is_kept_to_lead(m, w)))
             views[w].k.is_held = views[w].k.is_saved = false;
         if (w <= VIEWS_TOP && is_moot(m, w))
             views[w].n.is_held = views[w].n.is_saved = false;
