@@ -10,9 +10,9 @@
 #include "tests/fuzz/fuzz.h"
 
 enum {
-    STEPS_MAX = 3000,
+    STEPS_MAX = 500,
     STORED_MAX = SLK_BFT_RECORDS,
-    TODO_MAX = 4 * SLK_BFT_EFFECTS,
+    TODO_MAX = 2 * SLK_BFT_EFFECTS,
     VALID_MAX = 2 * SLK_BFT_BLOCKS,
     BASE_MS = 1000000
 };
@@ -36,6 +36,8 @@ enum {
     I_DATA,
     I_EVIDENCE,
     I_RESTART,
+    I_HEADERS,
+    I_EPOCHS,
     INSTRUCTIONS
 };
 
@@ -646,6 +648,25 @@ static void make_status(uint8_t b)
     }
 }
 
+/* What a member that is behind is told: headers in a row, each with a certificate; charters. */
+static void make_range(unsigned instruction, uint8_t b)
+{
+    static uint8_t headers[4][SLK_BLOCK_HEADER_SIZE];
+    struct slk_hash hash;
+
+    make_certs(1 + (b & 3u) % (instruction == I_HEADERS ? 4u : SLK_EPOCHS_MAX));
+    for (size_t i = 0; i < msg.certs_n; i++) {
+        choose_block(headers[i], &hash, msg.certs[i]->height, take());
+        if (instruction == I_EPOCHS) {
+            msg.epochs[i].header = slk_span_of(headers[i], SLK_BLOCK_HEADER_SIZE);
+            msg.epochs[i].charter = slk_span_of(headers[0], 1 + (size_t)take() % SLK_BLOCK_HEADER_SIZE);
+        }
+    }
+    if (instruction == I_HEADERS)
+        msg.header = slk_span_of(headers[0], msg.certs_n * SLK_BLOCK_HEADER_SIZE);
+    msg.kind = instruction == I_HEADERS ? SLK_MSG_HEADERS : SLK_MSG_EPOCHS;
+}
+
 static void make_get(void)
 {
     uint8_t header[SLK_BLOCK_HEADER_SIZE];
@@ -688,6 +709,10 @@ static void make_message(unsigned instruction, uint8_t b)
     } else if (instruction == I_DATA) {
         msg.kind = SLK_MSG_DATA;
         make_header(rig.tip.height + 1, b);
+        msg.chunk = take() % 3;
+        msg.body = slk_span_of(msg.header.at, take());
+    } else if (instruction == I_HEADERS || instruction == I_EPOCHS) {
+        make_range(instruction, b);
     } else {
         msg.kind = SLK_MSG_EVIDENCE;
         make_vote(&msg.vote, b);

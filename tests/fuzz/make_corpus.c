@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #include "ledger/core/msg.h"
+#include "ledger/core/receipt.h"
+#include "ledger/store/internal.h"
 #include "ledger/verify/proof.h"
 #include "ledger/verify/tile.h"
 #include "tests/fuzz/fuzz.h"
@@ -17,7 +19,8 @@
 #include "tools/charter_text.h"
 #include "tools/ndjson.h"
 
-#define SEED_MAX ((size_t)1 << 17)
+#define SEED_CONS_MAX 4096
+#define SEED_MAX      ((size_t)1 << 17)
 
 static const char *root;
 static bool checking;
@@ -502,6 +505,79 @@ static void seed_messages(void)
     seed_msg("status", &m);
 }
 
+static void seed_cons(const char *name, uint8_t form, struct slk_span key, const uint8_t *value, size_t size)
+{
+    uint8_t out[SEED_CONS_MAX];
+    struct slk_writer w = {.at = out, .cap = sizeof(out)};
+
+    slk_write_u8(&w, form);
+    slk_write_u8(&w, (uint8_t)key.size);
+    slk_write_bytes(&w, key.at, key.size);
+    slk_write_bytes(&w, value, size);
+    if (w.bad)
+        abort();
+    seed("cons", name, out, w.size);
+}
+
+/* As fuzz_cons.c wants them: the check at the end of a value is left out. */
+static void seed_records(const struct world *w)
+{
+    static struct slk_cert cert = {
+        .kind = SLK_VOTE_NULLIFY, .height = 9, .view = 2, .bitmap_bytes = 1, .signers = 7};
+    struct slk_vote first = {.statement = {.kind = SLK_VOTE_NULLIFY, .height = 9, .view = 3}, .signer = 2};
+    struct slk_vote second = {.statement = {.kind = SLK_VOTE_FINALIZE, .height = 9, .view = 3}, .signer = 2};
+    struct slk_bft_record r = {.kind = SLK_RECORD_VOTE};
+    uint8_t key[SLK_CONS_KEY_MAX], value[SLK_CONS_FORM_MAX];
+    uint8_t item[SLK_POOLED_HEAD + 1024] = {0};
+    struct life life = life_of(3);
+    uint8_t event[SLK_EVENT_MAX];
+    struct slk_span span = slk_span_of(event, life_event(event, &life, SLK_ISSUE)), submission;
+    struct slk_block_header header = {
+        .version = SLK_BLOCK_VERSION, .height = 9, .log_size = 3, .body_bytes = 3};
+    uint8_t block[SLK_BLOCK_HEADER_SIZE + 3] = {0};
+    size_t size, key_size;
+
+    second.statement.hash.b[0] = 1;
+    seed_cons("certificate", 0, slk_span_of(NULL, 0), value, slk_cert_form(value, &cert));
+    r.vote = second.statement;
+    key_size = slk_cons_form(key, value, &size, &r);
+    seed_cons("vote", 1, slk_span_of(key, key_size), value, size - SLK_HASH_SIZE);
+    r = (struct slk_bft_record){.kind = SLK_RECORD_CERT, .cert = &cert};
+    key_size = slk_cons_form(key, value, &size, &r);
+    seed_cons("certificate-kept", 1, slk_span_of(key, key_size), value, size - SLK_HASH_SIZE);
+    r = (struct slk_bft_record){.kind = SLK_RECORD_MUTED};
+    key_size = slk_cons_form(key, value, &size, &r);
+    seed_cons("muted", 1, slk_span_of(key, key_size), value, size - SLK_HASH_SIZE);
+    slk_block_header_format(block, &header);
+    seed_cons("candidate", 2, slk_span_of(NULL, 0), block, sizeof(block));
+    submission = world_submission(w, &span, 1);
+    memcpy(item + SLK_POOLED_HEAD, submission.at, submission.size);
+    seed_cons("pooled", 3, slk_span_of(NULL, 0), item, SLK_POOLED_HEAD + submission.size);
+    free((void *)(uintptr_t)submission.at);
+    slk_evidence_form(key, value, &first, &second);
+    seed_cons("evidence", 4, slk_span_of(key, SLK_EVIDENCE_KEY), value, SLK_EVIDENCE_SIZE - SLK_HASH_SIZE);
+}
+
+/* A promise, and a block in which it was not kept: a seal alone. */
+static void seed_receipts(const struct world *w)
+{
+    static const struct slk_receipt receipt = {.tip_height = 7, .agency = 10, .class = SLK_CLASS_LOCK};
+    struct slk_span seal = w->entries[w->entries_n - 1];
+    uint8_t out[SLK_RECEIPT_BYTES + 1 + 2 + 512];
+    struct slk_writer all = {.at = out, .cap = sizeof(out)};
+    struct slk_hash chain_id = {{1}};
+
+    slk_receipt_bytes(out, &chain_id, &receipt);
+    seed("receipt", "alone", out, SLK_RECEIPT_BYTES);
+    all.size = SLK_RECEIPT_BYTES;
+    slk_write_u8(&all, 2u << 2); /* by its agency, two heights later */
+    slk_write_u16(&all, (uint16_t)seal.size);
+    slk_write_bytes(&all, seal.at, seal.size);
+    if (all.bad)
+        abort();
+    seed("receipt", "broken", out, all.size);
+}
+
 /* What fuzz_bft.c reads: members and me, then instructions. */
 #define SEED_STATUS(from) 11, 1, from, 0, 0, 0, 0, 0, 0, 0
 #define SEED_HELLO        SEED_STATUS(0), SEED_STATUS(1), SEED_STATUS(3) /* the guard is over */
@@ -640,6 +716,8 @@ int main(int argc, char **argv)
     seed_lines();
     seed_messages();
     seed_steps();
+    seed_records(w);
+    seed_receipts(w);
     seed_lmdb("few", 6);
     seed_lmdb("many", 60);
     world_free(empty);
