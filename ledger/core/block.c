@@ -237,7 +237,8 @@ static void fill_header(struct slk_block *block, const struct slk_machine *machi
     const struct slk_seal *seal)
 {
     /* The seal knows no flags: they must follow from the entries, or the same entries would have two headers. */
-    uint16_t flags = events_n == 0 ? params->flags : (uint16_t)(params->flags & ~SLK_BLOCK_FLAG_HEARTBEAT);
+    bool is_empty = events_n == 0 && !block->has_change;
+    uint16_t flags = is_empty ? params->flags : (uint16_t)(params->flags & ~SLK_BLOCK_FLAG_HEARTBEAT);
 
     block->header = (struct slk_block_header){
         .version = SLK_BLOCK_VERSION,
