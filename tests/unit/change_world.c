@@ -109,6 +109,11 @@ void change_world_free(struct change_world *w)
     free(w);
 }
 
+void change_drop(struct slk_span s)
+{
+    free((void *)(uintptr_t)s.at);
+}
+
 /* ---- charters ---- */
 
 struct slk_charter *change_world_successor(const struct change_world *w)
@@ -359,6 +364,30 @@ enum slk_change_rule change_world_block(
     free(bundle);
     free(verdicts);
     return rule;
+}
+
+void change_world_pass(struct change_world *w, size_t blocks)
+{
+    for (size_t i = 0; i < blocks; i++)
+        (void)change_world_block(w, change_none, NULL, 0);
+}
+
+void change_world_pass_to(struct change_world *w, uint64_t height)
+{
+    assert(w->machine.tip.height <= height);
+    change_world_pass(w, (size_t)(height - w->machine.tip.height));
+}
+
+void change_world_change(struct change_world *w, struct slk_charter *next, uint64_t ahead)
+{
+    struct slk_span entry = change_entry(w, next, w->machine.tip.height + 1 + ahead);
+    enum slk_change_rule rule = change_world_block(w, entry, NULL, 0);
+
+    if (rule != SLK_CHANGE_OK)
+        printf("# change: %s\n", slk_change_rule_name(rule));
+    assert(rule == SLK_CHANGE_OK && w->block.has_change);
+    change_drop(entry);
+    free(next);
 }
 
 enum slk_change_rule change_world_try(struct change_world *w, struct slk_span change)

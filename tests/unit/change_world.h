@@ -7,6 +7,9 @@
 
 #define WORLD_BLOCKS_MAX 4096
 
+#define change_none ((struct slk_span){NULL, 0})
+void change_drop(struct slk_span s); /* frees what is malloc'ed here */
+
 struct change_world {
     struct slk_charter *genesis;
     uint8_t genesis_bytes[SLK_CHARTER_BYTES_MAX];
@@ -55,7 +58,12 @@ struct slk_span change_print(const struct slk_change *change);
  * on the machine, from its bytes, after having been taken back. The rule of the change; OK without one. */
 enum slk_change_rule change_world_block(
     struct change_world *w, struct slk_span change, const struct slk_span *submissions, size_t n);
-/* As above, and then forgets the block. */
+/* Empty blocks: so many, or until the tip is there. */
+void change_world_pass(struct change_world *w, size_t blocks);
+void change_world_pass_to(struct change_world *w, uint64_t height);
+/* A change to `next` in the next block, from `ahead` blocks later on; it must be good. Frees next. */
+void change_world_change(struct change_world *w, struct slk_charter *next, uint64_t ahead);
+/* As change_world_block, and then forgets the block. */
 enum slk_change_rule change_world_try(struct change_world *w, struct slk_span change);
 /* The rule that refuses a submission of one ISSUE by this key in the next block, which is built and forgotten. */
 enum slk_rule change_world_issue(

@@ -16,11 +16,6 @@
 
 _Static_assert(SLK_RULES_NEWEST == 1, "this test brings rules of its own");
 
-static void drop(struct slk_span s)
-{
-    free((void *)(uintptr_t)s.at);
-}
-
 /* A life of two events in one submission: it is issued and locked for a reason that no charter declares. */
 static struct slk_span issue_and_lock(const struct change_world *w, unsigned credential)
 {
@@ -51,7 +46,7 @@ static enum slk_change_rule offer_rules(struct change_world *w, uint32_t rules)
     rule = change_world_try(w, entry);
     if (rule == SLK_CHANGE_OK)
         assert_int_equal(change_world_block(w, entry, NULL, 0), SLK_CHANGE_OK);
-    drop(entry);
+    change_drop(entry);
     free(next);
     return rule;
 }
@@ -79,15 +74,15 @@ static void a_rule_begins_with_a_charter_and_leaves_the_past_alone(void **state)
     struct slk_span early = issue_and_lock(w, 1), late = issue_and_lock(w, 2);
 
     (void)state;
-    assert_int_equal(change_world_block(w, (struct slk_span){0}, &early, 1), SLK_CHANGE_OK);
+    assert_int_equal(change_world_block(w, change_none, &early, 1), SLK_CHANGE_OK);
     assert_int_equal(w->machine.tip.events_n, 2); /* the rule has not begun */
     assert_int_equal(offer_rules(w, 1), SLK_CHANGE_OK);
     assert_int_equal(w->machine.charter->rules, 1);
-    assert_int_equal(change_world_block(w, (struct slk_span){0}, &late, 1), SLK_CHANGE_OK);
+    assert_int_equal(change_world_block(w, change_none, &late, 1), SLK_CHANGE_OK);
     assert_int_equal(w->machine.tip.events_n, 2); /* now it has: a heartbeat without the submission */
     replay(w);
-    drop(late);
-    drop(early);
+    change_drop(late);
+    change_drop(early);
     change_world_free(w);
 }
 
