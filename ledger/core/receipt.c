@@ -118,7 +118,8 @@ struct load {
     size_t events, bytes;           /* all of it */
     size_t lock_events, lock_bytes; /* of short submissions of LOCK alone */
     size_t largest_events, largest_bytes;
-    bool holds; /* the submission in question */
+    size_t other_bytes; /* a charter, evidence */
+    bool holds;         /* the submission in question */
 };
 
 /* The submission being read: its events so far. */
@@ -169,6 +170,8 @@ static bool read_load(const struct slk_promise *p, struct part *part, struct loa
                 return false;
             end_part(p, part, load);
         }
+        if (entry.type == SLK_ENTRY_CHARTER || entry.type == SLK_ENTRY_EVIDENCE)
+            load->other_bytes += bytes.size + 2;
         if (entry.type != SLK_ENTRY_RECORDED)
             continue;
         if (slk_event_parse(&event, entry.event) != SLK_OK || part->events == SLK_SUBMISSION_EVENTS_MAX)
@@ -195,12 +198,13 @@ static bool had_room(const struct slk_promise *p, const struct load *load)
     size_t events = least(SLK_TARGET_EVENTS_MIN, c->block_events / 4), n = p->submission->events_n;
     size_t bytes = least(SLK_TARGET_BYTES_MIN, c->block_bytes / 4), share = slk_block_share(p->submission);
 
-    if (load->events + n <= events && load->bytes + share <= bytes)
+    if (load->events + n <= events && load->bytes + load->other_bytes + share <= bytes)
         return true;
     return p->receipt->class == SLK_CLASS_LOCK && load->lock_events + n <= events / 2 &&
            load->lock_bytes + share <= bytes / 2 &&
            load->lock_events + n + load->largest_events <= c->block_events &&
-           load->lock_bytes + share + load->largest_bytes + SLK_SEAL_MAX + 2 <= c->block_bytes;
+           load->lock_bytes + share + load->largest_bytes + load->other_bytes + SLK_SEAL_MAX + 2 <=
+               c->block_bytes;
 }
 
 static bool is_by(const struct slk_promise *p)

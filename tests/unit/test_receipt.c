@@ -194,6 +194,17 @@ static struct slk_hash put_events(struct sheet *b, enum slk_kind kind, unsigned 
     return id;
 }
 
+static void put_charter(struct sheet *b, size_t size)
+{
+    uint8_t *charter = calloc(1, size), *entry = malloc(size + 16);
+
+    assert_true(charter != NULL && entry != NULL);
+    put_entry(b, entry,
+        slk_entry_format_charter(entry, size + 16, slk_span_of(charter, size), slk_span_of(NULL, 0)));
+    free(charter);
+    free(entry);
+}
+
 struct question {
     struct slk_receipt receipt;
     struct slk_submission submission;
@@ -302,6 +313,21 @@ static void a_full_block_breaks_no_promise(void **state)
     assert_int_equal(answer(q), SLK_PROMISE_BROKEN);
     (void)put_events(&q->sheet, SLK_ISSUE, 2000, 1);
     assert_int_equal(answer(q), SLK_PROMISE_FULL);
+
+    ask(q, f); /* a new charter takes its room */
+    put_charter(&q->sheet, 9000);
+    assert_int_equal(answer(q), SLK_PROMISE_BROKEN);
+    put_charter(&q->sheet, 9000); /* locks have their half all the same, while the largest block has it */
+    assert_int_equal(answer(q), SLK_PROMISE_BROKEN);
+    q->receipt.class = SLK_CLASS_NORMAL;
+    assert_int_equal(answer(q), SLK_PROMISE_FULL);
+    q->receipt.class = SLK_CLASS_LOCK;
+    f->charter->block_bytes = 65536;
+    put_charter(&q->sheet, 47000);
+    assert_int_equal(answer(q), SLK_PROMISE_BROKEN);
+    put_charter(&q->sheet, 400);
+    assert_int_equal(answer(q), SLK_PROMISE_FULL);
+    f->charter->block_bytes = 4u << 20;
 
     ask(q, f); /* one submission that leaves no room in the largest block */
     f->charter->block_events = 300;
