@@ -168,8 +168,10 @@ bool full_judge_settled(const struct world *w)
         for (unsigned i = 0; i < w->processes_n; i++) {
             const struct process *p = w->processes[i];
 
-            if (process_honest(p) && !p->is_frozen && !full_spent(&p->disk, id))
+            if (process_honest(p) && !p->is_frozen && !full_spent(&p->disk, id)) {
+                world_trace(w, "submission %u, %u receipts, is open at process %u", id, members_n, i);
                 return false;
+            }
         }
     }
     return true;

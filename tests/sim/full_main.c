@@ -43,8 +43,14 @@ static void full_swarm(struct swarm *out, uint64_t seed)
     unsigned n = sizes[random_below(&r, sizeof(sizes))];
 
     swarm_of(out, seed, n);
-    out->epoch = 0;
+    out->epoch = out->rivals = 0;
     out->quiet_us = 0;
+    out->is_beyond = false;
+    for (unsigned i = 0, left = (n - 1) / 3; i < n; i++) {
+        if (out->lies[i] != 0 && left == 0)
+            out->lies[i] = 0;
+        left -= out->lies[i] != 0;
+    }
     out->safety_us = random_between(&r, 5, 20) * 1000 * MS;
     out->submissions = 5 + (unsigned)random_below(&r, 60);
     out->liveness_heights = 6;
