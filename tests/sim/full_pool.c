@@ -349,6 +349,14 @@ static void on_gone(void *ctx, const struct slk_pool_item *item, enum slk_rule r
         full_fail(t->l, "the pool dropped what no block has overtaken");
 }
 
+static bool issues(const struct thing *t)
+{
+    for (size_t i = 0; i < t->events_n; i++)
+        if (t->events[i].is_issue)
+            return true;
+    return false;
+}
+
 void full_pool_commit(struct ledger *l, const struct blob *blob)
 {
     const struct executed *x = full_executed(blob);
@@ -356,10 +364,15 @@ void full_pool_commit(struct ledger *l, const struct blob *blob)
     struct slk_pool_item item;
 
     slk_pool_commit(l->pool, blob->height, slk_span_of(x->entries, x->entries_size), on_gone, &telling);
-    for (unsigned id = 0; id < l->w->submissions_n; id++)
-        if (has_bit(l->p->disk.included, id) &&
-            slk_pool_find(l->pool, &full.things[id]->id, full.things[id]->key_id, &item))
+    for (unsigned id = 0; id < l->w->submissions_n; id++) {
+        if (!full_spent(&l->p->disk, id) ||
+            !slk_pool_find(l->pool, &full.things[id]->id, full.things[id]->key_id, &item))
+            continue;
+        if (has_bit(l->p->disk.included, id))
             full_fail(l, "I9: what is in a block waits for another one");
+        else if (!issues(full.things[id])) /* a status index may have been used: the builder will notice */
+            full_fail(l, "what a block has overtaken waits on");
+    }
     settle_doubts(l, wall(l));
 }
 
