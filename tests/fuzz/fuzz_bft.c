@@ -11,6 +11,7 @@
 
 enum {
     STEPS_MAX = 500,
+    BOOTS_MAX = 5, /* a core is 5 MiB */
     STORED_MAX = SLK_BFT_RECORDS,
     TODO_MAX = 2 * SLK_BFT_EFFECTS,
     VALID_MAX = 2 * SLK_BFT_BLOCKS,
@@ -53,7 +54,7 @@ static struct rig {
     struct slk_bft *core;
     struct slk_bft_tip tip;
     uint64_t now, seq_given, seq_durable, serial;
-    uint32_t steps;
+    uint32_t steps, boots;
     /* the store */
     struct stored *stored[STORED_MAX];
     size_t stored_n;
@@ -519,6 +520,8 @@ static void boot(void)
 
 static void restart(uint8_t b)
 {
+    if (++rig.boots >= BOOTS_MAX)
+        return;
     if (rig.is_committing && (b & 1) != 0)
         next_height(); /* the commit made it to the disk, the answer to nobody */
     boot();

@@ -37,7 +37,8 @@ def explore(model_flags):
 
 def main():
     if shutil.which("spin") is None or shutil.which("cc") is None:
-        print("1..0 # SKIP needs spin and a C compiler: apt-get install spin")
+        print("# skipped: the Spin model: needs spin and a C compiler (apt-get install spin)")
+        print("1..0 # SKIP")
         return 0
     print(f"1..{len(CASES)}", flush=True)
     wrong = 0
