@@ -72,23 +72,40 @@ static void fill_status(struct slk_status *s, const struct slk_bft *core)
     s->has_proposal = view->has_proposal;
 }
 
+static void tell(struct slk_bft *core, const struct slk_status *status, uint16_t peer)
+{
+    const struct seen *seen = &core->seen[peer];
+    struct slk_msg *msg = slk_bft_msg(core, SLK_MSG_STATUS, peer);
+
+    if (msg == NULL)
+        return;
+    msg->status = *status;
+    msg->status.your_height = seen->height;
+    msg->status.your_view = seen->view;
+    msg->status.your_kind = (uint32_t)seen->kind;
+}
+
 static void send_status(struct slk_bft *core)
 {
     struct slk_status status = {.height = 0};
 
     core->status_seq++;
     fill_status(&status, core);
-    for (size_t peer = 0; peer < core->n; peer++) {
-        const struct seen *seen = &core->seen[peer];
-        struct slk_msg *msg;
+    for (uint16_t peer = 0; peer < core->n; peer++)
+        if (peer != core->me)
+            tell(core, &status, peer);
+}
 
-        if (peer == core->me || (msg = slk_bft_msg(core, SLK_MSG_STATUS, (uint16_t)peer)) == NULL)
-            continue;
-        msg->status = status;
-        msg->status.your_height = seen->height;
-        msg->status.your_view = seen->view;
-        msg->status.your_kind = (uint32_t)seen->kind;
-    }
+/* Who has just started waits for what the others remember of it. An answer to it alone: when many start, a STATUS to all from
+ * each of us would be answered by all in turn. It never looks like a first STATUS, so it is not answered like one. */
+static void welcome(struct slk_bft *core, uint16_t peer)
+{
+    struct slk_status status = {.height = 0};
+
+    fill_status(&status, core);
+    if (status.seq < 2)
+        status.seq = 2;
+    tell(core, &status, peer);
 }
 
 bool slk_bft_status_due(struct slk_bft *core)
@@ -220,8 +237,8 @@ void slk_bft_on_status(struct slk_bft *core, const struct slk_status *s, uint16_
         core->heard |= 1ull << peer;
         core->claimed[peer] = s->height;
         heed_memory(core, s);
-        if (s->seq <= 1)
-            slk_bft_status_soon(core, 0); /* it has just started, and waits for us */
+        if (s->seq <= 1 && peer != core->me)
+            welcome(core, peer);
         if (core->pool_count == 0 && s->pool_count > 0)
             slk_bft_effect(core, SLK_OUT_PULL)->peer = peer;
     }

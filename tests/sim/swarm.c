@@ -78,6 +78,7 @@ static void be_quiet(struct swarm *out, struct random *r)
 {
     memset(out->lies, 0, sizeof(out->lies));
     out->liars = 0;
+    out->epoch = 0; /* what an observer holds goes by gossip, which is quiet, too */
     out->quiet_us = random_between(r, 20, 360) * minute_us;
 }
 

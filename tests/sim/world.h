@@ -213,7 +213,7 @@ struct process {
     const struct blob *bodies[BODIES_MAX];
     size_t signs_n;
     struct slk_statement signs[SLK_BFT_EFFECTS];
-    uint64_t sent_window_us, sent_votes_n, sent_others_n;
+    uint64_t sent_window_us, leak_us, sent_votes_n, sent_others_n;
     bool is_halted;         /* it has said that it signs nothing more */
     bool is_disk_broken;    /* the next transaction fails */
     uint64_t full_until_us; /* all do */
