@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <lmdb.h>
 
 #include "ledger/embed/change.h"
 #include "tests/unit/ledger_fixture.h"
@@ -408,6 +409,69 @@ static void places_of_added_types_survive_snapshots(void **state)
     fixture_close(&f);
 }
 
+/* Writes the list of charter changes anew; empty: without it. The transaction names itself, as every one of the store's does. */
+static void put_list(const char *dir, const uint64_t *heights, size_t n)
+{
+    MDB_val key = {strlen("changes"), (void *)(uintptr_t) "changes"},
+            stamp = {strlen("transaction"), (void *)(uintptr_t) "transaction"}, value;
+    uint8_t bytes[64];
+    MDB_env *env;
+    MDB_txn *txn;
+    MDB_dbi meta;
+
+    assert_int_equal(mdb_env_create(&env), 0);
+    assert_int_equal(mdb_env_set_maxdbs(env, 16), 0);
+    assert_int_equal(mdb_env_set_mapsize(env, (size_t)1 << 30), 0);
+    assert_int_equal(mdb_env_open(env, dir, MDB_NOSYNC, 0600), 0);
+    assert_int_equal(mdb_txn_begin(env, NULL, 0, &txn), 0);
+    assert_int_equal(mdb_dbi_open(txn, "meta", 0, &meta), 0);
+    for (size_t i = 0; i < n; i++)
+        slk_put_u64(bytes + 8 * i, heights[i]);
+    value = (MDB_val){8 * n, bytes};
+    assert_int_equal(n > 0 ? mdb_put(txn, meta, &key, &value, 0) : mdb_del(txn, meta, &key, NULL), 0);
+    slk_put_u64(bytes, mdb_txn_id(txn));
+    value = (MDB_val){8, bytes};
+    assert_int_equal(mdb_put(txn, meta, &stamp, &value, 0), 0);
+    assert_int_equal(mdb_txn_commit(txn), 0);
+    mdb_env_close(env);
+}
+
+/* The list is a short cut to what the blocks say: it cannot say anything else. */
+static void a_list_of_changes_that_is_wrong_is_found(void **state)
+{
+    static const uint64_t lists[][3] = {{0}, {1}, {4}, {1, 3}, {1, 4, 5}, {4, 1}, {1, 4, 99}};
+    static const size_t sizes[] = {0, 1, 1, 2, 3, 2, 3};
+    struct slk_ledger_options options;
+    struct slk_fault fault = {0};
+    struct slk_ledger *ledger;
+    struct fixture f;
+
+    (void)state;
+    fixture_open(&f, NULL);
+    options = fixture_options(&f);
+    fixture_init(&f);
+    ledger = fixture_ledger(&f, &options);
+    change(ledger, add_stranger, 1); /* in block 1 */
+    for (uint32_t i = 0; i < 2; i++)
+        assert_int_equal(submit_by(&f, ledger, STRANGER, i), SLK_ACCEPTED);
+    change(ledger, add_type, 1); /* in block 4 */
+    for (uint32_t i = 2; i < 4; i++)
+        assert_int_equal(submit_by(&f, ledger, STRANGER, i), SLK_ACCEPTED);
+    slk_ledger_close(ledger);
+    must_be_sound(&f);
+    options.read_only = true;
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        put_list(f.dir, lists[i], sizes[i]);
+        assert_int_equal(slk_store_fsck(f.dir, NULL, NULL, NULL, NULL, &fault), SLK_E_CORRUPT);
+        assert_int_equal(slk_ledger_open(&ledger, f.dir, &options, &fault), SLK_E_CORRUPT);
+        assert_non_null(strstr(fault.text, "fsck"));
+    }
+    put_list(f.dir, (const uint64_t[]){1, 4}, 2);
+    must_be_sound(&f);
+    slk_ledger_close(fixture_ledger(&f, &options));
+    fixture_close(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -417,6 +481,7 @@ int main(void)
         cmocka_unit_test(keys_change_hands),
         cmocka_unit_test(who_votes_with_others_writes_no_longer_alone),
         cmocka_unit_test(places_of_added_types_survive_snapshots),
+        cmocka_unit_test(a_list_of_changes_that_is_wrong_is_found),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
