@@ -200,6 +200,7 @@ static enum slk_err check_block(const struct slk_store *store, struct slk_view *
 {
     struct slk_view_block block;
     struct slk_block_header header;
+    struct slk_cert cert;
     struct slk_hash hash;
     struct slk_span seal;
     const char *what;
@@ -224,6 +225,8 @@ static enum slk_err check_block(const struct slk_store *store, struct slk_view *
     what = compare_seal(&header, seal);
     if (what != NULL)
         return damaged(fault, height, what);
+    if (height > 0 && slk_view_finality(view, height, &cert) != SLK_OK)
+        return damaged(fault, height, "its finality certificate is missing, damaged, or of another block");
     end->block_hash = header.previous;
     end->log_size = block.first_index;
     end->rows_n = block.first_row;

@@ -345,6 +345,7 @@ static void fsck_misses_the_block_that_was_voted_for(void **state)
 static void fsck_tells_what_is_wrong_with_a_finality_certificate(void **state)
 {
     uint8_t key[8], value[SLK_CERT_FORM_MAX], good[SLK_CERT_FORM_MAX];
+    struct slk_fault fault = {0};
     struct findings findings;
     struct open_height o;
     struct slk_cert cert;
@@ -361,6 +362,8 @@ static void fsck_tells_what_is_wrong_with_a_finality_certificate(void **state)
     put_item(o.dir, "fcert", key, sizeof key, NULL, 0);
     assert_int_equal(fsck(o.dir, &findings), SLK_E_CORRUPT);
     assert_true(has_finding(&findings, "block 3", "its finality certificate is missing"));
+    assert_int_equal(slk_store_open(&o.store, o.dir, NULL, &fault), SLK_E_CORRUPT); /* a start looks, too */
+    assert_non_null(strstr(fault.text, "block 3"));
 
     memcpy(value, good, size);
     value[size - 1] ^= 1;
