@@ -531,13 +531,29 @@ struct admission {
     struct slk_submission *const *submissions;
 };
 
-/* What waited while the charter changed names an issuer with yesterday's rights. */
-static void admit_again(void *arg, size_t i)
+static bool is_stale(const struct admission *a, size_t i)
+{
+    return a->submissions[i]->charter_version != a->machine->charter->version;
+}
+
+static void admit_one(void *arg, size_t i)
 {
     const struct admission *a = arg;
 
-    if (a->submissions[i]->charter_version != a->machine->charter->version)
+    if (is_stale(a, i))
         slk_submission_admit(a->submissions[i], a->machine->charter, &a->machine->chain_id);
+}
+
+/* What waited while the charter changed names an issuer with yesterday's rights. */
+static void admit_again(const struct build *b, struct slk_submission *const *submissions, size_t n)
+{
+    struct admission a = {.machine = b->machine, .submissions = submissions};
+    bool any = false;
+
+    for (size_t i = 0; i < n && !any; i++)
+        any = is_stale(&a, i);
+    if (any)
+        slk_par_run(b->params->par, admit_one, &a, n);
 }
 
 /* Passes 2 and 3, and the seal. */
@@ -585,8 +601,7 @@ enum slk_err slk_block_build(struct slk_block *out, struct slk_machine *machine,
         err = judge_change(&b);
     if (err != SLK_OK)
         return err;
-    slk_par_run(
-        params->par, admit_again, &(struct admission){.machine = machine, .submissions = submissions}, n);
+    admit_again(&b, submissions, n);
     taken_n = select_submissions(
         machine->charter, out->has_change ? params->change.size + 2 : 0, submissions, n, &events_n, &bytes_n);
     if (!make_room(out, b.s, n, events_n, bytes_n))
