@@ -6,6 +6,8 @@
  *   bft_rules.c    R2 to R8
  *   bft_status.c   R9: STATUS and its answers
  *   bft_get.c      R10: questions
+ *   bft_body.c     R10: bodies
+ *   bft_sync.c     catching up: finalised blocks above the tip
  *   bft_recover.c  a new height, a new boot
  */
 #include "ledger/core/bft.h"
@@ -36,6 +38,8 @@ void slk_bft_config_default(struct slk_bft_config *out, uint64_t delta_ms)
         .status_idle_ms = 10 * 1000,
         .status_gap_ms = 100,
         .view_max_ms = 60 * 1000,
+        .silent_ms = 40 * 1000, /* max(10 s, 4 status_idle_ms) */
+        .chunk_bytes = SLK_CHUNK_BYTES,
     };
 }
 
@@ -46,6 +50,7 @@ struct slk_bft *slk_bft_new(const struct slk_bft_config *config)
     if (core == NULL)
         return NULL;
     assert(config->delta_ms > 0 && config->verifier.verify != NULL);
+    assert(config->chunk_bytes > 0 && config->chunk_bytes <= SLK_CHUNK_BYTES);
     core->config = *config;
     return core;
 }
@@ -114,10 +119,68 @@ void slk_bft_alarm(struct slk_bft *core, enum slk_bft_alarm alarm)
     slk_bft_effect(core, SLK_OUT_ALARM)->alarm = alarm;
 }
 
-void slk_bft_charge(struct slk_bft *core, uint16_t peer)
+struct reason {
+    const char *name;
+    enum slk_bft_charge charge;
+};
+
+/* Protocol §3.7. False is what any honest member would have found out before it sent or relayed it. */
+static const struct reason reasons[SLK_DROP_N] = {
+    [SLK_DROP_NONE] = {"none", SLK_CHARGE_NOTHING},
+    [SLK_DROP_OLD] = {"old", SLK_CHARGE_NOTHING},
+    [SLK_DROP_EARLY] = {"early", SLK_CHARGE_NOTHING},
+    [SLK_DROP_NO_SAY] = {"no_say", SLK_CHARGE_NOTHING},
+    [SLK_DROP_NOT_LEADER] = {"not_leader", SLK_CHARGE_NOTHING},
+    [SLK_DROP_AGAIN] = {"again", SLK_CHARGE_NOTHING},
+    [SLK_DROP_SIGNATURE] = {"signature", SLK_CHARGE_FALSE},
+    [SLK_DROP_CERTIFICATE] = {"certificate", SLK_CHARGE_FALSE},
+    [SLK_DROP_EVIDENCE] = {"evidence", SLK_CHARGE_FALSE},
+    [SLK_DROP_HEADER] = {"header", SLK_CHARGE_FALSE},
+    [SLK_DROP_CHARTER] = {"charter", SLK_CHARGE_FALSE},
+    [SLK_DROP_UNASKED] = {"unasked", SLK_CHARGE_FALSE},
+    [SLK_DROP_LATE] = {"late", SLK_CHARGE_NOTHING},
+    [SLK_DROP_CHUNK] = {"chunk", SLK_CHARGE_USELESS},
+    [SLK_DROP_BODY] = {"body", SLK_CHARGE_USELESS},
+    [SLK_DROP_SILENT] = {"silent", SLK_CHARGE_USELESS},
+};
+
+const char *slk_bft_drop_name(enum slk_bft_drop drop)
 {
-    core->dropped++;
-    slk_bft_effect(core, SLK_OUT_CHARGE)->peer = peer;
+    assert(drop < SLK_DROP_N);
+    return reasons[drop].name;
+}
+
+enum slk_bft_charge slk_bft_drop_charge(enum slk_bft_drop drop)
+{
+    assert(drop < SLK_DROP_N);
+    return reasons[drop].charge;
+}
+
+void slk_bft_was_useful(struct slk_bft *core, uint16_t peer)
+{
+    if (peer < SLK_BFT_PEERS)
+        core->useless &= ~(1ull << peer);
+}
+
+void slk_bft_drop(struct slk_bft *core, enum slk_bft_drop drop, uint16_t peer)
+{
+    struct slk_bft_effect *effect;
+
+    core->dropped[drop]++;
+    core->dropped_n += drop != SLK_DROP_SILENT;
+    switch (slk_bft_drop_charge(drop)) {
+    case SLK_CHARGE_NOTHING:
+        return;
+    case SLK_CHARGE_USELESS:
+        if (peer < SLK_BFT_PEERS)
+            core->useless |= 1ull << peer;
+        return;
+    case SLK_CHARGE_FALSE:
+        effect = slk_bft_effect(core, SLK_OUT_CHARGE);
+        effect->peer = peer;
+        effect->drop = drop;
+        return;
+    }
 }
 
 /* A view's place, remembered as touched. */
@@ -195,6 +258,8 @@ static void on_validated(struct slk_bft *core, const struct slk_hash *hash, enum
                        : verdict == SLK_BLOCK_INVALID ? BLOCK_INVALID
                                                       : BLOCK_MISSING;
     }
+    if (verdict == SLK_BLOCK_MISSING)
+        slk_bft_body_missing(core, hash);
 }
 
 /* A decision in view w costs w - 1 steps of backoff and pays one back (protocol §2.8). */
@@ -204,6 +269,8 @@ static void on_committed(struct slk_bft *core, const struct slk_bft_tip *tip)
 
     assert(core->is_commit_asked && tip->height == core->height);
     assert(slk_hash_equal(&tip->hash, &core->decided.hash));
+    assert(slk_hash_equal(
+        &tip->council.charter_hash, &core->blocks[core->decided_block].fields.next_charter_hash));
     core->backoff += failed;
     if (core->backoff > 0)
         core->backoff--;
@@ -318,7 +385,11 @@ void slk_bft_look(const struct slk_bft *core, struct slk_bft_view_of *out)
         .armed = core->is_armed,
         .deciding = core->is_decided,
         .backoff = core->backoff,
-        .dropped = core->dropped};
+        .dropped = core->dropped_n,
+        .dropped_by = core->dropped,
+        .certain = core->sync.certain,
+        .claimed = core->claimed_max > 0 ? core->claimed_max - 1 : 0,
+        .ahead_n = core->sync.n};
 }
 
 bool slk_bft_recorded(

@@ -21,9 +21,18 @@
 #define SLK_BFT_ALL          UINT16_MAX /* every member but me */
 #define SLK_BFT_ANSWER_VOTES 64         /* protocol R9: votes in answer to one STATUS */
 #define SLK_BFT_ANSWER_CERTS 8          /* protocol R9 */
+#define SLK_BFT_PEERS        64         /* members and observers: indexes from council.n up are observers */
+
+/* Who votes, as a charter's bytes say. Pure: the same bytes give the same council. */
+struct slk_charters {
+    void *ctx;
+    /* False unless `bytes` are the charter with this hash. NULL: charters are learned from committed blocks alone. */
+    bool (*council)(void *ctx, struct slk_span bytes, const struct slk_hash *hash, struct slk_council *out);
+};
 
 struct slk_bft_config {
     struct slk_verifier verifier;
+    struct slk_charters charters;
     uint64_t delta_ms;     /* assumed bound of one message's delay */
     uint64_t body_ms;      /* T_body: to move the largest body over the slowest line */
     uint64_t batch_ms;     /* T_batch */
@@ -34,7 +43,9 @@ struct slk_bft_config {
     uint64_t guard_ms;     /* at start: wait this long for what the others remember of me */
     uint64_t get_ms, get_max_ms;
     uint64_t status_ms, status_max_ms, status_idle_ms, status_gap_ms;
-    uint64_t view_max_ms; /* no view timer is longer */
+    uint64_t view_max_ms; /* no view timer is longer, until a height is in trouble for hours (bft_rules.c) */
+    uint64_t silent_ms;   /* a leader that was not heard for so long gets half the time (protocol §2.7) */
+    uint32_t chunk_bytes; /* of a body in one answer: the same at all nodes, at most SLK_CHUNK_BYTES */
 };
 /* The values of protocol §2.8 for a given Δ. */
 void slk_bft_config_default(struct slk_bft_config *out, uint64_t delta_ms);
@@ -79,9 +90,11 @@ struct slk_bft_input {
     const struct slk_msg *msg;
     uint64_t seq;
     const struct slk_vote *vote;
-    struct slk_hash hash;         /* VALIDATED */
-    enum slk_bft_verdict verdict; /* VALIDATED; MISSING: the body is not here, or not this header's */
-    uint64_t height;              /* BUILT: as BUILD said */
+    struct slk_hash hash; /* VALIDATED */
+    enum slk_bft_verdict
+        verdict;     /* VALIDATED; MISSING: the body is not here, or not this header's; MISSING may be
+                                     said as soon as BODY is complete and false, without being asked */
+    uint64_t height; /* BUILT: as BUILD said */
     uint32_t view;
     const uint8_t *header; /* BUILT: NULL when nothing could be built */
     const struct slk_bft_tip *tip;
@@ -99,18 +112,50 @@ enum slk_bft_alarm {
 enum slk_bft_effect_kind {
     SLK_OUT_PERSIST = 1, /* records[first .. first + n) in one transaction; then PERSISTED(seq) */
     SLK_OUT_SIGN,        /* `statement` with the vote key; then SIGNED */
-    SLK_OUT_SEND,        /* `msg` to `peer`; with_body: the driver adds the body of msg->hash */
-    SLK_OUT_SERVE,       /* answer `get` of `peer` from the store: DATA or COMMIT, or nothing */
-    SLK_OUT_BODY,        /* keep `body` of the block `hash` with `header` in memory */
-    SLK_OUT_VALIDATE,    /* `hash`, `header`; then VALIDATED */
-    SLK_OUT_BUILD,       /* height, view; empty: a block without events is allowed; then BUILT */
-    SLK_OUT_COMMIT,      /* `hash`, `header`, `cert`; drops the height's records; then COMMITTED */
-    SLK_OUT_COSIGN,      /* height `seq` is durable: its checkpoint may be cosigned */
-    SLK_OUT_EVIDENCE,    /* msg->vote and msg->other contradict each other */
-    SLK_OUT_PULL,        /* `peer` seems to know of work that this node does not */
-    SLK_OUT_CHARGE,      /* `peer` sent something false that it could have checked */
-    SLK_OUT_ALARM        /* FORK: `cert`, the other finality certificate */
+    SLK_OUT_SEND, /* `msg` to `peer`; with_body: the driver adds the body of msg->hash, if it has at most
+                            SLK_INLINE_BODY_MAX bytes */
+    SLK_OUT_SERVE, /* answer `get` of `peer` from the store, or not at all. COMMIT, HEADERS, EPOCHS: the message of
+                            that name, as far as the chain goes; BODY: DATA with the body's bytes from `offset`, at most `size` */
+    SLK_OUT_BODY, /* `body` of the block `hash` with `header`, or the part of it at `offset` of `size` bytes: keep
+                            it in memory until its height is committed. Parts come in order; offset 0 begins anew */
+    SLK_OUT_VALIDATE, /* `hash`, `header`; then VALIDATED */
+    SLK_OUT_BUILD,    /* height, view; empty: a block without events is allowed; then BUILT */
+    SLK_OUT_COMMIT,   /* `hash`, `header`, `cert`; drops the height's records; then COMMITTED */
+    SLK_OUT_COSIGN,   /* height `seq` is durable: its checkpoint may be cosigned */
+    SLK_OUT_EVIDENCE, /* msg->vote and msg->other contradict each other */
+    SLK_OUT_PULL,     /* `peer` seems to know of work that this node does not */
+    SLK_OUT_CHARGE,   /* `peer` sent something that no honest member sends: `drop` */
+    SLK_OUT_ALARM     /* FORK: `cert`, the other finality certificate */
 };
+
+/* Why a message, or a part of one, was not taken: each is counted (protocol §3.7). */
+enum slk_bft_drop {
+    SLK_DROP_NONE,
+    SLK_DROP_OLD,    /* of a height or view that is over */
+    SLK_DROP_EARLY,  /* of a height or view too far ahead to be kept */
+    SLK_DROP_NO_SAY, /* what only members may say, from somebody else, or signed by nobody in this charter */
+    SLK_DROP_NOT_LEADER, /* a proposal by somebody else than the view's leader */
+    SLK_DROP_AGAIN, /* a second proposal of a view after its evidence, the second accusation of a member */
+    SLK_DROP_SIGNATURE,   /* a vote or a proposal whose signature is false */
+    SLK_DROP_CERTIFICATE, /* a certificate that does not hold */
+    SLK_DROP_EVIDENCE,    /* an accusation that does not hold */
+    SLK_DROP_HEADER, /* a header that its certificate, its place in the chain or its charter does not bear out */
+    SLK_DROP_CHARTER, /* bytes that are not the charter which the header names */
+    SLK_DROP_UNASKED, /* bulk from a peer that was never asked for any */
+    SLK_DROP_LATE,    /* an answer to a question that is closed */
+    SLK_DROP_CHUNK,   /* a part of a body with another size than its header says */
+    SLK_DROP_BODY,    /* a body that is not its header's */
+    SLK_DROP_SILENT,  /* no answer in time */
+    SLK_DROP_N
+};
+/* Protocol §3.7: what it costs the sender. Nothing of it touches votes, counting or leadership. */
+enum slk_bft_charge {
+    SLK_CHARGE_NOTHING,
+    SLK_CHARGE_USELESS, /* class C: others are asked first, until it gives a good answer; the core does that */
+    SLK_CHARGE_FALSE    /* class A: CHARGE, upon which the edge closes the connection */
+};
+const char *slk_bft_drop_name(enum slk_bft_drop drop);
+enum slk_bft_charge slk_bft_drop_charge(enum slk_bft_drop drop);
 struct slk_bft_effect {
     enum slk_bft_effect_kind kind;
     uint64_t seq;
@@ -124,6 +169,8 @@ struct slk_bft_effect {
     const uint8_t *header;
     const struct slk_cert *cert;
     struct slk_span body;
+    uint64_t offset, size;  /* BODY, SERVE */
+    enum slk_bft_drop drop; /* CHARGE */
     struct slk_get get;
     uint64_t height;
     uint32_t view;
@@ -159,7 +206,12 @@ struct slk_bft_view_of {
     uint16_t me;
     bool muted, armed, deciding;
     uint32_t backoff;
-    uint64_t dropped; /* messages that were not for us, too early, too late or false */
+    uint64_t
+        dropped; /* messages that were not for us, too early, too late or false: the sum of these, but SILENT */
+    const uint64_t *dropped_by; /* [SLK_DROP_N]: borrowed, and goes on counting */
+    uint64_t certain;           /* the highest height whose finality certificate was checked here */
+    uint64_t claimed; /* the highest height that anybody says to have committed: a hint, perhaps a lie */
+    size_t ahead_n;   /* finalised blocks in the window above the committed ones */
 };
 void slk_bft_look(const struct slk_bft *core, struct slk_bft_view_of *out);
 /* Does the core have this vote of its own on record, durable or being written? For tests. */

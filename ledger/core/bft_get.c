@@ -1,4 +1,5 @@
-/* bft_get.c: R10: questions. One open per object, the next peer after T_get, twice as long each time.
+/* bft_get.c: R10: questions, but for bodies (bft_body.c). One open per object, the next peer after T_get, twice as long
+ * each time.
  *
  * No message, however it looks, makes a question be asked again: only time does.
  */
@@ -16,10 +17,12 @@ struct question {
     struct slk_get get;
 };
 
-static uint16_t next_peer(uint64_t peers, uint16_t from)
+uint16_t slk_bft_next_peer(const struct slk_bft *core, uint64_t peers, uint16_t from)
 {
-    for (unsigned i = 0; i < 64; i++) {
-        uint16_t peer = (uint16_t)((from + i) % 64);
+    if ((peers & ~core->useless) != 0)
+        peers &= ~core->useless;
+    for (unsigned i = 0; i < SLK_BFT_PEERS; i++) {
+        uint16_t peer = (uint16_t)((from + i) % SLK_BFT_PEERS);
 
         if ((peers >> peer & 1) != 0)
             return peer;
@@ -45,11 +48,13 @@ static bool ask(struct slk_bft *core, const struct question *q)
     if (is_new) {
         *r =
             (struct request){.is_open = true, .key = q->key, .hash = q->hash, .wait_ms = core->config.get_ms};
-        r->peer = next_peer(q->peers, q->first);
+        r->peer = slk_bft_next_peer(core, q->peers, q->first);
     } else {
+        slk_bft_drop(core, SLK_DROP_SILENT, r->peer);
         r->wait_ms = 2 * r->wait_ms < core->config.get_max_ms ? 2 * r->wait_ms : core->config.get_max_ms;
-        r->peer = next_peer(q->peers, (uint16_t)(r->peer + 1));
+        r->peer = slk_bft_next_peer(core, q->peers, (uint16_t)(r->peer + 1));
     }
+    core->asked |= 1ull << r->peer;
     r->due_ms = core->now_ms + r->wait_ms;
     slk_bft_wake(core, r->due_ms);
     msg = slk_bft_msg(core, SLK_MSG_GET, r->peer);
@@ -58,11 +63,22 @@ static bool ask(struct slk_bft *core, const struct question *q)
     return msg != NULL;
 }
 
-static uint64_t everybody_else(const struct slk_bft *core)
+uint64_t slk_bft_everybody_else(const struct slk_bft *core)
 {
     uint64_t all = (1ull << core->n) - 1;
 
     return core->me < core->n ? all & ~(1ull << core->me) : all;
+}
+
+/* Who says to have committed `height`. */
+uint64_t slk_bft_claimers(const struct slk_bft *core, uint64_t height)
+{
+    uint64_t peers = 0;
+
+    for (size_t peer = 0; peer < SLK_BFT_PEERS; peer++)
+        if (core->claimed[peer] > height)
+            peers |= 1ull << peer;
+    return peers;
 }
 
 static void ask_justification(struct slk_bft *core)
@@ -72,40 +88,49 @@ static void ask_justification(struct slk_bft *core)
 
     q.is_wanted = !core->is_decided && !slk_bft_justify(core, core->view, &carried, &gap);
     q.key = gap;
-    q.peers = everybody_else(core);
+    q.peers = slk_bft_everybody_else(core);
     q.first = slk_council_leader(&core->tip.council, core->height, core->view);
     q.get = (struct slk_get){.what = SLK_GET_JUST, .height = core->height, .view = gap + 1};
     (void)ask(core, &q);
 }
 
-static void ask_body(struct slk_bft *core)
+/* The headers that the window has room for: a whole range of them, or all there are said to be. */
+static void ask_headers(struct slk_bft *core)
 {
-    struct question q = {.what = SLK_GET_BODY};
-    size_t at = slk_bft_missing_block(core);
+    struct question q = {.what = SLK_GET_HEADERS};
+    struct sync_end end;
 
-    q.is_wanted = at < SLK_BFT_BLOCKS;
-    q.key = core->height;
-    q.peers = everybody_else(core);
-    if (q.is_wanted) {
-        q.hash = core->blocks[at].hash;
-        q.first = core->blocks[at].has_header
-                      ? core->blocks[at].fields.proposer
-                      : slk_council_leader(&core->tip.council, core->height, core->view);
+    if (core->claimed_max > core->height && slk_bft_sync_end(core, &end) && end.council != NULL &&
+        core->claimed_max > end.height) {
+        uint64_t room = SYNC_WINDOW - (end.height - core->height), left = core->claimed_max - end.height;
+
+        q.peers = slk_bft_claimers(core, end.height);
+        q.is_wanted = room >= SLK_RANGE_MAX || (room >= left && room > 0);
+        q.key = end.height;
+        q.first = (uint16_t)(end.height / SLK_RANGE_MAX % SLK_BFT_PEERS);
+        q.get = (struct slk_get){.what = SLK_GET_HEADERS, .height = end.height, .count = SLK_RANGE_MAX};
+        if (left < q.get.count)
+            q.get.count = (uint32_t)left;
+        if (room < q.get.count)
+            q.get.count = (uint32_t)room;
     }
-    q.get = (struct slk_get){.what = SLK_GET_BODY, .height = core->height, .hash = q.hash};
     (void)ask(core, &q);
 }
 
-static void ask_commit(struct slk_bft *core)
+/* The window ends before a height whose charter is not known: which one is it? */
+static void ask_epochs(struct slk_bft *core)
 {
-    struct question q = {.what = SLK_GET_COMMIT, .key = core->height};
+    struct question q = {.what = SLK_GET_EPOCHS};
+    struct sync_end end;
 
-    for (size_t peer = 0; peer < core->n; peer++)
-        if (core->claimed[peer] > core->height)
-            q.peers |= 1ull << peer;
-    q.peers &= everybody_else(core);
-    q.is_wanted = !core->is_decided && q.peers != 0;
-    q.get = (struct slk_get){.what = SLK_GET_COMMIT, .height = core->height};
+    if (core->config.charters.council != NULL && core->sync.n > 0 && slk_bft_sync_end(core, &end) &&
+        end.council == NULL) {
+        q.is_wanted = true;
+        q.key = end.height - 1;
+        q.peers = slk_bft_claimers(core, end.height - 1);
+        q.first = (uint16_t)(end.height % SLK_BFT_PEERS);
+        q.get = (struct slk_get){.what = SLK_GET_EPOCHS, .height = end.height - 1};
+    }
     (void)ask(core, &q);
 }
 
@@ -116,7 +141,7 @@ static void ask_own_vote(struct slk_bft *core)
     if (core->ask_height < core->height)
         core->ask_kind = 0;
     q.is_wanted = core->ask_kind != 0 && !core->is_muted;
-    q.peers = everybody_else(core);
+    q.peers = slk_bft_everybody_else(core);
     q.get = (struct slk_get){
         .what = SLK_GET_VOTE, .height = core->ask_height, .view = core->ask_view, .kind = core->ask_kind};
     (void)ask(core, &q);
@@ -129,8 +154,9 @@ bool slk_bft_requests(struct slk_bft *core)
     if (core->n == 1 && core->me == 0)
         return false;
     ask_justification(core);
-    ask_body(core);
-    ask_commit(core);
+    ask_headers(core);
+    ask_epochs(core);
+    slk_bft_bodies(core);
     ask_own_vote(core);
     return false;
 }
@@ -185,9 +211,19 @@ void slk_bft_on_get(struct slk_bft *core, const struct slk_get *get, uint16_t pe
             answer_vote(core, get, peer);
         return;
     case SLK_GET_BODY:
+        if (get->chunk > SLK_BODY_MAX / core->config.chunk_bytes)
+            return;
+        effect = slk_bft_effect(core, SLK_OUT_SERVE);
+        effect->peer = peer;
+        effect->get = *get;
+        effect->offset = (uint64_t)get->chunk * core->config.chunk_bytes;
+        effect->size = core->config.chunk_bytes;
+        return;
     case SLK_GET_COMMIT:
     case SLK_GET_HEADERS:
     case SLK_GET_EPOCHS:
+        if (get->height > core->tip.height)
+            return;
         effect = slk_bft_effect(core, SLK_OUT_SERVE);
         effect->peer = peer;
         effect->get = *get;
@@ -195,26 +231,4 @@ void slk_bft_on_get(struct slk_bft *core, const struct slk_get *get, uint16_t pe
     case SLK_GET_N:
         break;
     }
-}
-
-/* A body that was asked for; what was not is a violation (protocol §3.4). Whether it is the right body for this header
- * the driver says, as with any other. */
-void slk_bft_on_data(struct slk_bft *core, const struct slk_msg *msg, uint16_t peer)
-{
-    struct slk_bft_effect *effect;
-    struct block *block;
-    size_t at = slk_bft_missing_block(core);
-
-    if (!core->get[SLK_GET_BODY].is_open || at == SLK_BFT_BLOCKS ||
-        !slk_hash_equal(&core->blocks[at].hash, &msg->hash)) {
-        core->dropped++; /* late, or never wanted */
-        (void)peer;
-        return;
-    }
-    block = &core->blocks[slk_bft_block_header(core, msg->header.at, &msg->hash)];
-    block->state = BLOCK_UNKNOWN;
-    effect = slk_bft_effect(core, SLK_OUT_BODY);
-    effect->hash = block->hash;
-    effect->header = block->header;
-    effect->body = msg->body;
 }

@@ -14,6 +14,7 @@ static void keep_body(struct slk_bft *core, const struct slk_msg *msg)
     effect->hash = msg->hash;
     effect->header = msg->header.at;
     effect->body = msg->body;
+    effect->size = msg->body.size;
 }
 
 /* The first view of the next height, from its leader's own connection: kept until this height is committed. */
@@ -23,7 +24,7 @@ static void keep_next(struct slk_bft *core, const struct slk_msg *msg, uint16_t 
 
     if (s->height != core->height + 1 || s->view != 1 || peer != msg->vote.signer ||
         core->has_next_proposal || slk_council_leader(&core->tip.council, s->height, 1) != msg->vote.signer) {
-        core->dropped++;
+        slk_bft_drop(core, SLK_DROP_EARLY, peer);
         return;
     }
     core->has_next_proposal = true;
@@ -41,10 +42,12 @@ static void second_proposal(struct slk_bft *core, const struct slk_msg *msg, uin
         take_certs(core, msg, peer); /* the same, perhaps with another justification */
         return;
     }
-    if (view->is_equivocated || view->own[SLK_VOTE_PROPOSE].state != OWN_NONE)
+    if (view->is_equivocated || view->own[SLK_VOTE_PROPOSE].state != OWN_NONE) {
+        slk_bft_drop(core, SLK_DROP_AGAIN, peer);
         return;
+    }
     if (!slk_vote_check(&msg->vote, &core->tip.council, &core->config.verifier)) {
-        slk_bft_charge(core, peer);
+        slk_bft_drop(core, SLK_DROP_SIGNATURE, peer);
         return;
     }
     view->is_equivocated = true;
@@ -71,7 +74,7 @@ void slk_bft_on_proposal(struct slk_bft *core, const struct slk_msg *msg, uint16
     size_t at;
 
     if (s->height < core->height) {
-        core->dropped++;
+        slk_bft_drop(core, SLK_DROP_OLD, peer);
         return;
     }
     if (msg->vote.signer == core->me) {
@@ -82,9 +85,12 @@ void slk_bft_on_proposal(struct slk_bft *core, const struct slk_msg *msg, uint16
         keep_next(core, msg, peer);
         return;
     }
-    if (s->view > SLK_BFT_VIEWS || s->view < core->view || s->view > core->view + VIEWS_AHEAD ||
-        slk_council_leader(&core->tip.council, s->height, s->view) != msg->vote.signer) {
-        core->dropped++;
+    if (s->view > SLK_BFT_VIEWS || s->view < core->view || s->view > core->view + VIEWS_AHEAD) {
+        slk_bft_drop(core, s->view < core->view ? SLK_DROP_OLD : SLK_DROP_EARLY, peer);
+        return;
+    }
+    if (slk_council_leader(&core->tip.council, s->height, s->view) != msg->vote.signer) {
+        slk_bft_drop(core, SLK_DROP_NOT_LEADER, peer);
         return;
     }
     view = slk_bft_view(core, s->view);
@@ -93,7 +99,7 @@ void slk_bft_on_proposal(struct slk_bft *core, const struct slk_msg *msg, uint16
         return;
     }
     if (!slk_vote_check(&msg->vote, &core->tip.council, &core->config.verifier)) {
-        slk_bft_charge(core, peer);
+        slk_bft_drop(core, SLK_DROP_SIGNATURE, peer);
         return;
     }
     at = slk_bft_block_header(core, msg->header.at, &msg->hash);
@@ -107,12 +113,20 @@ void slk_bft_on_proposal(struct slk_bft *core, const struct slk_msg *msg, uint16
     take_certs(core, msg, peer);
 }
 
+/* A finalised block: of this height, or the next in the window. From anybody: it proves itself. */
 static void on_commit(struct slk_bft *core, const struct slk_msg *msg, uint16_t peer)
 {
     const struct slk_cert *cert = msg->certs[0];
+    enum slk_bft_drop drop;
 
     if (cert->kind != SLK_VOTE_FINALIZE || !slk_hash_equal(&cert->hash, &msg->hash)) {
-        slk_bft_charge(core, peer);
+        slk_bft_drop(core, SLK_DROP_CERTIFICATE, peer);
+        return;
+    }
+    if (cert->height > core->height) {
+        drop = slk_bft_sync_take(core, msg->header.at, cert);
+        if (drop != SLK_DROP_NONE)
+            slk_bft_drop(core, drop, peer);
         return;
     }
     slk_bft_cert(core, cert, peer);
@@ -133,22 +147,36 @@ static void on_evidence(struct slk_bft *core, const struct slk_msg *msg, uint16_
 {
     if (msg->vote.signer >= core->n || msg->vote.statement.height != core->height ||
         (core->accused >> msg->vote.signer & 1) != 0) {
-        core->dropped++;
+        slk_bft_drop(core,
+            msg->vote.signer >= core->n                 ? SLK_DROP_NO_SAY
+            : msg->vote.statement.height < core->height ? SLK_DROP_OLD
+            : msg->vote.statement.height > core->height ? SLK_DROP_EARLY
+                                                        : SLK_DROP_AGAIN,
+            peer);
         return;
     }
     if (msg->vote.signer != msg->other.signer || !contradict(&msg->vote.statement, &msg->other.statement) ||
         !slk_vote_check(&msg->vote, &core->tip.council, &core->config.verifier) ||
         !slk_vote_check(&msg->other, &core->tip.council, &core->config.verifier)) {
-        slk_bft_charge(core, peer);
+        slk_bft_drop(core, SLK_DROP_EVIDENCE, peer);
         return;
     }
     slk_bft_evidence(core, &msg->vote, &msg->other);
 }
 
+/* What an observer may not say (protocol §2.15). What remains proves itself, or asks. */
+static bool needs_say(enum slk_msg_kind kind)
+{
+    return kind == SLK_MSG_PROPOSAL || kind == SLK_MSG_VOTE || kind == SLK_MSG_CERT ||
+           kind == SLK_MSG_EVIDENCE;
+}
+
 void slk_bft_on_msg(struct slk_bft *core, const struct slk_msg *msg, uint16_t peer)
 {
-    if (peer >= core->n && msg->kind != SLK_MSG_STATUS && msg->kind != SLK_MSG_GET) {
-        core->dropped++; /* an observer has no say (protocol §2.15) */
+    if (peer < SLK_BFT_PEERS)
+        core->heard_ms[peer] = core->now_ms;
+    if (peer >= core->n && needs_say(msg->kind)) {
+        slk_bft_drop(core, SLK_DROP_NO_SAY, peer);
         return;
     }
     switch (msg->kind) {
@@ -179,8 +207,10 @@ void slk_bft_on_msg(struct slk_bft *core, const struct slk_msg *msg, uint16_t pe
         on_evidence(core, msg, peer);
         return;
     case SLK_MSG_HEADERS:
+        slk_bft_on_headers(core, msg, peer);
+        return;
     case SLK_MSG_EPOCHS:
-        core->dropped++;
+        slk_bft_on_epochs(core, msg, peer);
         return;
     case SLK_MSG_KIND_N:
         break;

@@ -63,9 +63,52 @@ struct block {
     bool has_header;
     bool is_sound; /* its header fits the tip */
     bool is_saved;
+    bool was_given, was_false; /* its body came as an answer; was not this header's */
+    uint16_t giver;
     struct slk_hash hash;
     struct slk_block_header fields;
     uint8_t header[SLK_BLOCK_HEADER_SIZE];
+};
+
+enum { SYNC_WINDOW = 64, SYNC_EPOCHS = 4 }; /* protocol §3.5: 64 blocks */
+enum {
+    FETCHES_MAX = 8,
+    PEER_FETCHES_MAX = 4
+};                                 /* bodies on their way, of them from one peer (protocol §3.4) */
+#define SYNC_BYTES_MAX (16u << 20) /* protocol §3.5: of bodies in the window, here or asked for */
+
+/* A finalised block that is not committed yet. In the window only with a checked certificate, linked to the one before. */
+struct ahead {
+    struct slk_hash hash;
+    struct slk_block_header fields;
+    uint8_t header[SLK_BLOCK_HEADER_SIZE];
+    bool is_here;   /* its body */
+    uint32_t size;  /* of that */
+    uint16_t giver; /* who sent the last of it */
+    struct slk_cert final;
+};
+
+/* The window: without gaps from `first`, which is `height`, or height + 1 while that one is being committed. */
+struct sync {
+    uint64_t first;
+    size_t n;
+    struct ahead at[SYNC_WINDOW]; /* by height modulo SYNC_WINDOW */
+    uint64_t certain;
+    size_t epochs_n; /* charters to come, in the chain's order */
+    struct slk_council epochs[SYNC_EPOCHS];
+    uint64_t epoch_from[SYNC_EPOCHS];
+};
+
+/* A body on its way: part after part, from one peer while it answers. */
+struct fetch {
+    bool is_open;
+    bool is_new; /* not asked yet, or to be asked for the next part */
+    struct slk_hash hash;
+    uint64_t height;
+    uint32_t chunk; /* the next */
+    uint32_t size;  /* of the whole body, as the first part says */
+    uint16_t peer;
+    uint64_t due_ms, wait_ms;
 };
 
 /* A question that is open (R10): one per object, asked of one peer after the other. */
@@ -124,13 +167,18 @@ struct slk_bft {
 
     uint64_t status_ms, status_wait_ms, status_last_ms, status_seq;
     struct request get[SLK_GET_N];
-    uint64_t
-        claimed[SLK_CHARTER_VOTING_MAX]; /* height each member says to be deciding: a hint, nothing more */
-    uint64_t ask_height;                 /* a vote of mine that somebody says to hold */
+    struct fetch fetches[FETCHES_MAX];
+    uint64_t claimed[SLK_BFT_PEERS];  /* height each peer says to be deciding: a hint, nothing more */
+    uint64_t claimed_max;             /* of these */
+    uint64_t heard_ms[SLK_BFT_PEERS]; /* when anything came from it last */
+    uint64_t asked;                   /* peers that were asked for bulk */
+    uint64_t amnesty_ms; /* until then an answer may be to a question of somebody who had another index */
+    uint64_t useless;    /* peers that answered late or wrong: others are asked first */
+    uint64_t ask_height; /* a vote of mine that somebody says to hold */
     uint32_t ask_view, ask_kind;
 
     uint64_t seq; /* of the next PERSIST */
-    uint64_t dropped;
+    uint64_t dropped[SLK_DROP_N], dropped_n;
 
     bool has_next_proposal;
     struct slk_vote next_proposal;
@@ -139,6 +187,7 @@ struct slk_bft {
     struct slk_vote next_votes[NEXT_VIEWS][VOTES_N][SLK_CHARTER_VOTING_MAX];
 
     struct slk_bft_effects *out;
+    struct sync sync;
     size_t blocks_n;
     struct block blocks[SLK_BFT_BLOCKS];
     struct view views[SLK_BFT_VIEWS + 1]; /* [0] is not used */
@@ -151,7 +200,9 @@ struct slk_bft_record *slk_bft_record(struct slk_bft *core, enum slk_bft_record_
 void slk_bft_wake(struct slk_bft *core, uint64_t at_ms);
 void slk_bft_wake_wall(struct slk_bft *core, uint64_t at_wall_ms);
 void slk_bft_alarm(struct slk_bft *core, enum slk_bft_alarm alarm);
-void slk_bft_charge(struct slk_bft *core, uint16_t peer);
+void slk_bft_was_useful(struct slk_bft *core, uint16_t peer);
+/* Counts it, and charges `peer` as the table says. */
+void slk_bft_drop(struct slk_bft *core, enum slk_bft_drop drop, uint16_t peer);
 struct view *slk_bft_view(struct slk_bft *core, uint32_t view);
 bool slk_bft_may_vote(const struct slk_bft *core);
 
@@ -163,6 +214,7 @@ void slk_bft_tally(struct slk_bft *core, const struct slk_vote *vote);
 void slk_bft_cert(struct slk_bft *core, const struct slk_cert *cert, uint16_t peer);
 void slk_bft_hold(struct slk_bft *core, const struct slk_cert *cert);
 void slk_bft_evidence(struct slk_bft *core, const struct slk_vote *first, const struct slk_vote *second);
+void slk_bft_forked(struct slk_bft *core, const struct slk_cert *other);
 int slk_bft_votes_index(enum slk_vote_kind kind);
 enum slk_vote_kind slk_bft_votes_kind(int index);
 
@@ -179,13 +231,42 @@ size_t slk_bft_missing_block(const struct slk_bft *core);
 void slk_bft_send_proposal(struct slk_bft *core, uint32_t view, uint16_t peer);
 void slk_bft_built(struct slk_bft *core, const struct slk_bft_input *in);
 
+/* bft_sync.c: finalised blocks above the tip */
+const struct slk_council *slk_bft_council(const struct slk_bft *core, const struct slk_hash *charter_hash);
+/* The height after the last in the window; false when nothing can be put there yet. */
+struct sync_end {
+    uint64_t height;
+    const struct slk_hash *previous;
+    const struct slk_hash *charter_hash;
+    const struct slk_council *council; /* NULL: not known yet */
+};
+bool slk_bft_sync_end(const struct slk_bft *core, struct sync_end *out);
+struct ahead *slk_bft_ahead(struct slk_bft *core, const struct slk_hash *hash);
+void slk_bft_sync_slide(struct slk_bft *core);
+/* Was `peer` asked for bulk? What it sends otherwise is a violation (protocol §3.4). */
+bool slk_bft_was_asked(const struct slk_bft *core, uint16_t peer);
+enum slk_bft_drop slk_bft_sync_take(
+    struct slk_bft *core, const uint8_t *header, const struct slk_cert *final);
+void slk_bft_on_headers(struct slk_bft *core, const struct slk_msg *msg, uint16_t peer);
+void slk_bft_on_epochs(struct slk_bft *core, const struct slk_msg *msg, uint16_t peer);
+
+/* bft_body.c: bodies, part after part */
+void slk_bft_bodies(struct slk_bft *core);
+bool slk_bft_is_fetched(const struct slk_bft *core, const struct slk_hash *hash);
+void slk_bft_on_data(struct slk_bft *core, const struct slk_msg *msg, uint16_t peer);
+void slk_bft_body_missing(struct slk_bft *core, const struct slk_hash *hash);
+
 /* bft_status.c: R9; bft_get.c: R10 */
 bool slk_bft_status_due(struct slk_bft *core);
 void slk_bft_status_soon(struct slk_bft *core, uint64_t in_ms);
 void slk_bft_on_status(struct slk_bft *core, const struct slk_status *s, uint16_t peer);
 bool slk_bft_requests(struct slk_bft *core);
 void slk_bft_on_get(struct slk_bft *core, const struct slk_get *get, uint16_t peer);
-void slk_bft_on_data(struct slk_bft *core, const struct slk_msg *msg, uint16_t peer);
+uint64_t slk_bft_everybody_else(const struct slk_bft *core);
+uint64_t slk_bft_claimers(const struct slk_bft *core, uint64_t height);
+/* The next of `peers` from `from` on, rather one that is useful. */
+uint16_t slk_bft_next_peer(const struct slk_bft *core, uint64_t peers, uint16_t from);
+bool slk_bft_wanted(const struct slk_bft *core, size_t at);
 
 /* bft_recover.c: starting a height, a boot */
 void slk_bft_start_height(struct slk_bft *core, const struct slk_bft_tip *tip);

@@ -15,6 +15,35 @@ static void forget_views(struct slk_bft *core)
     core->blocks_n = 0;
 }
 
+/* The charter changed: who was known under one index is known under another now. What was told by those who are no members
+ * any more is forgotten: they have new indexes, too, which only the driver knows. */
+static void know_again(struct slk_bft *core, const struct slk_council *now)
+{
+    const struct slk_council *before = &core->tip.council;
+    uint64_t claimed[SLK_BFT_PEERS] = {0}, heard_ms[SLK_BFT_PEERS], asked = 0, useless = 0;
+
+    for (size_t i = 0; i < SLK_BFT_PEERS; i++)
+        heard_ms[i] = core->now_ms;
+    core->claimed_max = 0;
+    for (size_t i = 0; i < now->n; i++) {
+        for (size_t k = 0; k < before->n; k++) {
+            if (memcmp(now->keys[i], before->keys[k], SLK_KEY_SIZE) != 0)
+                continue;
+            claimed[i] = core->claimed[k];
+            heard_ms[i] = core->heard_ms[k];
+            asked |= (core->asked >> k & 1) << i;
+            useless |= (core->useless >> k & 1) << i;
+            if (claimed[i] > core->claimed_max)
+                core->claimed_max = claimed[i];
+        }
+    }
+    memcpy(core->claimed, claimed, sizeof(claimed));
+    memcpy(core->heard_ms, heard_ms, sizeof(heard_ms));
+    core->asked = asked;
+    core->amnesty_ms = core->now_ms + core->config.get_max_ms;
+    core->useless = useless;
+}
+
 void slk_bft_start_height(struct slk_bft *core, const struct slk_bft_tip *tip)
 {
     assert(tip->council.n > 0 && tip->council.n <= SLK_CHARTER_VOTING_MAX);
@@ -22,7 +51,7 @@ void slk_bft_start_height(struct slk_bft *core, const struct slk_bft_tip *tip)
     forget_views(core);
     if (!slk_hash_equal(&core->tip.council.charter_hash, &tip->council.charter_hash)) {
         memset(core->seen, 0, sizeof(core->seen)); /* indexes may mean others now */
-        memset(core->claimed, 0, sizeof(core->claimed));
+        know_again(core, &tip->council);
         core->heard = 0;
         core->guard_ms = core->now_ms;
     }
@@ -40,6 +69,7 @@ void slk_bft_start_height(struct slk_bft *core, const struct slk_bft_tip *tip)
     core->is_decided = core->is_commit_asked = false;
     core->voters = core->accused = 0;
     slk_bft_status_soon(core, core->config.status_ms);
+    slk_bft_sync_slide(core);
 }
 
 /* What came for this height while the one before it was being committed. */
@@ -143,6 +173,8 @@ void slk_bft_boot(struct slk_bft *core, const struct slk_bft_tip *tip, const str
     slk_bft_start_height(core, tip);
     core->guard_ms = core->now_ms + core->config.guard_ms;
     core->status_ms = core->now_ms;
+    for (size_t i = 0; i < SLK_BFT_PEERS; i++)
+        core->heard_ms[i] = core->now_ms;
     for (size_t i = 0; i < records_n; i++)
         load(core, &records[i]);
     sign_again(core);

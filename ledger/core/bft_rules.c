@@ -429,7 +429,7 @@ static bool certified(const struct slk_bft *core, size_t at)
     return false;
 }
 
-static bool wanted(const struct slk_bft *core, size_t at)
+bool slk_bft_wanted(const struct slk_bft *core, size_t at)
 {
     const struct view *view = &core->views[core->view];
 
@@ -444,7 +444,7 @@ static bool validate(struct slk_bft *core)
         struct block *block = &core->blocks[at];
         struct slk_bft_effect *effect;
 
-        if (block->state == BLOCK_UNKNOWN && block->has_header && wanted(core, at)) {
+        if (block->state == BLOCK_UNKNOWN && block->has_header && slk_bft_wanted(core, at)) {
             block->state = block->is_sound ? BLOCK_VALIDATING : BLOCK_INVALID;
             fired = true;
             if (!block->is_sound)
@@ -465,7 +465,8 @@ static bool validate(struct slk_bft *core)
 size_t slk_bft_missing_block(const struct slk_bft *core)
 {
     for (size_t at = 0; at < core->blocks_n; at++)
-        if ((core->blocks[at].state == BLOCK_MISSING || !core->blocks[at].has_header) && wanted(core, at))
+        if ((core->blocks[at].state == BLOCK_MISSING || !core->blocks[at].has_header) &&
+            slk_bft_wanted(core, at))
             return at;
     return SLK_BFT_BLOCKS;
 }

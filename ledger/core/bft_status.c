@@ -74,12 +74,15 @@ static void fill_status(struct slk_status *s, const struct slk_bft *core)
 
 static void tell(struct slk_bft *core, const struct slk_status *status, uint16_t peer)
 {
-    const struct seen *seen = &core->seen[peer];
     struct slk_msg *msg = slk_bft_msg(core, SLK_MSG_STATUS, peer);
+    const struct seen *seen;
 
     if (msg == NULL)
         return;
     msg->status = *status;
+    if (peer >= core->n)
+        return; /* an observer has no votes to be reminded of */
+    seen = &core->seen[peer];
     msg->status.your_height = seen->height;
     msg->status.your_view = seen->view;
     msg->status.your_kind = (uint32_t)seen->kind;
@@ -228,14 +231,30 @@ static void heed_memory(struct slk_bft *core, const struct slk_status *s)
     core->ask_kind = s->your_kind;
 }
 
+static void claim(struct slk_bft *core, uint16_t peer, uint64_t height)
+{
+    uint64_t before = core->claimed[peer];
+
+    core->claimed[peer] = height;
+    if (height >= core->claimed_max) {
+        core->claimed_max = height;
+    } else if (before == core->claimed_max) {
+        core->claimed_max = 0;
+        for (size_t i = 0; i < SLK_BFT_PEERS; i++)
+            if (core->claimed[i] > core->claimed_max)
+                core->claimed_max = core->claimed[i];
+    }
+}
+
 void slk_bft_on_status(struct slk_bft *core, const struct slk_status *s, uint16_t peer)
 {
     struct answer answer = {.s = s, .peer = peer};
     struct slk_bft_effect *effect;
 
+    if (peer < SLK_BFT_PEERS)
+        claim(core, peer, s->height);
     if (peer < core->n) {
         core->heard |= 1ull << peer;
-        core->claimed[peer] = s->height;
         heed_memory(core, s);
         if (s->seq <= 1 && peer != core->me)
             welcome(core, peer);
@@ -246,6 +265,8 @@ void slk_bft_on_status(struct slk_bft *core, const struct slk_status *s, uint16_
         effect = slk_bft_effect(core, SLK_OUT_SERVE);
         effect->peer = peer;
         effect->get = (struct slk_get){.what = SLK_GET_COMMIT, .height = s->height};
+        if (peer >= core->n)
+            welcome(core, peer); /* no member hears STATUS unasked: it has to know where the chain is */
         return;
     }
     if (s->height == core->height && s->height > 1 && !slk_hash_equal(&s->tip_hash, &core->tip.hash)) {

@@ -48,7 +48,7 @@ static bool header_sound(const struct slk_bft *core, const struct block *block)
     return h->height == core->height && slk_hash_equal(&h->chain_id, &core->tip.council.chain_id) &&
            slk_hash_equal(&h->charter_hash, &core->tip.council.charter_hash) &&
            slk_hash_equal(&h->previous, &core->tip.hash) && h->time_ms > core->tip.time_ms &&
-           h->origin_view > 0 && h->origin_view <= SLK_BFT_VIEWS &&
+           h->origin_view > 0 && h->origin_view <= SLK_BFT_VIEWS && h->body_bytes <= SLK_BODY_MAX &&
            h->proposer == slk_council_leader(&core->tip.council, core->height, h->origin_view);
 }
 
@@ -207,8 +207,12 @@ bool slk_bft_vote(struct slk_bft *core, const struct slk_vote *vote, uint16_t pe
     int index = slk_bft_votes_index(s->kind);
     const struct votes *votes;
 
-    if (index < 0 || vote->signer >= core->n || s->height < core->height || s->view == 0) {
-        core->dropped++;
+    if (index < 0 || vote->signer >= core->n || s->view == 0) {
+        slk_bft_drop(core, SLK_DROP_NO_SAY, peer);
+        return false;
+    }
+    if (s->height < core->height) {
+        slk_bft_drop(core, SLK_DROP_OLD, peer);
         return false;
     }
     if (vote->signer == core->me) {
@@ -217,12 +221,12 @@ bool slk_bft_vote(struct slk_bft *core, const struct slk_vote *vote, uint16_t pe
     }
     if (s->height > core->height) {
         if (!keep_for_next(core, vote, peer))
-            core->dropped++;
+            slk_bft_drop(core, SLK_DROP_EARLY, peer);
         return false;
     }
     if (s->view > SLK_BFT_VIEWS || s->view > core->view + VIEWS_AHEAD ||
         s->view + VIEWS_BEHIND < core->view) {
-        core->dropped++;
+        slk_bft_drop(core, s->view < core->view ? SLK_DROP_OLD : SLK_DROP_EARLY, peer);
         return false;
     }
     votes = &core->views[s->view].votes[index];
@@ -230,7 +234,7 @@ bool slk_bft_vote(struct slk_bft *core, const struct slk_vote *vote, uint16_t pe
         (slk_hash_equal(&votes->hash[vote->signer], &s->hash) || (core->accused >> vote->signer & 1) != 0))
         return false;
     if (!slk_vote_check(vote, &core->tip.council, &core->config.verifier)) {
-        slk_bft_charge(core, peer);
+        slk_bft_drop(core, SLK_DROP_SIGNATURE, peer);
         return false;
     }
     slk_bft_tally(core, vote);
@@ -239,7 +243,7 @@ bool slk_bft_vote(struct slk_bft *core, const struct slk_vote *vote, uint16_t pe
 
 /* More than f members lie: two blocks of one height are final. Nothing is signed here any more; the other certificate
  * goes out with the alarm. */
-static void forked(struct slk_bft *core, const struct slk_cert *other)
+void slk_bft_forked(struct slk_bft *core, const struct slk_cert *other)
 {
     if (core->is_muted)
         return;
@@ -258,7 +262,7 @@ void slk_bft_hold(struct slk_bft *core, const struct slk_cert *cert)
     if (cert->kind == SLK_VOTE_FINALIZE) {
         if (core->is_decided) {
             if (!slk_hash_equal(&core->decided.hash, &cert->hash))
-                forked(core, cert);
+                slk_bft_forked(core, cert);
             return;
         }
         core->is_decided = true;
@@ -284,13 +288,17 @@ void slk_bft_cert(struct slk_bft *core, const struct slk_cert *cert, uint16_t pe
     if (cert->height + 1 == core->height && cert->kind == SLK_VOTE_FINALIZE &&
         !slk_hash_equal(&cert->hash, &core->tip.hash) && !core->is_muted) {
         if (slk_cert_check(cert, &core->last, &core->config.verifier))
-            forked(core, cert);
+            slk_bft_forked(core, cert);
         else
-            slk_bft_charge(core, peer);
+            slk_bft_drop(core, SLK_DROP_CERTIFICATE, peer);
         return;
     }
     if (cert->height != core->height || cert->view > SLK_BFT_VIEWS || cert->kind == SLK_VOTE_PROPOSE) {
-        core->dropped++;
+        slk_bft_drop(core,
+            cert->height < core->height   ? SLK_DROP_OLD
+            : cert->height > core->height ? SLK_DROP_EARLY
+                                          : SLK_DROP_CERTIFICATE,
+            peer);
         return;
     }
     view = &core->views[cert->view];
@@ -300,7 +308,7 @@ void slk_bft_cert(struct slk_bft *core, const struct slk_cert *cert, uint16_t pe
             slk_hash_equal(&core->decided.hash, &cert->hash)))
         return;
     if (!slk_cert_check(cert, &core->tip.council, &core->config.verifier)) {
-        slk_bft_charge(core, peer);
+        slk_bft_drop(core, SLK_DROP_CERTIFICATE, peer);
         return;
     }
     slk_bft_hold(core, cert);

@@ -21,8 +21,10 @@
     (128u * 1024)                    /* beside 32 certificates of 50 members; larger ones are asked for */
 #define SLK_CHUNK_BYTES (64u * 1024) /* protocol, head: chunks of 64 KiB; §3.4: at most that per answer */
 #define SLK_BODY_MAX    (8u << 20)   /* twice the largest block: no header that says more is believed */
-#define SLK_RANGE_MAX   SLK_JUST_MAX /* headers in one answer, each with its finality certificate */
-#define SLK_EPOCHS_MAX  3            /* charters in one answer: the largest still fit 240 KiB */
+#define SLK_BODY_SLACK                                                                                       \
+    (64u * 1024) /* on its way a body may be so much larger than its header says of its entries */
+#define SLK_RANGE_MAX  SLK_JUST_MAX /* headers in one answer, each with its finality certificate */
+#define SLK_EPOCHS_MAX 3            /* charters in one answer: the largest still fit 240 KiB */
 
 enum slk_vote_kind {
     SLK_VOTE_PROPOSE = 1,
@@ -162,8 +164,9 @@ struct slk_msg {
     struct slk_hash hash; /* of that header; HEADERS, EPOCHS: not set */
     struct slk_span
         body; /* PROPOSAL (fresh): what the ledger makes the block of, or nothing; DATA: one chunk of it */
-    uint32_t chunk;  /* DATA */
-    uint64_t height; /* CERT */
+    uint32_t chunk;     /* DATA */
+    uint32_t body_size; /* DATA: of the whole body */
+    uint64_t height;    /* CERT */
     size_t
         certs_n; /* PROPOSAL: its justification; CERT; COMMIT: one, the finality certificate; HEADERS, EPOCHS: one each */
     const struct slk_cert *certs[SLK_JUST_MAX];

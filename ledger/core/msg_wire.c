@@ -36,7 +36,7 @@ static const struct shape status_shape = {
 static const struct shape tally_shape = {F(1) | F(2), F(3) | F(4), 0, 0};
 static const struct shape commit_shape = {0, F(1) | F(2), 0, 0};
 static const struct shape get_shape = {F(1) | F(2) | F(3) | F(4) | F(6) | F(7), F(5), 0, 0};
-static const struct shape data_shape = {F(3), F(1) | F(2), 0, 0};
+static const struct shape data_shape = {F(3) | F(4), F(1) | F(2), 0, 0};
 static const struct shape headers_shape = {0, F(1), 2, SLK_RANGE_MAX};
 static const struct shape epochs_shape = {0, 0, 1, SLK_EPOCHS_MAX};
 static const struct shape epoch_shape = {0, F(1) | F(2) | F(3), 0, 0};
@@ -326,7 +326,8 @@ static bool parse_rest(struct slk_msg *out, struct slk_cert_pool *pool, struct s
         return parse_certs(out, pool, &f);
     case SLK_MSG_DATA:
         if (!read_fields(&f, &data_shape, bytes) || !parse_header(out, f.bytes[1]) ||
-            !narrow(&out->chunk, f.number[3], SLK_BODY_MAX))
+            !narrow(&out->chunk, f.number[3], SLK_BODY_MAX) ||
+            !narrow(&out->body_size, f.number[4], SLK_BODY_MAX + SLK_BODY_SLACK))
             return false;
         out->body = f.bytes[2];
         return true;
@@ -561,6 +562,7 @@ size_t slk_msg_format(uint8_t *out, size_t cap, const struct slk_msg *msg)
         slk_write_field_bytes(&w, 1, msg->header.at, msg->header.size);
         slk_write_field_bytes(&w, 2, msg->body.at, msg->body.size);
         slk_write_field_number(&w, 3, msg->chunk);
+        slk_write_field_number(&w, 4, msg->body_size);
         break;
     case SLK_MSG_HEADERS:
         slk_write_field_bytes(&w, 1, msg->header.at, msg->header.size);

@@ -228,7 +228,7 @@ void faults_end(struct world *w)
     w->is_live = true;
     memset(w->blocked, 0, sizeof(w->blocked));
     for (unsigned i = 0; i < w->processes_n; i++)
-        honest += process_honest(w->processes[i]);
+        honest += process_honest(w->processes[i]) && w->processes[i]->member < w->n;
     for (unsigned i = 0; i < w->processes_n; i++) {
         struct process *p = w->processes[i];
 
@@ -236,12 +236,12 @@ void faults_end(struct world *w)
             p->is_frozen = !liars_go_on;
             continue;
         }
-        p->is_frozen =
-            w->swarm.epoch == 0 && w->swarm.quiet_us == 0 && random_below(&w->random, honest) >= w->q - well;
-        honest--;
+        p->is_frozen = p->member < w->n && w->swarm.epoch == 0 && w->swarm.quiet_us == 0 &&
+                       random_below(&w->random, honest) >= w->q - well;
+        honest -= p->member < w->n;
         if (p->is_frozen)
             continue;
-        well++;
+        well += p->member < w->n;
         p->is_paused = false;
         p->skew_ms = 0;
         process_start(w, p);
@@ -261,7 +261,7 @@ static bool nothing_lost(const struct world *w)
         unsigned holders = 0;
 
         for (unsigned i = 0; i < w->processes_n && w->injected_at[id] < w->live_from; i++)
-            holders += process_honest(w->processes[i]) &&
+            holders += process_honest(w->processes[i]) && w->processes[i]->member < w->n &&
                        (w->processes[i]->disk.pool[id / 64] >> (id % 64) & 1) != 0;
         if (holders > w->f)
             missing[id / 64] |= 1ull << (id % 64);

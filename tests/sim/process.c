@@ -76,6 +76,54 @@ static void send(struct world *w, struct process *p, const struct slk_bft_effect
     packet_drop(packet);
 }
 
+/* Headers and their certificates, as far as the chain goes. */
+static bool serve_headers(const struct process *p, const struct slk_get *get, struct slk_msg *msg)
+{
+    static uint8_t headers[SLK_RANGE_MAX * SLK_BLOCK_HEADER_SIZE];
+
+    msg->kind = SLK_MSG_HEADERS;
+    for (uint64_t h = get->height; h > 0 && h <= p->disk.height && msg->certs_n < get->count; h++) {
+        memcpy(
+            headers + msg->certs_n * SLK_BLOCK_HEADER_SIZE, p->disk.chain[h]->header, SLK_BLOCK_HEADER_SIZE);
+        msg->certs[msg->certs_n++] = p->disk.final[h];
+    }
+    msg->header = slk_span_of(headers, msg->certs_n * SLK_BLOCK_HEADER_SIZE);
+    return msg->certs_n > 0;
+}
+
+/* A charter, here, is the first height it governs. */
+static bool serve_epochs(const struct process *p, const struct slk_get *get, struct slk_msg *msg)
+{
+    static uint8_t charters[SLK_EPOCHS_MAX][8];
+
+    msg->kind = SLK_MSG_EPOCHS;
+    for (uint64_t h = get->height; h > 0 && h <= p->disk.height && msg->certs_n < SLK_EPOCHS_MAX; h++) {
+        const struct blob *blob = p->disk.chain[h];
+        struct slk_block_header header;
+        size_t n = msg->certs_n;
+
+        if (slk_block_header_parse(&header, blob->header) != SLK_OK)
+            abort();
+        if (slk_hash_equal(&header.charter_hash, &header.next_charter_hash))
+            continue;
+        slk_put_u64(charters[n], h + 1);
+        msg->epochs[n].header = slk_span_of(blob->header, sizeof(blob->header));
+        msg->epochs[n].charter = slk_span_of(charters[n], sizeof(charters[n]));
+        msg->certs[msg->certs_n++] = p->disk.final[h];
+    }
+    return msg->certs_n > 0;
+}
+
+static bool council_of(void *ctx, struct slk_span bytes, const struct slk_hash *hash, struct slk_council *out)
+{
+    const struct world *w = ctx;
+
+    if (bytes.size != 8)
+        return false;
+    world_council(w, slk_get_u64(bytes.at), out);
+    return slk_hash_equal(&out->charter_hash, hash);
+}
+
 static void serve(struct world *w, struct process *p, const struct slk_bft_effect *effect)
 {
     const struct slk_get *get = &effect->get;
@@ -83,7 +131,16 @@ static void serve(struct world *w, struct process *p, const struct slk_bft_effec
     static struct slk_msg msg;
     struct packet *packet;
 
+    if ((p->lies & LIE_HOARD) != 0)
+        return;
     memset(&msg, 0, sizeof(msg));
+    if ((get->what == SLK_GET_HEADERS && serve_headers(p, get, &msg)) ||
+        (get->what == SLK_GET_EPOCHS && serve_epochs(p, get, &msg))) {
+        packet = packet_new(&msg);
+        post(w, p, effect->peer, packet);
+        packet_drop(packet);
+        return;
+    }
     if (get->what == SLK_GET_COMMIT && get->height > 0 && get->height <= p->disk.height) {
         msg.kind = SLK_MSG_COMMIT;
         blob = p->disk.chain[get->height];
@@ -95,15 +152,65 @@ static void serve(struct world *w, struct process *p, const struct slk_bft_effec
         if (blob == NULL && get->height > 0 && get->height <= p->disk.height &&
             slk_hash_equal(&p->disk.chain[get->height]->hash, &get->hash))
             blob = p->disk.chain[get->height];
-        if (blob != NULL)
-            msg.body = slk_span_of(blob->body, blob->body_n);
+        if (blob != NULL && effect->offset <= blob->body_n) {
+            uint64_t left = blob->body_n - effect->offset;
+
+            msg.body =
+                slk_span_of(blob->body + effect->offset, (size_t)(left < effect->size ? left : effect->size));
+            msg.chunk = get->chunk;
+            msg.body_size = (uint32_t)blob->body_n;
+        }
     }
-    if (blob == NULL || (p->lies & LIE_HOARD) != 0)
+    if (blob == NULL)
         return;
     msg.header = slk_span_of(blob->header, sizeof(blob->header));
     packet = packet_new(&msg);
     post(w, p, effect->peer, packet);
     packet_drop(packet);
+}
+
+/* The parts of a body so far, this one added; false while more are to come. */
+static bool whole(struct world *w, struct process *p, const struct slk_bft_effect *e, struct slk_span *body)
+{
+    struct part *part = NULL;
+
+    *body = e->body;
+    if (e->offset == 0 && e->body.size >= e->size)
+        return true;
+    for (unsigned i = 0; i < PARTS_MAX; i++)
+        if (p->parts[i].bytes != NULL && slk_hash_equal(&p->parts[i].hash, &e->hash))
+            part = &p->parts[i];
+    if (e->offset == 0) {
+        part = part != NULL ? part : &p->parts[p->parts_next++ % PARTS_MAX];
+        *part =
+            (struct part){.hash = e->hash, .cap = (size_t)e->size, .bytes = world_alloc(w, (size_t)e->size)};
+    }
+    if (part == NULL || part->n != e->offset || e->body.size > part->cap - part->n)
+        return false;
+    memcpy(part->bytes + part->n, e->body.at, e->body.size);
+    part->n += e->body.size;
+    *body = slk_span_of(part->bytes, part->n);
+    return part->n == part->cap;
+}
+
+/* What does not become the header's body the core is told at once. */
+static void take_body(struct world *w, struct process *p, const struct slk_bft_effect *e)
+{
+    struct event event = {.kind = EVENT_VALIDATED, .process = p->index, .boot = p->boot};
+    const struct blob *blob;
+    struct blob *wanted;
+    struct slk_span body;
+
+    if (!whole(w, p, e, &body))
+        return;
+    blob = ledger_take(w, e->header, &e->hash, body);
+    keep(p, blob);
+    if (blob != NULL)
+        return;
+    wanted = world_alloc(w, sizeof(*wanted));
+    wanted->hash = e->hash;
+    event.u.blob = wanted;
+    world_at(w, w->now_us, &event);
 }
 
 static void later(struct world *w, struct process *p, struct event *event, uint64_t in_us)
@@ -169,7 +276,7 @@ static void carry_out(struct world *w, struct process *p, const struct slk_bft_e
         serve(w, p, e);
         break;
     case SLK_OUT_BODY:
-        keep(p, ledger_take(w, e->header, &e->hash, e->body));
+        take_body(w, p, e);
         break;
     case SLK_OUT_VALIDATE:
         validate(w, p, e);
@@ -331,6 +438,8 @@ void process_start(struct world *w, struct process *p)
         return;
     slk_bft_config_default(&config, w->swarm.delta_ms);
     config.verifier = w->verifier;
+    config.charters = (struct slk_charters){.ctx = w, .council = council_of};
+    config.chunk_bytes = w->swarm.chunk_bytes > 0 ? w->swarm.chunk_bytes : SLK_CHUNK_BYTES;
     p->core = slk_bft_new(&config);
     if (p->core == NULL)
         abort();
@@ -340,6 +449,7 @@ void process_start(struct world *w, struct process *p)
     p->is_halted = p->disk.muted;
     p->wake_us = UINT64_MAX;
     p->bodies_n = p->bodies_next = p->signs_n = 0;
+    memset(p->parts, 0, sizeof(p->parts));
     for (size_t i = 0; i < p->disk.blobs_n; i++)
         records[n++] = (struct slk_bft_record){
             .kind = SLK_RECORD_BLOCK, .hash = p->disk.blobs[i]->hash, .header = p->disk.blobs[i]->header};

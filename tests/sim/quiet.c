@@ -11,7 +11,7 @@ static uint64_t lowest(const struct world *w)
     uint64_t height = UINT64_MAX;
 
     for (unsigned i = 0; i < w->processes_n; i++)
-        if (w->processes[i]->disk.height < height)
+        if (w->processes[i]->member < w->n && w->processes[i]->disk.height < height)
             height = w->processes[i]->disk.height;
     return height;
 }
@@ -42,7 +42,7 @@ static void judge(struct world *w)
 static void wake_one(struct world *w)
 {
     enum { LATENCY_S = 5, DELTAS = 20 };
-    struct process *p = w->processes[random_below(&w->random, w->processes_n)];
+    struct process *p = w->processes[random_below(&w->random, w->n)];
 
     if (w->rival[w->submissions_n] != 0 && w->submissions_n + 1 < SUBMISSIONS_MAX)
         w->submissions_n++; /* that one may be excluded already */

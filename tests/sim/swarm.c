@@ -119,7 +119,7 @@ static void spare_large_ones(struct swarm *out)
 void swarm_of(struct swarm *out, uint64_t seed, unsigned n)
 {
     static const uint16_t deltas[] = {50, 100, 100, 400};
-    struct random r = random_new(seed, 0), more = random_new(seed, 10);
+    struct random r = random_new(seed, 0), more = random_new(seed, 10), behind = random_new(seed, 11);
 
     memset(out, 0, sizeof(*out));
     out->seed = seed;
@@ -154,6 +154,9 @@ void swarm_of(struct swarm *out, uint64_t seed, unsigned n)
     }
     pick_more(out, &more);
     spare_large_ones(out);
+    out->chunk_bytes = sometimes(&behind, 300, 64);
+    if (out->n <= 13)
+        out->observers = sometimes(&behind, 100, 2);
 }
 
 unsigned *swarm_knob(struct swarm *s, unsigned i, const char **name)
@@ -165,7 +168,7 @@ unsigned *swarm_knob(struct swarm *s, unsigned i, const char **name)
         {"pauses", &s->pauses}, {"clocks", &s->clocks}, {"loss", &s->loss}, {"duplicate", &s->duplicate},
         {"errors", &s->errors}, {"fulls", &s->fulls}, {"storms", &s->storms}, {"clogs", &s->clogs},
         {"one_way", &s->one_way}, {"slow_disks", &s->slow_disks}, {"late", &s->late}, {"rivals", &s->rivals},
-        {"epoch", &s->epoch}};
+        {"epoch", &s->epoch}, {"observers", &s->observers}};
 
     if (i >= sizeof(knobs) / sizeof(knobs[0]))
         return NULL;
@@ -195,7 +198,7 @@ static unsigned *short_knob(struct swarm *s, unsigned i, const char **name)
         const char *name;
         unsigned *value;
     } knobs[] = {{"n", &s->n}, {"liars", &s->liars}, {"submissions", &s->submissions},
-        {"heights", &s->liveness_heights}, {"salt", &s->salt}};
+        {"heights", &s->liveness_heights}, {"salt", &s->salt}, {"chunk_bytes", &s->chunk_bytes}};
     unsigned n = sizeof(knobs) / sizeof(knobs[0]);
 
     if (i >= n)

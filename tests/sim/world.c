@@ -274,6 +274,8 @@ uint16_t world_member(const struct world *w, uint64_t height, unsigned index)
 {
     const struct charter *charter = charter_of(w, height);
 
+    if (index >= w->n)
+        return (uint16_t)index;
     if (charter != NULL)
         return listed(charter, w->n, index);
     return (uint16_t)((epoch_of(w, height) % w->n + index) % w->n);
@@ -283,6 +285,8 @@ uint16_t world_index(const struct world *w, uint64_t height, unsigned member)
 {
     const struct charter *charter = charter_of(w, height);
 
+    if (member >= w->n)
+        return (uint16_t)member; /* an observer for ever */
     for (unsigned i = 0; charter != NULL && i < w->n; i++)
         if (listed(charter, w->n, i) == member)
             return (uint16_t)i;
@@ -404,6 +408,9 @@ void world_init(struct world *w, const struct swarm *swarm)
     for (unsigned i = 0; i < w->n; i++)
         if ((swarm->lies[i] & LIE_TWIN) != 0 && w->processes_n < PROCESSES_MAX)
             (void)world_twin(w, i);
+    for (unsigned i = 0; i < swarm->observers && w->processes_n < PROCESSES_MAX && w->n + i < MEMBERS_MAX;
+         i++)
+        make_process(w, w->n + i);
 }
 
 void world_close(struct world *w)

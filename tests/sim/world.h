@@ -23,8 +23,8 @@
 #define MEMBERS_MAX     SLK_CHARTER_VOTING_MAX
 #define PROCESSES_MAX   64 /* members, and the second selves of twins */
 #define SUBMISSIONS_MAX 4096
-#define BODY_MAX        64      /* submissions in one block */
-#define BODIES_MAX      48      /* candidate bodies a process holds in memory */
+#define BODY_MAX        64 /* submissions in one block */
+#define BODIES_MAX      160 /* the core's window of 64 and then some: candidate bodies a process holds in memory */
 #define MS              1000ull /* the world's clock ticks in microseconds */
 
 enum lie {
@@ -63,14 +63,16 @@ struct swarm {
     unsigned epoch; /* heights between charter changes; 0: none */
     /* Mean per 100 s, per process where that makes sense. */
     unsigned errors, fulls, storms, clogs;
-    uint64_t apart_us;   /* mean length of a partition */
-    unsigned one_way;    /* per mille: most that one direction of a line loses besides */
-    unsigned slow_disks; /* 1 << member, of the first 32: fifty times as slow */
-    unsigned late;       /* this many of the last members start later, with nothing */
-    unsigned rivals;     /* per mille of submissions that exclude the one before */
-    uint64_t quiet_us;   /* after the recovery: nothing to do for so long */
-    bool is_beyond;      /* more than f lie: safety may break */
-    unsigned salt;       /* other chances in the same configuration: for the minimiser */
+    uint64_t apart_us;    /* mean length of a partition */
+    unsigned one_way;     /* per mille: most that one direction of a line loses besides */
+    unsigned slow_disks;  /* 1 << member, of the first 32: fifty times as slow */
+    unsigned late;        /* this many of the last members start later, with nothing */
+    unsigned rivals;      /* per mille of submissions that exclude the one before */
+    unsigned observers;   /* with no vote ever: processes after the members */
+    unsigned chunk_bytes; /* of a body in one answer; 0: as in earnest, which no body here fills */
+    uint64_t quiet_us;    /* after the recovery: nothing to do for so long */
+    bool is_beyond;       /* more than f lie: safety may break */
+    unsigned salt;        /* other chances in the same configuration: for the minimiser */
 };
 void swarm_of(struct swarm *out, uint64_t seed, unsigned n);
 void swarm_good(struct swarm *out); /* four honest members, 10 ms lines, 2 ms disks, nothing goes wrong */
@@ -197,8 +199,15 @@ struct disk {
     bool is_busy;
 };
 
+#define PARTS_MAX 8
 struct process {
     uint16_t index, member;
+    struct part { /* bodies that come in parts */
+        struct slk_hash hash;
+        size_t n, cap;
+        uint8_t *bytes;
+    } parts[PARTS_MAX];
+    unsigned parts_next;
     unsigned lies;
     bool is_up, is_paused, is_frozen;
     bool is_doomed; /* stops when this event is over, and says nothing any more */

@@ -263,6 +263,7 @@ static void every_message_prints_back(void **state)
         if (kind == SLK_MSG_HEADERS)
             msg->header.size *= 3;
         msg->chunk = kind == SLK_MSG_DATA ? 77 : 0;
+        msg->body_size = 99;
         msg->get = (struct slk_get){.what = SLK_GET_BODY, .height = 9, .hash = hash_of(1), .chunk = 3};
         msg->status = (struct slk_status){.charter_hash = hash_of(1),
             .height = 9,
@@ -376,6 +377,7 @@ static void a_full_status_and_a_full_justification_fit_their_caps(void **state)
     msg->header.size = SLK_BLOCK_HEADER_SIZE;
     msg->body = slk_span_of(again, SLK_CHUNK_BYTES);
     msg->chunk = SLK_BODY_MAX;
+    msg->body_size = SLK_BODY_MAX;
     assert_true(slk_msg_format(out, sizeof(out), msg) > 0);
     msg->kind = SLK_MSG_EPOCHS;
     msg->certs_n = SLK_EPOCHS_MAX;
