@@ -156,7 +156,7 @@ int cli_run_sub(struct cli *cli, const struct cli_command *const *commands)
             name[0] != '\0' ? name : parent->usage);
     printf("Usage: sillok %s %s\n\n%s.\n\n", parent->name, parent->usage, parent->summary);
     for (size_t i = 0; commands[i] != NULL; i++)
-        printf("  %-14s %s\n", commands[i]->name, commands[i]->summary);
+        printf("  %-16s %s\n", commands[i]->name, commands[i]->summary);
     printf("\n`sillok %s COMMAND --help` tells more.\n", parent->name);
     return CLI_YES;
 }

@@ -1,9 +1,12 @@
 /* cmd_fsck.c: `sillok fsck`, `backup`, `restore`: keeping a ledger's directory healthy. */
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "tools/cli.h"
+
+#define SHOWN_MAX 20 /* findings as text: a truncated ledger has a thousand, which tell no more */
 
 struct findings {
     const struct cli *cli;
@@ -18,7 +21,7 @@ static void finding(void *ctx, const char *where, const char *what)
     f->n++;
     if (f->json)
         cli_json(json_pack("{s:s, s:s}", "where", where, "what", what));
-    else
+    else if (f->n <= SHOWN_MAX)
         cli_fail(f->cli, 0, "%s: %s", where, what);
 }
 
@@ -28,6 +31,9 @@ static enum slk_err check(
     enum slk_err err = slk_store_fsck(dir, finding, findings, cli_progress_step, &cli->progress, fault);
 
     cli_progress_end(&cli->progress);
+    if (!findings->json && findings->n > SHOWN_MAX)
+        cli_fail(cli, 0, "and %" PRIu64 " more: `sillok fsck --json %s` lists them all",
+            findings->n - SHOWN_MAX, dir);
     return err;
 }
 
@@ -60,9 +66,10 @@ const struct cli_command cmd_fsck = {
     .summary = "Check that a ledger's files are what was written",
     .about = "Checks pages, entries, records, tiles, headers and snapshots against each other, also in a "
              "directory that does\n"
-             "not open any more, and names every finding. It never repairs: a damaged ledger is replaced by "
-             "a backup or by\n"
-             "another copy. Whether the rules were kept is for `sillok audit`.\n"
+             "not open any more, and names what it finds: the first 20, or all with --json. It never "
+             "repairs: a damaged\n"
+             "ledger is replaced by a backup or by another copy. Whether the rules were kept is for `sillok "
+             "audit`.\n"
              "\n"
              "Exit: 0 sound, 1 damaged, 2 could not tell.",
     .run = run_fsck,

@@ -177,8 +177,8 @@ const struct cli_command cmd_keygen = {
     .about = "Private keys are PKCS#8 PEM files that only their owner may read; an existing file is never "
              "overwritten.\n"
              "What is printed is public: the lines go into a charter's text, the vkey into a trust policy.\n"
-             "A member has four keys, each for one use only: vote and node for the network, log to sign "
-             "checkpoints,\n"
-             "cosign to state that its agency has executed and stored a block.",
+             "A member has four keys, each for one use only: vote to decide blocks, node to reach the other "
+             "members,\n"
+             "log to sign checkpoints, cosign to state that its agency has executed and stored a block.",
     .run = run,
 };

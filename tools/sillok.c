@@ -42,7 +42,7 @@ int main(int argc, char **argv)
         printf("sillok %s\n", SLK_VERSION);
         return CLI_YES;
     }
-    if (strcmp(name, "--help") == 0 || strcmp(name, "help") == 0) {
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
         help(stdout);
         return CLI_YES;
     }

@@ -16,7 +16,9 @@
     X(OK, 0, "accepted")                                                                              \
     X(SUBMISSION_SIZE, 1, "more events than the charter allows in one submission: split it")          \
     X(EVENT_MALFORMED, 2, "the event is not in canonical form: send the bytes that were signed")      \
-    X(FIELD_MISSING, 3, "a field this kind of event needs is missing")                                \
+    X(FIELD_MISSING, 3,                                                                               \
+        "a field is missing: device, carrier (ISSUE, REBIND), type (ISSUE), valid_until (ISSUE, "     \
+        "RENEW), reason (LOCK, REVOKE), previous (sequence > 0), channel, occurred_at")               \
     X(FIELD_NOT_ALLOWED, 4, "a field is set that this kind of event must not have")                   \
     X(ISSUER_UNKNOWN, 5, "no issuer of the charter has this key")                                     \
     X(SIGNATURE, 6, "the signature over the submission is wrong")                                     \

@@ -62,7 +62,7 @@ extern "C" {
     /* charters */                                                                                   \
     X(E_CHARTER, 60, "the charter is not valid")                                                     \
     /* a ledger's directory */                                                                       \
-    X(E_EXISTS, 70, "there is a ledger here already")                                                \
+    X(E_EXISTS, 70, "it exists already and is never overwritten")                                    \
     X(E_NOT_FOUND, 71, "not found")                                                                  \
     X(E_IN_USE, 72, "another process is writing to this ledger")                                     \
     X(E_FORMAT, 73, "written by a newer version of this program: upgrade it")                        \

@@ -289,6 +289,11 @@ says "--verify-verdicts"
 exits 0 "every verdict is the expected one" "$sillok" submit sim sim.ndjson --keys simkeys --clock events --verify-verdicts --block-seconds 21600
 says "each by the rule that was expected"
 exits 0 "audit of the simulation" "$sillok" audit sim
+exits 0 "its backup" "$sillok" backup sim cut
+truncate -s "$(($(stat -c %s cut/data.mdb) / 3))" cut/data.mdb
+exits 1 "fsck of a large one cut short fits a screen" "$sillok" fsck cut
+says " more: \`sillok fsck --json cut\` lists them all"
+same "  lines" "$(wc -l <out)" 22
 sed 's/"expect":"STATE"/"expect":"PREVIOUS"/' sim.ndjson >lie.ndjson
 exits 1 "a wrong expectation shows" "$sillok" submit sim lie.ndjson --keys simkeys --clock events --verify-verdicts
 says "expected PREVIOUS, but it was STATE"
