@@ -429,10 +429,13 @@ static bool certified(const struct slk_bft *core, size_t at)
     return false;
 }
 
+/* Once the height is decided nothing but the final block: a notarized one that lost is on nobody's disk any more. */
 bool slk_bft_wanted(const struct slk_bft *core, size_t at)
 {
     const struct view *view = &core->views[core->view];
 
+    if (core->is_decided)
+        return core->decided_block == at;
     return (view->has_proposal && !view->is_bad && view->block == at) || certified(core, at);
 }
 

@@ -421,6 +421,76 @@ static void finalize_of_a_loser(void)
     }
 }
 
+/* Until is_held ends: member 0 hears votes and STATUS alone, and the others miss each other's NOTARIZE; nobody hears its
+ * votes. */
+static bool no_body(unsigned from, unsigned to, const struct slk_msg *msg)
+{
+    if (!is_held)
+        return false;
+    if ((from == 0 && msg->kind != SLK_MSG_STATUS) ||
+        (to == 0 && msg->kind != SLK_MSG_VOTE && msg->kind != SLK_MSG_STATUS))
+        return true;
+    return to != 0 && msg->kind == SLK_MSG_VOTE && msg->vote.statement.kind == SLK_VOTE_NOTARIZE &&
+           msg->vote.statement.view == 1;
+}
+
+static bool two_gave_up(void)
+{
+    return times_said(1, SLK_VOTE_NULLIFY, 1, 1, NULL) == 1 &&
+           times_said(2, SLK_VOTE_NULLIFY, 1, 1, NULL) == 1;
+}
+
+static bool two_have_proposed(void)
+{
+    return times_said(2, SLK_VOTE_NOTARIZE, 1, 2, NULL) == 1 &&
+           times_said(1, SLK_VOTE_NOTARIZE, 1, 2, NULL) == 1;
+}
+
+static struct slk_hash hash_said(unsigned who, enum slk_vote_kind kind, uint32_t view)
+{
+    for (size_t i = 0; i < scene.said_n; i++)
+        if (scene.said[i].process == who && scene.said[i].s.kind == kind && scene.said[i].s.view == view)
+            return scene.said[i].s.hash;
+    return slk_hash_zero;
+}
+
+/* Member 0 holds N(1) for a block that lost, and has not its body: it must not ask for that one for ever. */
+static void body_of_a_loser(void)
+{
+    struct slk_hash lost, final;
+
+    scene_new(4);
+    scene_puppet(3);
+    is_held = true;
+    scene.loses = no_body;
+    scene_start();
+    submit(14);
+    expect(pass_until(two_gave_up, 10000), "two give view 1 up");
+    lost = hash_said(1, SLK_VOTE_NOTARIZE, 1);
+    puppet_votes(3, SLK_VOTE_NOTARIZE, 1, 1, &lost, ONLY(0));
+    pass_ms(15);
+    expect(view_of(0) == 2 && times_said(0, SLK_VOTE_FINALIZE, 1, 1, NULL) == 0,
+        "member 0 has N(1), and no body");
+    puppet_votes(3, SLK_VOTE_NULLIFY, 1, 1, NULL, 6);
+    expect(pass_until(two_have_proposed, 5000), "the others are in view 2");
+    final = hash_said(2, SLK_VOTE_NOTARIZE, 2);
+    puppet_votes(3, SLK_VOTE_NOTARIZE, 1, 2, &final, 6);
+    puppet_votes(3, SLK_VOTE_FINALIZE, 1, 2, &final, 6);
+    expect(pass_until_all_at(6, 1, 5000) && !slk_hash_equal(&final, &lost), "and decide another block");
+    for (unsigned i = 1; i <= 2; i++) {
+        stop(i);
+        start(i);
+    }
+    is_held = false;
+    expect(pass_until_all_at(7, 1, 30000), "member 0 follows");
+}
+
+static void losers(void)
+{
+    finalize_of_a_loser();
+    body_of_a_loser();
+}
+
 const struct story stories_votes[] = {
     {1, "a leader sends block A to some and B to others", leader_splits, NULL},
     {2, "a leader sends one proposal, then 10,000 others", ten_thousand_proposals, NULL},
@@ -431,5 +501,5 @@ const struct story stories_votes[] = {
     {7, "a crash between saving and sending, for every kind of vote", between_saving_and_sending, NULL},
     {8, "a builder stops before and after its proposal is durable", builder_stops, NULL},
     {9, "one holds N, the others K; either leads next", lone_leader_then_group_leader, NULL},
-    {52, "FINALIZE for a block that loses is never cosigned", finalize_of_a_loser, NULL},
+    {52, "FINALIZE for a block that loses is never cosigned; its body is not asked for", losers, NULL},
     {0, NULL, NULL, NULL}};
