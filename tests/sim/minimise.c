@@ -123,11 +123,12 @@ static void fewer_lies(struct search *s)
     }
 }
 
+/* With more liars than may be it would be another question; a charter that changes leaves one member out. */
 static void fewer_members(struct search *s)
 {
     for (unsigned n = 1; n < s->best.n; n++) {
         struct swarm smaller = s->best;
-        unsigned liars = 0;
+        unsigned liars = 0, voters = smaller.epoch > 0 && n > 1 ? n - 1 : n;
 
         smaller.n = n;
         for (unsigned i = 0; i < MEMBERS_MAX; i++) {
@@ -136,7 +137,7 @@ static void fewer_members(struct search *s)
             liars += smaller.lies[i] != 0;
         }
         smaller.liars = liars;
-        if (liars <= (n - 1) / 3 || smaller.is_beyond) /* else it is another question */
+        if (liars <= (voters - 1) / 3 || smaller.is_beyond)
             attempt(s, &smaller, "members");
     }
 }
