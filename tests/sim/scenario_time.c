@@ -87,6 +87,71 @@ static void time_runs_ahead(void)
     expect(lead <= AHEAD_MS, "45 s ahead are not, %llu ms were", (unsigned long long)lead);
 }
 
+/* ---- 19 and 20 ---- */
+
+static void halves_for_six_hours(void)
+{
+    enum { HOURS = 6, AFTER = 20 };
+    struct slk_bft_view_of look;
+    uint64_t height;
+
+    scene_new(4);
+    scene_start();
+    keep_busy(2000, 200);
+    pass_ms(1000);
+    height = process(0)->disk.height;
+    expect(height >= 5 && all_at(EVERYBODY, height), "there is a chain");
+    for (unsigned i = 0; i < 4; i++)
+        scene.cut[i] = i < 2 ? 12 : 3;
+    keep_busy(HOURS * hour_ms, 60 * 1000);
+    for (unsigned i = 0; i < 4; i++)
+        expect(process(i)->disk.height == height, "nothing is final on either side");
+    heal();
+    expect(pass_until_all_at(EVERYBODY, height + 1, 15000), "healed, the first honest leader finalises");
+    for (uint64_t h = height + 1; h < height + AFTER; h++) {
+        submit(EVERYBODY);
+        expect(
+            pass_until_all_at(EVERYBODY, h + 1, 30000), "height %llu is decided", (unsigned long long)h + 1);
+    }
+    for (unsigned i = 0; i < 4; i++) {
+        look_at(i, &look);
+        expect(look.backoff == 0, "%u has no backoff left over", i);
+    }
+    expect(one_chain(EVERYBODY), "one chain");
+}
+
+static void minority_accepts(void)
+{
+    enum { SUBMISSIONS = 30 };
+    const struct disk *d;
+    unsigned first, height;
+
+    scene_new(4);
+    scene_start();
+    pass_ms(30);
+    cut_off(3);
+    first = scene.w.submissions_n;
+    for (unsigned i = 0; i < SUBMISSIONS; i++) {
+        submit(ONLY(3));
+        submit(7);
+        pass_ms(60 * 1000);
+    }
+    d = &process(3)->disk;
+    height = (unsigned)process(0)->disk.height;
+    expect(height >= SUBMISSIONS && d->height == 0, "the majority goes on, the one alone does not");
+    for (unsigned i = 0; i < SUBMISSIONS; i++)
+        expect((process(0)->disk.included[(first + 2 * i) / 64] >> (first + 2 * i) % 64 & 1) == 0,
+            "what one alone received is not final");
+    heal();
+    expect(pass_until_all_at(EVERYBODY, height + 1, 60000), "healed, it goes on");
+    submit(EVERYBODY);
+    pass_ms(10000);
+    for (unsigned i = 0; i < 2 * SUBMISSIONS; i++)
+        for (unsigned k = 0; k < 4; k++)
+            expect((process(k)->disk.included[(first + i) / 64] >> (first + i) % 64 & 1) == 1,
+                "submission %u is final at %u", first + i, k);
+}
+
 /* ---- 35 ---- */
 
 static void after_a_quiet_day(void)
@@ -229,6 +294,8 @@ static void a_third_is_lost(void)
 const struct story stories_time[] = {
     {14, "the clocks of f + 1 members start in 1970", dead_clock_batteries, NULL},
     {15, "a leader sets the time 29 s ahead in each block", time_runs_ahead, NULL},
+    {19, "two halves for six hours, then healed", halves_for_six_hours, NULL},
+    {20, "a minority goes on receiving: all of it is included after", minority_accepts, NULL},
     {35, "one event after 24 idle hours is final as fast as ever", after_a_quiet_day, NULL},
     {36, "f members send NULLIFY on an idle chain", nullify_on_an_idle_chain, NULL},
     {37, "a leader floods empty blocks", empty_blocks, NULL},
