@@ -617,8 +617,9 @@ static void make_proposal(uint8_t b)
     s->aux = take() % s->view;
     make_header(s->height, take());
     s->hash = msg.hash;
-    msg.vote.signer = (b & 3) == 3 ? (uint16_t)((b >> 2) % rig.tip.council.n)
-                                   : slk_council_leader(&rig.tip.council, s->height, s->view);
+    msg.vote.signer = slk_council_leader(&rig.tip.council, s->height, s->view);
+    if ((b & 3) == 3)
+        msg.vote.signer = (uint16_t)((b >> 2) % rig.tip.council.n);
     sign_as(msg.vote.sig, s, msg.vote.signer);
     msg.vote.sig[7] ^= (uint8_t)(b >> 7);
     make_certs(b >> 4 & 3);
