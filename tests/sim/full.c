@@ -422,7 +422,7 @@ const struct blob *ledger_build(
     if (!full_pool_build(l, &params, empty || is_flood, body, &body_n))
         return NULL;
     blob = finish(l, body, body_n);
-    return (p->lies & LIE_SPOIL) != 0 && !is_flood && random_chance(&w->lie, 500) ? spoil(l, blob) : blob;
+    return (p->lies & LIE_SPOIL) != 0 && !is_flood && random_chance(&w->lie, 800) ? spoil(l, blob) : blob;
 }
 
 /* Another block with the same submissions, as valid as the first: for liars. */

@@ -38,7 +38,7 @@ static void full_swarm(struct swarm *out, uint64_t seed)
 {
     static const uint8_t sizes[] = {1, 2, 3, 4, 4, 4, 4, 4, 4, 5, 7, 7};
     static const unsigned lies[] = {
-        LIE_FLOOD, LIE_SPOIL, LIE_PROMISE, LIE_FLOOD | LIE_PROMISE, LIE_SPOIL | LIE_PROMISE};
+        LIE_FLOOD, LIE_SPOIL, LIE_PROMISE, LIE_FLOOD | LIE_PROMISE, LIE_SPOIL | LIE_PROMISE, LIE_SPOIL};
     struct random r = random_new(seed, 88);
     unsigned n = sizes[random_below(&r, sizeof(sizes))];
 

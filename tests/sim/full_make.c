@@ -8,6 +8,7 @@
 #include "tests/sim/full.h"
 
 enum { TYPE = 1, REASON = 1, POLICE = 100, ISSUER_NUMBERS = 200 };
+enum { INDEXES = 150 }; /* few: two credentials often want the same place */
 
 static const uint64_t genesis_ms = 1000000000000ull; /* the world's clocks begin there */
 static const uint64_t year_s = 31622400;
@@ -206,7 +207,7 @@ static void fill_event(
     }
     if (kind == SLK_ISSUE) {
         e->type = TYPE;
-        e->status_index = (uint32_t)random_below(&full.random, 4096);
+        e->status_index = (uint32_t)random_below(&full.random, INDEXES);
     }
     if (kind == SLK_ISSUE || kind == SLK_RENEW)
         e->valid_until_s = now_s + year_s + random_below(&full.random, year_s);
@@ -322,7 +323,7 @@ void full_make_rival(unsigned of, unsigned id)
             abort();
         d.events[i].occurred_at_s -= 1 + random_below(&full.random, 100000);
         if (d.events[i].kind == SLK_ISSUE && random_chance(&full.random, 500))
-            d.events[i].status_index = (uint32_t)random_below(&full.random, 4096);
+            d.events[i].status_index = (uint32_t)random_below(&full.random, INDEXES);
     }
     d.by_police = false;
     for (size_t i = 0; i < full.charter->issuers_n; i++)
