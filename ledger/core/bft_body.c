@@ -123,7 +123,8 @@ static void open_window(struct slk_bft *core)
             continue;
         if (bytes > SYNC_BYTES_MAX || ahead->fields.body_bytes > SYNC_BYTES_MAX - bytes)
             return; /* above it, when the block being committed had to be asked for again */
-        open_fetch(core, &ahead->hash, height, (uint16_t)(height % SLK_BFT_PEERS), false);
+        open_fetch(core, &ahead->hash, height,
+            slk_bft_turn(core, free_peers(core, holders(core, height)), height), false);
         if (!slk_bft_is_fetched(core, &ahead->hash))
             return; /* all places are taken */
         bytes += ahead->fields.body_bytes;

@@ -30,6 +30,18 @@ uint16_t slk_bft_next_peer(const struct slk_bft *core, uint64_t peers, uint16_t 
     return 0; /* callers make sure that there is one */
 }
 
+/* They take turns: the questions for heights that follow each other go to different ones. */
+uint16_t slk_bft_turn(const struct slk_bft *core, uint64_t peers, uint64_t turn)
+{
+    if ((peers & ~core->useless) != 0)
+        peers &= ~core->useless;
+    if (peers == 0)
+        return 0;
+    for (turn %= slk_bits_n(peers); turn > 0; turn--)
+        peers &= peers - 1;
+    return slk_bft_next_peer(core, peers, 0);
+}
+
 /* True when a message left. */
 static bool ask(struct slk_bft *core, const struct question *q)
 {
@@ -107,7 +119,7 @@ static void ask_headers(struct slk_bft *core)
         q.peers = slk_bft_claimers(core, end.height);
         q.is_wanted = room >= SLK_RANGE_MAX || (room >= left && room > 0);
         q.key = end.height;
-        q.first = (uint16_t)(end.height / SLK_RANGE_MAX % SLK_BFT_PEERS);
+        q.first = slk_bft_turn(core, q.peers, end.height / SLK_RANGE_MAX);
         q.get = (struct slk_get){.what = SLK_GET_HEADERS, .height = end.height, .count = SLK_RANGE_MAX};
         if (left < q.get.count)
             q.get.count = (uint32_t)left;
@@ -128,7 +140,7 @@ static void ask_epochs(struct slk_bft *core)
         q.is_wanted = true;
         q.key = end.height - 1;
         q.peers = slk_bft_claimers(core, end.height - 1);
-        q.first = (uint16_t)(end.height % SLK_BFT_PEERS);
+        q.first = slk_bft_turn(core, q.peers, end.height);
         q.get = (struct slk_get){.what = SLK_GET_EPOCHS, .height = end.height - 1};
     }
     (void)ask(core, &q);

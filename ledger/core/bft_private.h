@@ -22,7 +22,10 @@
 #define MUTATED(what) (SLK_MUTATE == SLK_MUTATE_##what)
 
 enum { VIEWS_AHEAD = 8, VIEWS_BEHIND = 32 }; /* protocol §2.10: votes accepted around the current view */
-enum { NEXT_VIEWS = 2 };                     /* of h + 1, kept until h is committed */
+enum {
+    VIEWS_PATIENT = SLK_BFT_VIEWS / 4 * 3
+};                       /* from here on each view may take longer than the one before */
+enum { NEXT_VIEWS = 2 }; /* of h + 1, kept until h is committed */
 enum { VOTES_NOTARIZE, VOTES_NULLIFY, VOTES_FINALIZE, VOTES_N };
 
 /* My own vote: written, then durable, then signed and sent. */
@@ -266,6 +269,8 @@ uint64_t slk_bft_everybody_else(const struct slk_bft *core);
 uint64_t slk_bft_claimers(const struct slk_bft *core, uint64_t height);
 /* The next of `peers` from `from` on, rather one that is useful. */
 uint16_t slk_bft_next_peer(const struct slk_bft *core, uint64_t peers, uint16_t from);
+/* They take turns. */
+uint16_t slk_bft_turn(const struct slk_bft *core, uint64_t peers, uint64_t turn);
 bool slk_bft_wanted(const struct slk_bft *core, size_t at);
 
 /* bft_recover.c: starting a height, a boot */

@@ -338,16 +338,45 @@ static bool notarize(struct slk_bft *core)
 
 /* ---- R5 ---- */
 
+/* A leader that was not heard for long while a quorum was: it is down, or cut off, and gets half the time. Here alone, and
+ * unsigned (protocol §2.7). Members that are idle send STATUS four times as often. */
+static bool is_silent(const struct slk_bft *core, uint16_t leader)
+{
+    size_t heard = core->me < core->n ? 1 : 0;
+
+    if (leader == core->me || core->now_ms - core->heard_ms[leader] < core->config.silent_ms)
+        return false;
+    for (size_t i = 0; i < core->n; i++)
+        heard += i != core->me && core->now_ms - core->heard_ms[i] < core->config.silent_ms;
+    return heard >= core->q;
+}
+
+/* The cap of view timers. Views are numbered to SLK_BFT_VIEWS and the last cannot be nullified, so they must not run out: from
+ * three quarters of them on, which takes hours of 60 s each, the cap grows by a quarter per view. The last one would
+ * be reached after years of lines that fail every honest leader; a height undecided for T waits at most about
+ * T/4 for one view when the lines are good again. */
+static uint64_t longest_view(const struct slk_bft *core)
+{
+    uint64_t longest = core->config.view_max_ms;
+
+    for (uint32_t w = VIEWS_PATIENT; w < core->view; w++)
+        longest += longest / 4;
+    return longest;
+}
+
 /* Timers run from the later of entering the view and becoming armed; b grows with failed views (protocol §2.8). */
 static bool timed_out(struct slk_bft *core, const struct view *view)
 {
     uint64_t base = core->entered_ms > core->armed_ms ? core->entered_ms : core->armed_ms;
     uint64_t leader = 4 * core->config.delta_ms, whole = 8 * core->config.delta_ms + core->config.body_ms;
+    uint64_t longest = longest_view(core);
     uint32_t failed = core->backoff + core->view - 1;
 
     if (!core->is_armed)
         return false;
-    for (; failed > 0 && whole + whole / 2 <= core->config.view_max_ms; failed--) {
+    if (is_silent(core, slk_council_leader(&core->tip.council, core->height, core->view)))
+        leader /= 2;
+    for (; failed > 0 && whole + whole / 2 <= longest; failed--) {
         leader += leader / 2;
         whole += whole / 2;
     }

@@ -188,14 +188,26 @@ static bool is_answer(struct slk_bft *core, enum slk_get_what what, const uint8_
     return false;
 }
 
+static bool is_of_height(const uint8_t *header, uint64_t height)
+{
+    struct slk_block_header fields;
+
+    return slk_block_header_parse(&fields, header) == SLK_OK && fields.height == height;
+}
+
 void slk_bft_on_headers(struct slk_bft *core, const struct slk_msg *msg, uint16_t peer)
 {
     enum slk_bft_drop drop = SLK_DROP_NONE;
+    uint64_t from = core->get[SLK_GET_HEADERS].key;
 
     if (!is_answer(core, SLK_GET_HEADERS, msg->header.at, peer))
         return;
-    for (size_t i = 0; i < msg->certs_n && (drop == SLK_DROP_NONE || drop == SLK_DROP_OLD); i++)
-        drop = slk_bft_sync_take(core, msg->header.at + i * SLK_BLOCK_HEADER_SIZE, msg->certs[i]);
+    for (size_t i = 0; i < msg->certs_n && (drop == SLK_DROP_NONE || drop == SLK_DROP_OLD); i++) {
+        const uint8_t *header = msg->header.at + i * SLK_BLOCK_HEADER_SIZE;
+
+        drop =
+            is_of_height(header, from + i) ? slk_bft_sync_take(core, header, msg->certs[i]) : SLK_DROP_HEADER;
+    }
     if (drop == SLK_DROP_HEADER)
         slk_bft_drop(core, drop, peer);
     else
