@@ -136,6 +136,8 @@ void slk_fault_set(struct slk_fault *fault, const char *format, ...) __attribute
 /* dir/name into out; false when too long. */
 #define SLK_PATH_SIZE 4096
 bool slk_store_path(char out[SLK_PATH_SIZE], const char *dir, const char *name);
+/* All `size` bytes, through interruptions and short reads; false also when the file ends before. */
+bool slk_store_read(int fd, uint64_t offset, uint8_t *out, size_t size);
 enum slk_err slk_store_errno(int error_number);
 void slk_tip_format(uint8_t out[SLK_TIP_SIZE], const struct slk_tip *tip);
 bool slk_tip_parse(struct slk_tip *out, struct slk_span bytes);

@@ -67,18 +67,7 @@ static void no_finding(void *ctx, uint64_t page, const char *what)
 
 bool slk_lmdb_read(const struct slk_lmdb_file *file, uint64_t offset, uint8_t *out, size_t size)
 {
-    while (size > 0) {
-        ssize_t n = pread(file->fd, out, size, (off_t)offset);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        out += n;
-        offset += (uint64_t)n;
-        size -= (size_t)n;
-    }
-    return true;
+    return slk_store_read(file->fd, offset, out, size);
 }
 
 static uint64_t pages_in_file(const struct slk_lmdb_file *file)

@@ -49,22 +49,6 @@ static bool write_at(int fd, uint64_t offset, const uint8_t *at, size_t size)
     return true;
 }
 
-static bool read_at(int fd, uint64_t offset, uint8_t *out, size_t size)
-{
-    while (size > 0) {
-        ssize_t n = pread(fd, out, size, (off_t)offset);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        out += n;
-        offset += (uint64_t)n;
-        size -= (size_t)n;
-    }
-    return true;
-}
-
 static size_t header_size(size_t pieces_n)
 {
     size_t size = FIXED_SIZE + pieces_n * PIECE_SIZE;
@@ -124,7 +108,7 @@ static enum slk_err read_header(
     uint8_t start[FIXED_SIZE];
     struct slk_hash hash;
 
-    if (file_size < FIXED_SIZE || !read_at(head->fd, 0, start, sizeof start))
+    if (file_size < FIXED_SIZE || !slk_store_read(head->fd, 0, start, sizeof start))
         return SLK_E_CORRUPT;
     head->pieces_n = slk_get_u32(start + MAGIC_SIZE + SLK_HASH_SIZE + 4);
     if (memcmp(start, MAGIC, MAGIC_SIZE) != 0 || head->pieces_n < SLK_MAP_PARTITIONS ||
@@ -134,7 +118,7 @@ static enum slk_err read_header(
     *bytes = malloc(*size);
     if (*bytes == NULL)
         return SLK_E_NOMEM;
-    if (*size > file_size || !read_at(head->fd, 0, *bytes, *size))
+    if (*size > file_size || !slk_store_read(head->fd, 0, *bytes, *size))
         return SLK_E_CORRUPT;
     slk_hash_bytes(&hash, *bytes + MAGIC_SIZE + SLK_HASH_SIZE, *size - MAGIC_SIZE - SLK_HASH_SIZE);
     return memcmp(hash.b, *bytes + MAGIC_SIZE, SLK_HASH_SIZE) == 0 ? SLK_OK : SLK_E_CORRUPT;
@@ -146,7 +130,7 @@ static bool is_unfinished(int fd, uint64_t file_size)
     static const uint8_t zero[MAGIC_SIZE + SLK_HASH_SIZE];
     uint8_t start[MAGIC_SIZE + SLK_HASH_SIZE];
 
-    return file_size == 0 || (file_size >= sizeof start && read_at(fd, 0, start, sizeof start) &&
+    return file_size == 0 || (file_size >= sizeof start && slk_store_read(fd, 0, start, sizeof start) &&
                                  memcmp(start, zero, sizeof start) == 0);
 }
 
@@ -200,7 +184,7 @@ enum slk_err slk_snapshot_read(
 {
     struct slk_hash hash;
 
-    if (!read_at(head->fd, piece->offset, out, (size_t)piece->size))
+    if (!slk_store_read(head->fd, piece->offset, out, (size_t)piece->size))
         return SLK_E_CORRUPT;
     slk_hash_bytes(&hash, out, (size_t)piece->size);
     return slk_hash_equal(&hash, &piece->hash) ? SLK_OK : SLK_E_CORRUPT;

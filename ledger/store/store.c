@@ -36,6 +36,22 @@ bool slk_store_path(char out[SLK_PATH_SIZE], const char *dir, const char *name)
     return n > 0 && n < SLK_PATH_SIZE;
 }
 
+bool slk_store_read(int fd, uint64_t offset, uint8_t *out, size_t size)
+{
+    while (size > 0) {
+        ssize_t n = pread(fd, out, size, (off_t)offset);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return false;
+        out += n;
+        offset += (uint64_t)n;
+        size -= (size_t)n;
+    }
+    return true;
+}
+
 enum slk_err slk_store_errno(int error_number)
 {
     switch (error_number) {
