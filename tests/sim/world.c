@@ -425,6 +425,7 @@ void world_close(struct world *w)
             packet_drop(w->processes[i]->kept[k]);
         slk_bft_free(w->processes[i]->core);
         ledger_close(w, w->processes[i]);
+        free(w->processes[i]->backup);
         free(w->processes[i]);
     }
     while (w->arena != NULL) {
