@@ -12,6 +12,7 @@
  *   liar.c      Byzantine members
  *   oracle.c    the invariants; shares nothing with the core
  *   scenario*.c one story each, told step by step (protocol §5)
+ *   behind.c    who is hundreds of heights behind, and how fast it catches up
  */
 #ifndef SLK_TESTS_SIM_WORLD_H
 #define SLK_TESTS_SIM_WORLD_H
