@@ -94,9 +94,9 @@ static void send_status(struct slk_bft *core)
 
     core->status_seq++;
     fill_status(&status, core);
-    for (uint16_t peer = 0; peer < core->n; peer++)
+    for (size_t peer = 0; peer < core->n; peer++)
         if (peer != core->me)
-            tell(core, &status, peer);
+            tell(core, &status, (uint16_t)peer);
 }
 
 /* Who has just started waits for what the others remember of it. An answer to it alone: when many start, a STATUS to all from

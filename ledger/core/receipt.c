@@ -30,15 +30,18 @@ size_t slk_block_share(const struct slk_submission *submission)
 void slk_receipt_bytes(
     uint8_t out[SLK_RECEIPT_BYTES], const struct slk_hash *chain_id, const struct slk_receipt *receipt)
 {
+    static const uint8_t zero[5];
+    struct slk_writer w = {.at = out, .cap = SLK_RECEIPT_BYTES};
+
     assert(receipt->class == SLK_CLASS_LOCK || receipt->class == SLK_CLASS_NORMAL);
-    memset(out, 0, SLK_RECEIPT_BYTES);
-    memcpy(out, SLK_TAG_RECEIPT, SLK_TAG_SIZE);
-    memcpy(out + 16, chain_id->b, SLK_HASH_SIZE);
-    memcpy(out + 48, receipt->submission_id.b, SLK_HASH_SIZE);
-    slk_put_u64(out + 80, receipt->tip_height);
-    out[88] = (uint8_t)(receipt->agency >> 8);
-    out[89] = (uint8_t)receipt->agency;
-    out[90] = (uint8_t)receipt->class;
+    slk_write_bytes(&w, SLK_TAG_RECEIPT, SLK_TAG_SIZE);
+    slk_write_bytes(&w, chain_id->b, SLK_HASH_SIZE);
+    slk_write_bytes(&w, receipt->submission_id.b, SLK_HASH_SIZE);
+    slk_write_u64(&w, receipt->tip_height);
+    slk_write_u16(&w, receipt->agency);
+    slk_write_u8(&w, (uint8_t)receipt->class);
+    slk_write_bytes(&w, zero, sizeof(zero));
+    assert(!w.bad && w.size == SLK_RECEIPT_BYTES);
 }
 
 enum slk_err slk_receipt_parse(struct slk_receipt *out, struct slk_hash *chain_id, struct slk_span bytes)

@@ -143,7 +143,7 @@ static void check_change(struct walk *w, size_t at, struct slk_span entry)
     if (slk_change_parse(change, entry) != SLK_OK || slk_charter_parse(charter, change->charter) != SLK_OK)
         slk_fsck_tell(f, w->where, "its charter change does not parse");
     else
-        grown = realloc(f->later, (f->later_n + 1) * sizeof(*f->later));
+        grown = realloc(f->later, (f->later_n + 1) * sizeof(void *));
     free(change);
     if (grown == NULL) {
         free(charter);
