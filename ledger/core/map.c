@@ -46,13 +46,22 @@ static enum slk_err add_level(struct slk_map *map, unsigned depth)
     return SLK_OK;
 }
 
+static struct slk_bucket *new_buckets(const struct slk_map *map, size_t n)
+{
+    struct slk_bucket *buckets = calloc(n, sizeof(*buckets));
+
+    if (buckets != NULL && map->advise != NULL)
+        map->advise(buckets, n * sizeof(*buckets));
+    return buckets;
+}
+
 /* The level below the buckets, where halves will hang. */
 static enum slk_err add_frontier(struct slk_map *map)
 {
     if (map->level[map->depth + 1] == NULL && add_level(map, map->depth + 1) != SLK_OK)
         return SLK_E_NOMEM;
     if (map->buckets[1] == NULL)
-        map->buckets[1] = calloc((size_t)2 << map->depth, sizeof(struct slk_bucket));
+        map->buckets[1] = new_buckets(map, (size_t)2 << map->depth);
     return map->buckets[1] == NULL ? SLK_E_NOMEM : SLK_OK;
 }
 
@@ -92,7 +101,7 @@ enum slk_err slk_map_reset(struct slk_map *map, uint64_t buckets_n)
         if (add_level(map, depth) != SLK_OK)
             return SLK_E_NOMEM;
     }
-    map->buckets[0] = calloc((size_t)1 << map->depth, sizeof(struct slk_bucket));
+    map->buckets[0] = new_buckets(map, (size_t)1 << map->depth);
     if (map->buckets[0] == NULL)
         return SLK_E_NOMEM;
     if (buckets_n > (uint64_t)1 << map->depth && add_frontier(map) != SLK_OK)

@@ -29,8 +29,8 @@ struct slk_map_options {
     unsigned fingerprint_bits; /* 0: SLK_MAP_FINGERPRINT_BITS; tests cut it down to force collisions */
     unsigned min_depth;        /* D at the start; 0: a small default. It grows by itself */
     uint64_t leaf_bytes_max; /* memory for leaves (48 bytes each, and a little air); 0: as much as there is */
-    /* Told of each large piece of memory before it is used: the core may not talk to the kernel, but who may can ask
-     * for huge pages (a fifth faster at 10 million). May be NULL. */
+    /* Told of each large piece of memory before it is used, aligned to nothing: the core may not talk to the kernel, but who
+     * may can ask for huge pages (slk_store_huge_pages). May be NULL. */
     void (*advise)(void *at, size_t bytes);
 };
 SLK_MUST_CHECK enum slk_err slk_map_new(struct slk_map **out, const struct slk_map_options *options);

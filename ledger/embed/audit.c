@@ -33,7 +33,8 @@ static enum slk_err fail_at(struct audit *a, uint64_t height, enum slk_err err)
 
 static enum slk_err begin(struct audit *a, const struct slk_hash *expected_chain)
 {
-    struct slk_map_options map_options = {.fingerprint_bits = a->options->fingerprint_bits};
+    struct slk_map_options map_options = {
+        .fingerprint_bits = a->options->fingerprint_bits, .advise = slk_store_huge_pages};
     struct slk_span charter = slk_store_charter(a->store);
     enum slk_err err;
 

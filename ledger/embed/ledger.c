@@ -117,7 +117,8 @@ static enum slk_err load_charters(struct slk_ledger *ledger, struct slk_fault *f
 
 static enum slk_err make_machine(struct slk_ledger *ledger, struct slk_span charter_bytes, struct slk_fault *fault)
 {
-    struct slk_map_options options = {.fingerprint_bits = ledger->options.fingerprint_bits};
+    struct slk_map_options options = {
+        .fingerprint_bits = ledger->options.fingerprint_bits, .advise = slk_store_huge_pages};
     enum slk_err err = slk_map_new(&ledger->machine.map, &options);
 
     ledger->machine.fingerprint_bits = options.fingerprint_bits;

@@ -448,7 +448,7 @@ static enum slk_err load_blocks(struct loader *l)
 /* A failed attempt leaves half a map behind. */
 static enum slk_err start_over(struct slk_machine *state)
 {
-    struct slk_map_options options = {.fingerprint_bits = state->fingerprint_bits};
+    struct slk_map_options options = {.fingerprint_bits = state->fingerprint_bits, .advise = slk_store_huge_pages};
 
     slk_map_free(state->map);
     slk_index_set_free(state->indexes);
