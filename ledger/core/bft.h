@@ -24,7 +24,7 @@
 #define SLK_BFT_PEERS        64         /* members and observers: indexes from council.n up are observers */
 
 /* Who votes, as a charter's bytes say. Pure: the same bytes give the same council. */
-struct slk_charters {
+struct slk_electors {
     void *ctx;
     /* False unless `bytes` are the charter with this hash. NULL: charters are learned from committed blocks alone. */
     bool (*council)(void *ctx, struct slk_span bytes, const struct slk_hash *hash, struct slk_council *out);
@@ -32,7 +32,7 @@ struct slk_charters {
 
 struct slk_bft_config {
     struct slk_verifier verifier;
-    struct slk_charters charters;
+    struct slk_electors electors;
     uint64_t delta_ms;     /* assumed bound of one message's delay */
     uint64_t body_ms;      /* T_body: to move the largest body over the slowest line */
     uint64_t batch_ms;     /* T_batch */

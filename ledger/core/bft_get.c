@@ -135,7 +135,7 @@ static void ask_epochs(struct slk_bft *core)
     struct question q = {.what = SLK_GET_EPOCHS};
     struct sync_end end;
 
-    if (core->config.charters.council != NULL && core->sync.n > 0 && slk_bft_sync_end(core, &end) &&
+    if (core->config.electors.council != NULL && core->sync.n > 0 && slk_bft_sync_end(core, &end) &&
         end.council == NULL) {
         q.is_wanted = true;
         q.key = end.height - 1;

@@ -238,8 +238,8 @@ static bool take_epoch(struct slk_bft *core, const struct slk_msg *msg, size_t i
         sync->certain = fields.height;
     if (slk_bft_council(core, &fields.next_charter_hash) != NULL)
         return true; /* known */
-    if (!core->config.charters.council(
-            core->config.charters.ctx, epoch->charter, &fields.next_charter_hash, next)) {
+    if (!core->config.electors.council(
+            core->config.electors.ctx, epoch->charter, &fields.next_charter_hash, next)) {
         slk_bft_drop(core, SLK_DROP_CHARTER, peer);
         return false;
     }
@@ -252,7 +252,7 @@ static bool take_epoch(struct slk_bft *core, const struct slk_msg *msg, size_t i
 
 void slk_bft_on_epochs(struct slk_bft *core, const struct slk_msg *msg, uint16_t peer)
 {
-    if (core->config.charters.council == NULL ||
+    if (core->config.electors.council == NULL ||
         !is_answer(core, SLK_GET_EPOCHS, msg->epochs[0].header.at, peer))
         return;
     for (size_t i = 0; i < msg->certs_n; i++)

@@ -438,7 +438,7 @@ void process_start(struct world *w, struct process *p)
         return;
     slk_bft_config_default(&config, w->swarm.delta_ms);
     config.verifier = w->verifier;
-    config.charters = (struct slk_charters){.ctx = w, .council = council_of};
+    config.electors = (struct slk_electors){.ctx = w, .council = council_of};
     config.chunk_bytes = w->swarm.chunk_bytes > 0 ? w->swarm.chunk_bytes : SLK_CHUNK_BYTES;
     p->core = slk_bft_new(&config);
     if (p->core == NULL)

@@ -277,7 +277,7 @@ static void boot(size_t n, uint16_t me, const struct slk_bft_record *records, si
 
     slk_bft_config_default(&config, 100);
     config.verifier.verify = verify;
-    config.charters.council = council_of;
+    config.electors.council = council_of;
     config.heartbeat_ms = 0;
     slk_bft_free(core);
     core = slk_bft_new(&config);
