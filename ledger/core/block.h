@@ -15,6 +15,7 @@
 #define SLK_BLOCK_VERSION 1
 #define SLK_BLOCK_FLAG_HEARTBEAT                                                                             \
     0x0001 /* protocol §2.2; a block with events or a charter change has it not, whatever its params ask */
+#define SLK_BLOCK_EMPTY_MS    60000 /* protocol §2.9: the least time from the block before to one without events */
 #define SLK_BLOCK_HEADER_SIZE 266
 #define SLK_BLOCK_EVENTS_MAX  16384 /* protocol, head: limits */
 #define SLK_BLOCK_BYTES_MAX   (4u << 20)

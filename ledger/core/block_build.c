@@ -556,6 +556,14 @@ static void admit_again(const struct build *b, struct slk_submission *const *sub
         slk_par_run(b->params->par, admit_one, &a, n);
 }
 
+/* Is a block without events and without a charter change wanted, and may it be? A leader with nothing to say must not fill the
+ * chain. */
+static bool may_be_empty(const struct build *b)
+{
+    return (b->params->flags & SLK_BLOCK_FLAG_HEARTBEAT) != 0 &&
+           b->params->time_ms - b->machine->tip.time_ms >= SLK_BLOCK_EMPTY_MS;
+}
+
 /* Passes 2 and 3, and the seal. */
 static enum slk_err execute(
     struct build *b, struct slk_submission *const *submissions, struct slk_verdict *verdicts, size_t n)
@@ -564,7 +572,7 @@ static enum slk_err execute(
     size_t good_n = judge(b, submissions, verdicts, n);
     enum slk_err err = SLK_OK;
 
-    if (good_n == 0 && !b->block->has_change && (b->params->flags & SLK_BLOCK_FLAG_HEARTBEAT) == 0) {
+    if (good_n == 0 && !b->block->has_change && !may_be_empty(b)) {
         b->s->undoable = false; /* judge() took everything back */
         return SLK_E_NOT_FOUND;
     }

@@ -214,7 +214,9 @@ static enum slk_err execute(struct check *c, const struct slk_block_source *sour
         enum slk_err why = first_refusal(c, s->sub_list);
         return why != SLK_OK
                    ? why
-                   : refuse(c->fault, SLK_E_CORRUPT, "the block holds no event and is no heartbeat");
+                   : refuse(c->fault, SLK_E_CORRUPT,
+                         "the block holds no event, and is no heartbeat at least %d s after the block before",
+                         SLK_BLOCK_EMPTY_MS / 1000);
     }
     err = first_refusal(c, s->sub_list);
     if (err != SLK_OK)

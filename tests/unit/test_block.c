@@ -493,6 +493,7 @@ static void a_heartbeat_is_a_block_without_events(void **state)
     struct candidate *c;
     uint64_t random = 3;
 
+    params.time_ms = w->machine.tip.time_ms + SLK_BLOCK_EMPTY_MS;
     assert_int_equal(
         slk_block_build(&w->block, &w->machine, &w->source, &params, NULL, NULL, 0, &fault), SLK_OK);
     assert_int_equal(w->block.header.flags, SLK_BLOCK_FLAG_HEARTBEAT);
@@ -516,6 +517,31 @@ static void a_heartbeat_is_a_block_without_events(void **state)
     assert_true(w->block.rows_n > 0);
     candidate_free(c);
     free(lives);
+    world_free(w);
+    world_free(checker);
+}
+
+/* Not by a builder, and not from one that does as if the last block were older. */
+static void an_empty_block_is_refused_within_a_minute(void **state)
+{
+    struct fixture *f = *state;
+    struct world *w = world_new(f, 0, NULL), *checker = world_new(f, 0, NULL);
+    struct slk_block_params params = {.flags = SLK_BLOCK_FLAG_HEARTBEAT};
+    struct slk_fault fault = {0};
+    struct state before = state_of(&w->machine), checked = state_of(&checker->machine);
+
+    params.time_ms = w->machine.tip.time_ms + SLK_BLOCK_EMPTY_MS - 1;
+    assert_int_equal(
+        slk_block_build(&w->block, &w->machine, &w->source, &params, NULL, NULL, 0, &fault), SLK_E_NOT_FOUND);
+    assert_state(&w->machine, &before);
+    w->machine.tip.time_ms--;
+    assert_int_equal(
+        slk_block_build(&w->block, &w->machine, &w->source, &params, NULL, NULL, 0, &fault), SLK_OK);
+    assert_int_equal(slk_block_check(&checker->block, &checker->machine, &checker->source,
+                         w->block.header_bytes, entries_of(&w->block), NULL, &fault),
+        SLK_E_CORRUPT);
+    assert_non_null(strstr(fault.text, "no heartbeat at least 60 s after"));
+    assert_state(&checker->machine, &checked);
     world_free(w);
     world_free(checker);
 }
@@ -606,6 +632,7 @@ int main(void)
         cmocka_unit_test(a_block_out_of_its_place_is_refused),
         cmocka_unit_test(a_checked_block_can_be_taken_back),
         cmocka_unit_test(a_heartbeat_is_a_block_without_events),
+        cmocka_unit_test(an_empty_block_is_refused_within_a_minute),
         cmocka_unit_test(what_does_not_fit_is_deferred),
         cmocka_unit_test(headers_and_rows_print_back),
     };
