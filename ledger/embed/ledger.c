@@ -226,7 +226,7 @@ static enum slk_err bring_up(struct slk_ledger *ledger, struct slk_fault *fault)
         err = load_charters(ledger, fault);
     if (err == SLK_OK)
         err = check_keys_now(ledger, fault);
-    if (err == SLK_OK && !ledger->options.read_only)
+    if (err == SLK_OK && !ledger->options.read_only && !ledger->options.by_node)
         err = check_sole_voter(ledger->machine.charter, fault);
     if (err == SLK_OK)
         err = make_machine(ledger, slk_store_charter(ledger->store), fault);
@@ -250,7 +250,7 @@ static enum slk_err bring_up(struct slk_ledger *ledger, struct slk_fault *fault)
     if (err == SLK_OK)
         err = load_signed_size(ledger);
     ledger->origin_view = 1;
-    if (err == SLK_OK && !ledger->options.read_only)
+    if (err == SLK_OK && !ledger->options.read_only && !ledger->options.by_node)
         err = slk_committer_start(ledger);
     return err != SLK_OK && fault->text[0] == '\0' ? slk_ledger_fail(fault, err, NULL) : err;
 }
@@ -305,7 +305,7 @@ static enum slk_err finish_open(struct slk_ledger **out, struct slk_ledger *ledg
 {
     enum slk_err err = bring_up(ledger, fault);
 
-    if (err == SLK_OK && !ledger->options.read_only && ledger->options.vote_key != NULL)
+    if (err == SLK_OK && !ledger->options.read_only && !ledger->options.by_node && ledger->options.vote_key != NULL)
         err = open_driver(ledger, ledger->options.vote_key, fault);
     if (err == SLK_OK)
         err = sign_if_due(ledger, fault);
@@ -370,8 +370,8 @@ enum slk_err slk_ledger_init(const char *dir, struct slk_span charter, const str
     err = load_charter(ledger, charter, fault);
     if (err == SLK_OK)
         err = check_keys(ledger->charter, &ledger->options, fault);
-    if (err == SLK_OK)
-        err = check_sole_voter(ledger->charter, fault);
+    if (err == SLK_OK) /* each member of several makes the same block 0; its node writes from there on */
+        ledger->options.by_node = slk_charter_voting_n(ledger->charter) > 1;
     if (err == SLK_OK)
         err = create_or_resume(&ledger->store, dir, charter, fault);
     if (err != SLK_OK) {

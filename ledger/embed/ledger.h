@@ -15,6 +15,7 @@ struct slk_ledger;
 
 struct slk_ledger_options {
     bool read_only;
+    bool by_node; /* a node decides its blocks, with others (net/node.h): opened for writing, but nothing is submitted here */
     const struct slk_key *vote_key;   /* NULL: nothing can be submitted (SLK_E_KEY), everything else works */
     const struct slk_key *log_key;    /* both NULL: blocks are not signed (SLK_E_UNSIGNED when proving) */
     const struct slk_key *cosign_key;
@@ -32,7 +33,8 @@ struct slk_ledger_options {
 
 /* A ledger with exactly one voting member is this one's to write; with more, their nodes must agree first: read_only.
  *
- * Makes a ledger in `dir` and its genesis block; signs the first checkpoint when keys are given. */
+ * Makes a ledger in `dir` and its genesis block, which every member makes for itself from the same charter; signs the first
+ * checkpoint when keys are given. */
 SLK_MUST_CHECK enum slk_err slk_ledger_init(const char *dir, struct slk_span charter, const struct slk_ledger_options *options,
     struct slk_fault *fault);
 /* SLK_OK: fault->text is empty, or tells of a damaged snapshot that was left out (slk_store_load_state): worth a warning. */

@@ -1,4 +1,5 @@
-/* ledger_private.h: the inside of the embedded ledger, shared by ledger.c, submit.c and prove.c. */
+/* ledger_private.h: the inside of the embedded ledger, shared by ledger.c, submit.c and prove.c,
+ * and by net/node*.c, which decides the blocks of a ledger of several members. */
 #ifndef SLK_EMBED_LEDGER_PRIVATE_H
 #define SLK_EMBED_LEDGER_PRIVATE_H
 
@@ -99,6 +100,9 @@ bool slk_ledger_find_duplicate(struct slk_ledger *ledger, const struct slk_submi
 /* Row of a handle's current record, proven by the map; SLK_E_NOT_FOUND absent; SLK_E_CORRUPT. */
 SLK_MUST_CHECK enum slk_err slk_ledger_find(struct slk_ledger *ledger, const struct slk_hash *path, uint64_t *row_number,
     struct slk_row *row, struct slk_fault *fault);
+/* Between two commits: gives the store's map room when it is cramped; writes the next part of a snapshot when one is due. */
+SLK_MUST_CHECK enum slk_err slk_ledger_give_room(struct slk_ledger *ledger);
+SLK_MUST_CHECK enum slk_err slk_ledger_snapshot_between(struct slk_ledger *ledger, struct slk_fault *fault);
 /* Writes a whole snapshot of the tip, which must be on disk. */
 SLK_MUST_CHECK enum slk_err slk_ledger_snapshot_now(struct slk_ledger *ledger, struct slk_fault *fault);
 

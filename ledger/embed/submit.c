@@ -209,7 +209,7 @@ static bool work_on_snapshot(struct slk_ledger *ledger)
 }
 
 /* A snapshot may hold what the block in flight did: it must not become valid before that block is on disk. */
-static enum slk_err snapshot_between_blocks(struct slk_ledger *ledger, struct slk_fault *fault)
+enum slk_err slk_ledger_snapshot_between(struct slk_ledger *ledger, struct slk_fault *fault)
 {
     enum slk_err err = SLK_OK;
 
@@ -272,7 +272,7 @@ static enum slk_err prepare(struct slk_batch *batch)
 }
 
 /* The store's map grows only while nobody in this process reads it. Called between two commits. */
-static enum slk_err give_room(struct slk_ledger *ledger)
+enum slk_err slk_ledger_give_room(struct slk_ledger *ledger)
 {
     const struct slk_block *next = ledger->source.in_flight;
     unsigned views_n = ledger->source.views_n;
@@ -323,7 +323,7 @@ static enum slk_err close_batch(struct slk_ledger *ledger, struct slk_fault *fau
     err = land(ledger, batch->built ? &batch->block : NULL, fault);
     if (err != SLK_OK)
         return err;
-    err = give_room(ledger);
+    err = slk_ledger_give_room(ledger);
     if (err != SLK_OK)
         return break_off(ledger, err, fault);
     if (batch->built) {
@@ -371,7 +371,7 @@ enum slk_err slk_ledger_settle(struct slk_ledger *ledger, struct slk_fault *faul
         err = close_batch(ledger, fault);
     if (err == SLK_OK)
         err = land(ledger, NULL, fault);
-    return err == SLK_OK ? snapshot_between_blocks(ledger, fault) : err;
+    return err == SLK_OK ? slk_ledger_snapshot_between(ledger, fault) : err;
 }
 
 enum slk_err slk_ledger_cut(struct slk_ledger *ledger, struct slk_fault *fault)
@@ -381,7 +381,7 @@ enum slk_err slk_ledger_cut(struct slk_ledger *ledger, struct slk_fault *fault)
     if (err == SLK_OK && ledger->batches[ledger->filling].slots_n > 0) {
         err = close_batch(ledger, fault);
         if (err == SLK_OK)
-            err = snapshot_between_blocks(ledger, fault);
+            err = slk_ledger_snapshot_between(ledger, fault);
     }
     return err;
 }
@@ -502,7 +502,7 @@ enum slk_err slk_ledger_push(struct slk_ledger *ledger, struct slk_span submissi
 
         err = close_batch(ledger, fault);
         if (err == SLK_OK)
-            err = snapshot_between_blocks(ledger, fault);
+            err = slk_ledger_snapshot_between(ledger, fault);
         if (err != SLK_OK)
             return err;
         batch = &ledger->batches[ledger->filling];

@@ -109,16 +109,24 @@ static void a_charter_or_key_that_is_wrong_leaves_no_directory(void **state)
     slk_key_free(other);
 }
 
-static void a_ledger_of_several_voting_members_is_not_made_here(void **state)
+static void a_ledger_of_several_voting_members_is_made_here_and_written_by_its_node(void **state)
 {
     const struct fixture_shape shape = {.voting_n = 2, .block_events = 10, .submission_events = 10};
     struct slk_ledger_options options;
+    struct slk_ledger *ledger = NULL;
+    struct slk_fault fault = {0};
     struct fixture *f;
 
     open_fixture(state, &shape);
     f = *state;
     options = fixture_options(f);
-    assert_init_refused(f, slk_span_of(f->charter_bytes, f->charter_size), &options, SLK_E_READ_ONLY);
+    fixture_init(f);
+    assert_int_equal(slk_ledger_open(&ledger, f->dir, &options, &fault), SLK_E_READ_ONLY);
+    options.by_node = true;
+    assert_int_equal(slk_ledger_open(&ledger, f->dir, &options, &fault), SLK_OK);
+    assert_int_equal(slk_ledger_tip(ledger)->height, 0);
+    assert_int_equal(slk_ledger_may_submit(ledger, &fault), SLK_E_KEY);
+    slk_ledger_close(ledger);
 }
 
 static void opening_refuses_wrong_keys_and_missing_ledgers(void **state)
@@ -523,7 +531,7 @@ int main(void)
         WITH(set_up, a_directory_that_holds_a_ledger_is_refused_and_kept),
         WITH(set_up_empty, an_init_that_was_cut_short_can_be_repeated),
         WITH(set_up_empty, a_charter_or_key_that_is_wrong_leaves_no_directory),
-        WITH(NULL, a_ledger_of_several_voting_members_is_not_made_here),
+        WITH(NULL, a_ledger_of_several_voting_members_is_made_here_and_written_by_its_node),
         WITH(set_up, opening_refuses_wrong_keys_and_missing_ledgers),
         WITH(set_up, a_second_writer_is_refused_while_readers_come_and_go),
         WITH(set_up, a_reader_cannot_write),
