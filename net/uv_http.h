@@ -1,0 +1,116 @@
+/* uv_http.h: the inside of the HTTP server, shared by uv_http.c (connections) and uv_serve.c (listening, stopping). */
+#ifndef SLK_NET_UV_HTTP_H
+#define SLK_NET_UV_HTTP_H
+
+#include <uv.h>
+
+#include "net/serve.h"
+
+#define SLK_HTTP_READ_SIZE     16384u
+#define SLK_HTTP_LISTENERS_MAX 4u
+
+enum conn_state {
+    CONN_IDLE,
+    CONN_HEAD,
+    CONN_BODY,
+    CONN_ANSWERING,
+    CONN_WRITING,
+    CONN_LINGER,
+    CONN_STREAM,
+    CONN_CLOSING,
+    CONN_STATE_N
+};
+
+struct conn {
+    union {
+        uv_handle_t handle;
+        uv_stream_t stream;
+        uv_tcp_t tcp;
+        uv_pipe_t pipe;
+    } io;
+    struct slk_http_server *server;
+    enum conn_state state;
+    struct conn *prev, *next; /* in the list of its state */
+    uint64_t deadline;
+    struct slk_http_exchange *exchange; /* HEAD, BODY, ANSWERING, STREAM */
+    uint8_t *pending;                   /* bytes behind the request being answered */
+    size_t pending_n;
+    size_t
+        queue_seen; /* bytes not yet taken when the time for writing was last extended; SIZE_MAX: not yet */
+    size_t discarded;
+    bool close_after; /* the answer is the last one */
+    bool broken;      /* a stream to be closed at the next tick */
+    uv_shutdown_t shutdown;
+};
+
+struct conn_list {
+    struct conn *first, *last;
+    uint64_t n;
+};
+
+struct slk_http_exchange {
+    struct slk_http_parser in;
+    struct conn *conn; /* NULL: the client has gone */
+    const struct slk_http_route *route;
+    struct slk_span parameter;
+    size_t counted; /* of its body, in stats.bodies_bytes */
+    void *user;
+    void (*gone)(void *ctx, struct slk_http_exchange *);
+    void *gone_ctx;
+};
+
+/* One answer, or one piece of a stream, on its way. */
+struct output {
+    uv_write_t write;
+    struct conn *conn;
+    struct slk_http_server *server;
+    uint8_t *owned;
+    char *body_bytes; /* the body's, which libuv wants without const */
+    struct slk_span body;
+    size_t head_n;
+    char head[640];
+};
+
+struct listener {
+    union {
+        uv_handle_t handle;
+        uv_stream_t stream;
+        uv_tcp_t tcp;
+        uv_pipe_t pipe;
+    } io;
+    struct slk_http_server *server;
+    bool waits;     /* somebody wants to connect, and there was no place */
+    char path[108]; /* of a Unix socket; empty: none */
+};
+
+struct slk_http_server {
+    uv_loop_t *loop;
+    const struct slk_http_route *routes;
+    size_t routes_n;
+    void *ctx;
+    void (*tick)(void *ctx, uint64_t now_ms);
+    struct slk_http_limits limits;
+    struct slk_http_stats stats;
+    struct listener listeners[SLK_HTTP_LISTENERS_MAX];
+    size_t listeners_n, listeners_open;
+    uv_timer_t timer;
+    bool timer_open;
+    struct conn_list lists[CONN_STATE_N];
+    bool stopping;
+    uint64_t stop_at; /* when the time for draining is over */
+    uint64_t ticked_at;
+    void (*stopped)(void *ctx);
+    void *stopped_ctx;
+    char date[SLK_HTTP_DATE_SIZE];
+    uint64_t date_at;
+    uint8_t buffer[SLK_HTTP_READ_SIZE];
+};
+
+/* uv_http.c */
+void slk_http_server_accept(struct listener *listener);
+void slk_http_server_expire(struct slk_http_server *server);
+void slk_http_server_drain(struct slk_http_server *server, bool at_once);
+/* uv_serve.c: a connection or a listener is gone. */
+void slk_http_server_closed(struct slk_http_server *server);
+
+#endif

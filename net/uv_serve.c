@@ -1,0 +1,315 @@
+/* uv_serve.c: see serve.h: listening, the clock, stopping. */
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "net/uv_http.h"
+
+#define BACKLOG      511
+#define TICK_EACH_MS 1000u
+
+static void set_defaults(struct slk_http_limits *l)
+{
+    const struct slk_http_limits usual = {.connections_max = 1024,
+        .streams_max = 64,
+        .head_ms = 10000,
+        .body_ms = 30000,
+        .idle_ms = 60000,
+        .answer_ms = 30000,
+        .write_ms = 20000,
+        .write_bytes = 16384,
+        .linger_ms = 2000,
+        .drain_ms = 10000,
+        .tick_ms = 200,
+        .bodies_max = (size_t)64 << 20,
+        .answers_max = (size_t)128 << 20,
+        .stream_max = (size_t)256 << 10};
+
+#define SLK_DEFAULT(name) l->name = l->name != 0 ? l->name : usual.name
+    SLK_DEFAULT(connections_max);
+    SLK_DEFAULT(streams_max);
+    SLK_DEFAULT(head_ms);
+    SLK_DEFAULT(body_ms);
+    SLK_DEFAULT(idle_ms);
+    SLK_DEFAULT(answer_ms);
+    SLK_DEFAULT(write_ms);
+    SLK_DEFAULT(write_bytes);
+    SLK_DEFAULT(linger_ms);
+    SLK_DEFAULT(drain_ms);
+    SLK_DEFAULT(tick_ms);
+    SLK_DEFAULT(bodies_max);
+    SLK_DEFAULT(answers_max);
+    SLK_DEFAULT(stream_max);
+#undef SLK_DEFAULT
+}
+
+static void retry_accepts(struct slk_http_server *s)
+{
+    for (size_t i = 0; i < s->listeners_n && !s->stopping; i++) {
+        if (s->listeners[i].waits)
+            slk_http_server_accept(&s->listeners[i]);
+    }
+}
+
+static void timer_closed(uv_handle_t *handle)
+{
+    struct slk_http_server *s = handle->data;
+
+    s->timer_open = false;
+    slk_http_server_closed(s);
+}
+
+static void end_if_done(struct slk_http_server *s)
+{
+    if (!s->stopping || s->listeners_open > 0)
+        return;
+    for (unsigned state = 0; state < CONN_STATE_N; state++) {
+        if (s->lists[state].n > 0)
+            return;
+    }
+    if (s->timer_open && !uv_is_closing((uv_handle_t *)&s->timer))
+        uv_close((uv_handle_t *)&s->timer, timer_closed);
+    else if (!s->timer_open && s->stopped != NULL)
+        s->stopped(s->stopped_ctx);
+}
+
+void slk_http_server_closed(struct slk_http_server *s)
+{
+    if (s->stopping)
+        end_if_done(s);
+    else
+        retry_accepts(s);
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct slk_http_server *s = timer->data;
+    uint64_t now = uv_now(s->loop);
+
+    slk_http_server_expire(s);
+    if (s->stopping && now >= s->stop_at)
+        slk_http_server_drain(s, true);
+    retry_accepts(s);
+    if (s->tick != NULL && !s->stopping && now - s->ticked_at >= TICK_EACH_MS) {
+        s->ticked_at = now;
+        s->tick(s->ctx, now);
+    }
+}
+
+enum slk_err slk_http_server_new(struct slk_http_server **out, const struct slk_http_options *options)
+{
+    struct slk_http_server *s = calloc(1, sizeof(*s));
+
+    *out = NULL;
+    if (s == NULL)
+        return SLK_E_NOMEM;
+    assert(options->routes_n <= SLK_HTTP_ROUTES_MAX);
+    s->loop = options->loop;
+    s->routes = options->routes;
+    s->routes_n = options->routes_n;
+    s->ctx = options->ctx;
+    s->tick = options->tick;
+    s->limits = options->limits;
+    set_defaults(&s->limits);
+    *out = s;
+    return SLK_OK;
+}
+
+static enum slk_err start_timer(struct slk_http_server *s)
+{
+    if (s->timer_open)
+        return SLK_OK;
+    if (uv_timer_init(s->loop, &s->timer) != 0)
+        return SLK_E_IO;
+    s->timer.data = s;
+    s->timer_open = true;
+    return uv_timer_start(&s->timer, on_tick, s->limits.tick_ms, s->limits.tick_ms) == 0 ? SLK_OK : SLK_E_IO;
+}
+
+static void listener_closed(uv_handle_t *handle)
+{
+    struct listener *l = handle->data;
+
+    l->server->listeners_open--;
+    slk_http_server_closed(l->server);
+}
+
+static void on_connection(uv_stream_t *stream, int status)
+{
+    struct listener *l = stream->data;
+
+    if (status == 0 && !l->server->stopping)
+        slk_http_server_accept(l);
+}
+
+static enum slk_err refuse(struct slk_fault *fault, enum slk_err err, const char *what, const char *why)
+{
+    fault->line = 0;
+    snprintf(fault->text, sizeof(fault->text), "%.120s: %.100s", what, why);
+    return err;
+}
+
+/* Binds and listens; on failure the listener is closed again. */
+static enum slk_err begin(struct listener *l, int bound, const char *what, struct slk_fault *fault)
+{
+    struct slk_http_server *s = l->server;
+    int rc = bound != 0 ? bound : uv_listen(&l->io.stream, BACKLOG, on_connection);
+
+    s->listeners_open++;
+    s->listeners_n++;
+    if (rc == 0)
+        return SLK_OK;
+    uv_close(&l->io.handle, listener_closed);
+    return refuse(fault, SLK_E_IO, what, uv_strerror(rc));
+}
+
+static struct listener *listener_new(struct slk_http_server *s)
+{
+    struct listener *l = &s->listeners[s->listeners_n];
+
+    if (s->listeners_n == SLK_HTTP_LISTENERS_MAX || s->stopping || start_timer(s) != SLK_OK)
+        return NULL;
+    l->server = s;
+    return l;
+}
+
+static bool is_loopback(const struct sockaddr_storage *address)
+{
+    if (address->ss_family == AF_INET) {
+        struct sockaddr_in in;
+
+        memcpy(&in, address, sizeof(in));
+        return (ntohl(in.sin_addr.s_addr) >> 24) == 127;
+    } else {
+        struct sockaddr_in6 in6;
+
+        memcpy(&in6, address, sizeof(in6));
+        return IN6_IS_ADDR_LOOPBACK(&in6.sin6_addr);
+    }
+}
+
+static bool read_address(struct sockaddr_storage *out, const char *host, uint16_t port)
+{
+    struct sockaddr_in in;
+    struct sockaddr_in6 in6;
+
+    memset(out, 0, sizeof(*out));
+    if (uv_ip4_addr(host, port, &in) == 0) {
+        memcpy(out, &in, sizeof(in));
+        return true;
+    }
+    if (uv_ip6_addr(host, port, &in6) == 0) {
+        memcpy(out, &in6, sizeof(in6));
+        return true;
+    }
+    return false;
+}
+
+enum slk_err slk_http_listen_tcp(
+    struct slk_http_server *server, const char *host, uint16_t port, bool anywhere, struct slk_fault *fault)
+{
+    struct sockaddr_storage address;
+    struct listener *l;
+
+    if (!read_address(&address, host, port))
+        return refuse(fault, SLK_E_RANGE, host, "not an IPv4 or IPv6 address");
+    if (!anywhere && !is_loopback(&address))
+        return refuse(fault, SLK_E_RANGE, host, "not a loopback address: put a proxy with TLS in front");
+    l = listener_new(server);
+    if (l == NULL || uv_tcp_init(server->loop, &l->io.tcp) != 0)
+        return refuse(fault, SLK_E_IO, host, "no more listeners");
+    l->io.handle.data = l;
+    return begin(l, uv_tcp_bind(&l->io.tcp, (const struct sockaddr *)&address, 0), host, fault);
+}
+
+/* Whether somebody answers on a Unix socket. */
+static bool is_answered(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    bool answered;
+
+    if (fd < 0)
+        return true; /* not known: leave it alone */
+    memcpy(address.sun_path, path, strlen(path) + 1);
+    answered = connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0 || errno != ECONNREFUSED;
+    (void)close(fd);
+    return answered;
+}
+
+enum slk_err slk_http_listen_unix(struct slk_http_server *server, const char *path, struct slk_fault *fault)
+{
+    struct listener *l;
+    struct stat st;
+    enum slk_err err;
+    mode_t mask;
+
+    if (path[0] == '\0' || strlen(path) >= sizeof(l->path))
+        return refuse(fault, SLK_E_RANGE, path, "a Unix socket's path has 1 to 107 bytes");
+    if (lstat(path, &st) == 0) {
+        if (!S_ISSOCK(st.st_mode) || is_answered(path))
+            return refuse(fault, SLK_E_IN_USE, path, "exists, and is no socket left behind");
+        (void)unlink(path);
+    }
+    l = listener_new(server);
+    if (l == NULL || uv_pipe_init(server->loop, &l->io.pipe, 0) != 0)
+        return refuse(fault, SLK_E_IO, path, "no more listeners");
+    l->io.handle.data = l;
+    snprintf(l->path, sizeof(l->path), "%s", path);
+    mask = umask(0117); /* 0660 from the beginning: nobody else may slip in before a chmod */
+    err = begin(l, uv_pipe_bind(&l->io.pipe, path), path, fault);
+    (void)umask(mask);
+    return err;
+}
+
+uint16_t slk_http_port(const struct slk_http_server *server)
+{
+    for (size_t i = 0; i < server->listeners_n; i++) {
+        struct sockaddr_storage address;
+        struct sockaddr_in in;
+        int size = sizeof(address);
+
+        if (server->listeners[i].io.handle.type != UV_TCP ||
+            uv_tcp_getsockname(&server->listeners[i].io.tcp, (struct sockaddr *)&address, &size) != 0)
+            continue;
+        memcpy(&in, &address, sizeof(in)); /* the port stands at the same place in both families */
+        return ntohs(in.sin_port);
+    }
+    return 0;
+}
+
+void slk_http_server_stop(struct slk_http_server *server, void (*stopped)(void *ctx), void *ctx)
+{
+    if (server->stopping)
+        return;
+    server->stopping = true;
+    server->stopped = stopped;
+    server->stopped_ctx = ctx;
+    server->stop_at = uv_now(server->loop) + server->limits.drain_ms;
+    (void)start_timer(server);
+    for (size_t i = 0; i < server->listeners_n; i++) {
+        if (!uv_is_closing(&server->listeners[i].io.handle))
+            uv_close(&server->listeners[i].io.handle, listener_closed);
+    }
+    slk_http_server_drain(server, false);
+    end_if_done(server);
+}
+
+void slk_http_server_free(struct slk_http_server *server)
+{
+    if (server == NULL)
+        return;
+    assert(!server->timer_open && server->listeners_open == 0);
+    free(server);
+}
+
+const struct slk_http_stats *slk_http_server_stats(const struct slk_http_server *server)
+{
+    return &server->stats;
+}
