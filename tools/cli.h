@@ -152,6 +152,10 @@ void cli_charter_free(struct cli_charter *charter);
 /* Only the store, read-only: fast whatever the ledger's size. */
 struct slk_store *cli_open_store(struct cli *cli, const char *dir);
 
+/* cmd_policy_update.c: the policy of the charter in force, to text[cap]; *size is 0 when it does not fit. False after a message. */
+bool cli_policy_update(struct cli *cli, const char *dir, const char *policy_file, const char *checkpoint_file, char *text,
+    size_t cap, size_t *size);
+
 extern const struct cli_command cmd_keygen, cmd_charter, cmd_init, cmd_submit, cmd_head, cmd_history,
     cmd_prove, cmd_verify, cmd_audit, cmd_policy, cmd_fsck, cmd_backup, cmd_restore, cmd_crowd, cmd_stat,
     cmd_simulate;
