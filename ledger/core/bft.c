@@ -43,16 +43,31 @@ void slk_bft_config_default(struct slk_bft_config *out, uint64_t delta_ms)
     };
 }
 
+static void configure(struct slk_bft *core, const struct slk_bft_config *config)
+{
+    assert(config->delta_ms > 0 && config->verifier.verify != NULL);
+    assert(config->chunk_bytes > 0 && config->chunk_bytes <= SLK_CHUNK_BYTES);
+    core->config = *config;
+}
+
 struct slk_bft *slk_bft_new(const struct slk_bft_config *config)
 {
     struct slk_bft *core = calloc(1, sizeof(*core));
 
     if (core == NULL)
         return NULL;
-    assert(config->delta_ms > 0 && config->verifier.verify != NULL);
-    assert(config->chunk_bytes > 0 && config->chunk_bytes <= SLK_CHUNK_BYTES);
-    core->config = *config;
+    configure(core, config);
     return core;
+}
+
+/* What lies beyond a count is as stale as after a height that was committed. */
+void slk_bft_reset(struct slk_bft *core, const struct slk_bft_config *config)
+{
+    slk_bft_forget(core);
+    memset(core, 0, offsetof(struct slk_bft, sync));
+    core->sync.first = core->sync.certain = 0;
+    core->sync.n = core->sync.epochs_n = 0;
+    configure(core, config);
 }
 
 void slk_bft_free(struct slk_bft *core)

@@ -193,6 +193,8 @@ struct slk_bft;
 /* NULL when out of memory. About 5 MiB, of which a small council touches little. */
 struct slk_bft *slk_bft_new(const struct slk_bft_config *config);
 void slk_bft_free(struct slk_bft *core);
+/* As new, at the cost of what was used of it: for tests, which start a core thousands of times a second. */
+void slk_bft_reset(struct slk_bft *core, const struct slk_bft_config *config);
 /* Once, before the first step: the committed tip and the records the store holds for the height after it. `at` gives
  * the time as in a step. */
 void slk_bft_start(struct slk_bft *core, const struct slk_bft_tip *tip, const struct slk_bft_record *records,

@@ -274,6 +274,7 @@ uint16_t slk_bft_turn(const struct slk_bft *core, uint64_t peers, uint64_t turn)
 bool slk_bft_wanted(const struct slk_bft *core, size_t at);
 
 /* bft_recover.c: starting a height, a boot */
+void slk_bft_forget(struct slk_bft *core); /* views and blocks */
 void slk_bft_start_height(struct slk_bft *core, const struct slk_bft_tip *tip);
 void slk_bft_replay_next(struct slk_bft *core);
 void slk_bft_boot(struct slk_bft *core, const struct slk_bft_tip *tip, const struct slk_bft_record *records,

@@ -1,7 +1,7 @@
 /* bft_recover.c: R1: a new height; and a boot, from what was durable (protocol §2.6). */
 #include "ledger/core/bft_private.h"
 
-static void forget_views(struct slk_bft *core)
+void slk_bft_forget(struct slk_bft *core)
 {
     for (uint32_t w = 1; w <= core->top; w++) {
         struct view *view = &core->views[w];
@@ -48,7 +48,7 @@ void slk_bft_start_height(struct slk_bft *core, const struct slk_bft_tip *tip)
 {
     assert(tip->council.n > 0 && tip->council.n <= SLK_CHARTER_VOTING_MAX);
     assert(tip->height < UINT64_MAX);
-    forget_views(core);
+    slk_bft_forget(core);
     if (!slk_hash_equal(&core->tip.council.charter_hash, &tip->council.charter_hash)) {
         memset(core->seen, 0, sizeof(core->seen)); /* indexes may mean others now */
         know_again(core, &tip->council);
