@@ -1,7 +1,7 @@
 /* batch.c: many seeds in several processes. What is done is appended to a file, a block per range of seeds; a second
  * call with the same file goes on where the first one ended.
  *
- *   range 1 100 / lines of total_format / end
+ *   range 1 100 / lines of total_format / end        of brief seeds: brief 1 2000 / ...
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -15,7 +15,7 @@
 
 #include "tests/sim/sim.h"
 
-enum { RANGE = 100, JOBS_MAX = 64, BLOCK_BYTES = 1 << 15 };
+enum { RANGE = 100, BRIEF_RANGE = 2000, JOBS_MAX = 64, BLOCK_BYTES = 1 << 15 };
 
 struct range {
     uint64_t first, last;
@@ -36,6 +36,11 @@ static struct batch {
     } jobs[JOBS_MAX];
     uint64_t *at; /* shared: the seed that each job runs */
 } batch;
+
+static const char *range_word(void)
+{
+    return batch.o->is_brief ? "brief " : "range ";
+}
 
 static void add_done(uint64_t first, uint64_t last)
 {
@@ -58,12 +63,12 @@ static void read_results(const char *path)
 
     while (f != NULL && fgets(line, sizeof(line), f) != NULL) {
         line[strcspn(line, "\n")] = '\0';
-        if (strncmp(line, "range ", 6) == 0) {
+        if (strncmp(line, "range ", 6) == 0 || strncmp(line, "brief ", 6) == 0) {
             char *end;
 
             memset(&block, 0, sizeof(block));
             range.first = strtoull(line + 6, &end, 10);
-            range.last = strtoull(end, NULL, 10);
+            range.last = strncmp(line, range_word(), 6) == 0 ? strtoull(end, NULL, 10) : 0;
         } else if (strcmp(line, "end") == 0) {
             if (range.first >= batch.o->first && range.last <= batch.o->last && range.last != 0) {
                 total_add(&batch.total, &block);
@@ -82,7 +87,8 @@ static void read_results(const char *path)
 static void append(const struct range *range, const struct total *total)
 {
     static char block[BLOCK_BYTES];
-    int n = snprintf(block, sizeof(block), "range %" PRIu64 " %" PRIu64 "\n", range->first, range->last);
+    int n = snprintf(
+        block, sizeof(block), "%s%" PRIu64 " %" PRIu64 "\n", range_word(), range->first, range->last);
     size_t used = (size_t)n + total_format(block + n, sizeof(block) - (size_t)n - 8, total);
 
     memcpy(block + used, "end\n", 4);
@@ -122,7 +128,9 @@ static bool take(struct range *out)
     if (batch.next > batch.o->last)
         return false;
     out->first = batch.next;
-    out->last = batch.next + RANGE - 1 < batch.o->last ? batch.next + RANGE - 1 : batch.o->last;
+    out->last = batch.next + (batch.o->is_brief ? BRIEF_RANGE : RANGE) - 1;
+    if (out->last > batch.o->last)
+        out->last = batch.o->last;
     for (size_t i = 0; i < batch.done_n; i++)
         if (batch.done[i].first > out->first && batch.done[i].first <= out->last)
             out->last = batch.done[i].first - 1;
@@ -232,6 +240,6 @@ int batch_run(const struct options *o)
     read_results(results);
     if (o->results == NULL)
         (void)unlink(path);
-    total_summary(&batch.total, o->summary);
+    total_summary(&batch.total, o->is_brief, o->summary);
     return batch.total.failures > 0;
 }

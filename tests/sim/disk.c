@@ -6,7 +6,7 @@
 
 void disk_init(struct disk *d, const struct blob *genesis)
 {
-    memset(d, 0, sizeof(*d));
+    memset(d, 0, offsetof(struct disk, chain));
     d->chain[0] = genesis;
 }
 

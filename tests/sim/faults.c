@@ -3,8 +3,19 @@
 
 #include "tests/sim/world.h"
 
-static const uint64_t second_us = 1000 * MS;
 enum { RATE_SPAN_S = 100, LIVENESS_S = 1800 };
+
+uint64_t faults_s(const struct world *w, uint64_t n)
+{
+    return n * w->swarm.second_us;
+}
+
+uint64_t faults_down(struct world *w)
+{
+    enum { MEAN_MS = 300 };
+
+    return random_exponential(&w->random, MEAN_MS * w->swarm.second_us / 1000);
+}
 
 /* The next time something with `rate` per 100 s happens. */
 static void next(struct world *w, enum event_kind kind, unsigned rate, uint64_t number)
@@ -12,7 +23,7 @@ static void next(struct world *w, enum event_kind kind, unsigned rate, uint64_t 
     struct event event = {.kind = kind, .u.number = number};
 
     if (rate > 0)
-        world_at(w, w->now_us + 1 + random_exponential(&w->random, RATE_SPAN_S * second_us / rate), &event);
+        world_at(w, w->now_us + 1 + random_exponential(&w->random, faults_s(w, RATE_SPAN_S) / rate), &event);
 }
 
 void faults_plan(struct world *w)
@@ -41,6 +52,7 @@ void faults_plan(struct world *w)
         event.kind = EVENT_BACKUP;
         if ((w->processes[i]->lies & LIE_BACKUP) != 0)
             world_at(w, w->now_us + random_below(&w->random, s->safety_us), &event);
+        w->met[MET_LATE] += faults_late(w, w->processes[i]);
         if (faults_late(w, w->processes[i]))
             faults_start_later(w, w->processes[i], random_below(&w->random, s->safety_us));
     }
@@ -66,22 +78,24 @@ void faults_start_later(struct world *w, const struct process *p, uint64_t in_us
 static void crash(struct world *w)
 {
     struct process *p = any(w);
-    uint64_t down = random_chance(&w->random, 300) ? random_below(&w->random, 20 * second_us)
-                                                   : random_exponential(&w->random, 300 * MS);
+    uint64_t down =
+        random_chance(&w->random, 300) ? random_below(&w->random, faults_s(w, 20)) : faults_down(w);
 
     if (!p->is_up)
         return;
+    w->met[MET_CRASH]++;
     process_stop(w, p);
     faults_start_later(w, p, down);
 }
 
 static void cut(struct world *w)
 {
+    w->met[MET_CUT]++;
     for (unsigned i = 0; i < w->processes_n; i++) {
         if (!w->processes[i]->is_up)
             continue;
         process_stop(w, w->processes[i]);
-        faults_start_later(w, w->processes[i], random_exponential(&w->random, 300 * MS));
+        faults_start_later(w, w->processes[i], faults_down(w));
     }
 }
 
@@ -104,6 +118,7 @@ static void partition(struct world *w)
                                    : apart && a != other && b != other; /* a bridge between two groups */
         }
     }
+    w->met[MET_PARTITION]++;
     world_trace(w, "lines are cut, kind %u", (unsigned)kind);
     world_at(w, w->now_us + random_exponential(&w->random, w->swarm.apart_us), &heal);
 }
@@ -112,7 +127,8 @@ static void clog_line(struct world *w)
 {
     unsigned a = (unsigned)random_below(&w->random, w->n), b = (unsigned)random_below(&w->random, w->n);
 
-    w->clogged_until[a][b] = w->now_us + random_below(&w->random, 5 * second_us);
+    w->met[MET_CLOG]++;
+    w->clogged_until[a][b] = w->now_us + random_below(&w->random, faults_s(w, 5));
 }
 
 static void pause_one(struct world *w)
@@ -122,8 +138,9 @@ static void pause_one(struct world *w)
 
     if (!p->is_up || p->is_paused)
         return;
+    w->met[MET_PAUSE]++;
     p->is_paused = true;
-    p->resume_us = w->now_us + 1 + random_exponential(&w->random, 3 * second_us);
+    p->resume_us = w->now_us + 1 + random_exponential(&w->random, faults_s(w, 3));
     world_at(w, p->resume_us, &event);
 }
 
@@ -132,6 +149,7 @@ static void set_clock(struct world *w)
     enum { SKEW_MS = 40000 };
     struct process *p = any(w);
 
+    w->met[MET_CLOCK]++;
     p->skew_ms = (int64_t)random_below(&w->random, SKEW_MS) - SKEW_MS / 2;
     if (random_chance(&w->random, 100))
         p->skew_ms = -1000000000000; /* the battery of its clock is dead */
@@ -248,7 +266,7 @@ void faults_end(struct world *w)
     }
     w->live_from = w->now_us;
     w->live_height = oracle_decided(w->oracle) + w->swarm.liveness_heights;
-    w->live_until_us = w->now_us + LIVENESS_S * second_us;
+    w->live_until_us = w->now_us + LIVENESS_S * 1000 * MS;
     world_trace(w, "the bad times are over; height %llu must be reached", (unsigned long long)w->live_height);
 }
 
@@ -314,7 +332,7 @@ bool faults_judge(struct world *w)
     if (w->quiet != QUIET_NOT)
         return quiet_judge(w);
     if (w->swarm.is_beyond) /* who saw two final blocks stopped at once (process.c); more cannot be asked */
-        return w->now_us >= w->live_from + BEYOND_S * second_us;
+        return w->now_us >= w->live_from + faults_s(w, BEYOND_S);
     if (w->seq % EVERY != 0 && w->now_us <= w->live_until_us)
         return false;
     for (unsigned i = 0; i < w->processes_n; i++)

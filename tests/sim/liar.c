@@ -42,6 +42,7 @@ static void say_anything(struct world *w, struct process *p, const struct slk_st
     struct slk_statement s = *heard;
     uint64_t dice = random_below(&w->lie, 5);
 
+    w->met[MET_ANYTHING]++;
     s.aux = 0;
     s.kind = (enum slk_vote_kind)random_between(&w->lie, SLK_VOTE_NOTARIZE, SLK_VOTE_FINALIZE);
     if (dice == 0)
@@ -99,11 +100,15 @@ static void post(struct world *w, struct process *p, struct process *to, struct 
     if (lies(p, LIE_DRIP)) /* the leader's timer is 4 delta */
         extra += random_between(&w->lie, 32 * w->swarm.delta_ms, 41 * w->swarm.delta_ms) * MS / 10;
 
-    if (lies(p, LIE_WITHHOLD) && random_chance(&w->lie, 500))
+    if (lies(p, LIE_WITHHOLD) && random_chance(&w->lie, 500)) {
+        w->met[MET_WITHHOLD]++;
         return;
+    }
+    w->met[MET_DELAY] += extra > 0;
     if (lies(p, LIE_GARBAGE) && random_chance(&w->lie, 200)) {
         struct packet *bad = spoiled(w, packet);
 
+        w->met[MET_GARBAGE]++;
         world_post(w, p, to, bad, extra);
         packet_drop(bad);
     }
@@ -122,6 +127,7 @@ static struct packet *second_proposal(
             blob = w->blobs[i - 1];
     if (blob == NULL)
         return NULL;
+    w->met[MET_EQUIVOCATE]++;
     other = ledger_variant(w, blob, 0, 0);
     msg->header = slk_span_of(other->header, sizeof(other->header));
     msg->hash = msg->vote.statement.hash = other->hash;
@@ -144,6 +150,7 @@ static struct packet *fresh_instead(struct world *w, struct process *p, struct s
             blob = w->blobs[i - 1];
     if (blob == NULL)
         return NULL;
+    w->met[MET_NO_REASON]++;
     other = ledger_variant(w, blob, s->view, world_index(w, s->height, p->member));
     msg->header = slk_span_of(other->header, sizeof(other->header));
     msg->body = slk_span_of(other->body, other->body_n);
@@ -162,6 +169,7 @@ static void contradict(struct world *w, struct process *p, const struct slk_stat
 
     if (said->kind == SLK_VOTE_NULLIFY || random_chance(&w->lie, 300))
         return;
+    w->met[MET_CONTRADICT]++;
     s.kind = SLK_VOTE_NULLIFY;
     s.hash = slk_hash_zero;
     vote_to_some(w, p, &s);
@@ -170,6 +178,7 @@ static void contradict(struct world *w, struct process *p, const struct slk_stat
 /* Far ahead, holds everything, lacks nothing. */
 static void inflate(struct world *w, struct slk_status *s)
 {
+    w->met[MET_CLAIM]++;
     if (random_chance(&w->lie, 300))
         s->height += random_below(&w->lie, 1000);
     if (random_chance(&w->lie, 300))
@@ -186,12 +195,16 @@ void liar_sends(struct world *w, struct process *p, const struct slk_bft_effect 
 {
     struct packet *packet, *second = NULL;
 
-    if (lies(p, LIE_SILENT) || (lies(p, LIE_HOARD) && msg->kind == SLK_MSG_CERT))
+    if (lies(p, LIE_SILENT) || (lies(p, LIE_HOARD) && msg->kind == SLK_MSG_CERT)) {
+        w->met[MET_HUSH]++;
         return;
+    }
     if (lies(p, LIE_CLAIM) && msg->kind == SLK_MSG_STATUS)
         inflate(w, &msg->status);
-    if (lies(p, LIE_NO_REASON) && msg->kind == SLK_MSG_PROPOSAL && msg->certs_n > 0)
+    if (lies(p, LIE_NO_REASON) && msg->kind == SLK_MSG_PROPOSAL && msg->certs_n > 0) {
+        w->met[MET_NO_REASON]++;
         msg->certs_n = random_below(&w->lie, msg->certs_n);
+    }
     packet = packet_new(msg);
     if (lies(p, LIE_EQUIVOCATE) && msg->kind == SLK_MSG_PROPOSAL && effect->with_body)
         second = second_proposal(w, p, effect, msg);
@@ -309,12 +322,15 @@ void liar_event(struct world *w, struct process *p, const struct event *event)
     world_at(w, w->now_us + 1 + random_exponential(&w->lie, 40 * MS), &again);
     if (p->is_frozen || !p->is_up || to->member == p->member)
         return;
-    if (lies(p, LIE_REPLAY) && p->kept_n > 0)
+    if (lies(p, LIE_REPLAY) && p->kept_n > 0) {
+        w->met[MET_REPLAY]++;
         world_post(w, p, to, p->kept[random_below(&w->lie, p->kept_n)], 0);
+    }
     if (lies(p, LIE_FORGE) && w->blobs_n > 0) {
         struct packet *packet = forged(w, p);
 
         if (packet != NULL) {
+            w->met[MET_FORGE]++;
             world_post(w, p, to, packet, 0);
             packet_drop(packet);
         }
@@ -322,6 +338,7 @@ void liar_event(struct world *w, struct process *p, const struct event *event)
     if (lies(p, LIE_GARBAGE)) {
         struct packet *packet = noise(w);
 
+        w->met[MET_GARBAGE]++;
         world_post(w, p, to, packet, 0);
         packet_drop(packet);
     }

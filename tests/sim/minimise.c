@@ -180,9 +180,9 @@ static void print_replay(const struct search *s, const struct swarm *original)
     swarm_difference(text, sizeof(text), original, &s->best);
     printf("%s\n", s->failure.text);
     swarm_print(&s->best);
-    printf("# after %u attempts, at step %" PRIu64 " of the smallest. Replay:\nsim --seed %" PRIu64
+    printf("# after %u attempts, at step %" PRIu64 " of the smallest. Replay:\nsim%s --seed %" PRIu64
            "%s --trace\n",
-        attempts, s->failure.steps, s->best.seed, text);
+        attempts, s->failure.steps, s->o->is_brief ? " --brief" : "", s->best.seed, text);
 }
 
 int minimise(const struct options *o)

@@ -440,9 +440,7 @@ void process_start(struct world *w, struct process *p)
     config.verifier = w->verifier;
     config.electors = (struct slk_electors){.ctx = w, .council = council_of};
     config.chunk_bytes = w->swarm.chunk_bytes > 0 ? w->swarm.chunk_bytes : SLK_CHUNK_BYTES;
-    p->core = slk_bft_new(&config);
-    if (p->core == NULL)
-        abort();
+    p->core = world_core(&config);
     p->boot++;
     p->is_up = true;
     p->is_doomed = false;
@@ -477,7 +475,7 @@ void process_stop(struct world *w, struct process *p)
     world_trace(w, "process %u stops", p->index);
     disk_crash(w, p);
     ledger_close(w, p);
-    slk_bft_free(p->core);
+    world_core_done(p->core);
     p->core = NULL;
     p->is_up = p->is_doomed = false;
 }

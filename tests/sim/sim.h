@@ -16,6 +16,7 @@ struct total {
     uint64_t cpu_us;
     uint64_t classes[CLASSES_MAX]; /* seeds in which it was on */
     uint64_t sizes[MEMBERS_MAX + 1];
+    uint64_t met[MET_N]; /* how often it happened */
     uint64_t slow_n, bad_n;
     struct slow {
         uint64_t seed, us;
@@ -31,7 +32,7 @@ struct options {
     unsigned nodes, caught, jobs, sets_n;
     const char *sets[32]; /* name=value, for swarm_set */
     const char *results, *summary, *kept;
-    bool is_one, is_many, is_traced, is_minimal;
+    bool is_one, is_many, is_traced, is_minimal, is_brief;
 };
 
 /* NULL, or what went wrong; the text holds until the next run. */
@@ -50,7 +51,7 @@ void total_add(struct total *total, const struct total *other);
 size_t total_format(char *out, size_t size, const struct total *total);
 bool total_line(struct total *total, const char *line);
 /* A page that a person can read; path NULL: on stdout. */
-void total_summary(const struct total *total, const char *path);
+void total_summary(const struct total *total, bool is_brief, const char *path);
 
 /* batch.c: many seeds in several processes; what was done before is not done again. */
 int batch_run(const struct options *o);

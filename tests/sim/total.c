@@ -21,6 +21,31 @@ enum { LIES = sizeof(lies) / sizeof(lies[0]) };
 static const char *const extras[] = {"hours apart", "hours of quiet", "more than f liars"};
 enum { EXTRAS = sizeof(extras) / sizeof(extras[0]) };
 
+static const char *const met[MET_N] = {[MET_CRASH] = "crashes",
+    [MET_CUT] = "power cuts of all",
+    [MET_PARTITION] = "partitions",
+    [MET_PAUSE] = "pauses",
+    [MET_CLOCK] = "clocks set wrong",
+    [MET_ERROR] = "disks that failed",
+    [MET_FULL] = "disks that were full",
+    [MET_STORM] = "storms of restarts",
+    [MET_CLOG] = "lines clogged",
+    [MET_LATE] = "members that joined late",
+    [MET_RESTORE] = "backups restored",
+    [MET_LOST] = "messages lost",
+    [MET_TWICE] = "messages that came twice",
+    [MET_EQUIVOCATE] = "second proposals",
+    [MET_CONTRADICT] = "contradicting votes",
+    [MET_ANYTHING] = "votes for anything",
+    [MET_WITHHOLD] = "messages withheld",
+    [MET_DELAY] = "messages held back",
+    [MET_NO_REASON] = "proposals without reason",
+    [MET_REPLAY] = "messages replayed",
+    [MET_GARBAGE] = "messages spoilt",
+    [MET_FORGE] = "certificates forged",
+    [MET_CLAIM] = "claims inflated",
+    [MET_HUSH] = "messages swallowed"};
+
 static const uint64_t minute_us = 60000 * MS;
 
 static unsigned knobs_n(void)
@@ -118,6 +143,8 @@ void total_add(struct total *total, const struct total *other)
         total->classes[i] += other->classes[i];
     for (unsigned i = 0; i <= MEMBERS_MAX; i++)
         total->sizes[i] += other->sizes[i];
+    for (int i = 0; i < MET_N; i++)
+        total->met[i] += other->met[i];
     for (size_t i = 0; i < other->slow_n; i++)
         total_slow(total, other->slow[i].seed, other->slow[i].us);
     for (size_t i = 0; i < other->bad_n; i++)
@@ -148,6 +175,9 @@ size_t total_format(char *out, size_t size, const struct total *total)
     for (unsigned i = 0; i <= MEMBERS_MAX; i++)
         if (total->sizes[i] > 0)
             put(out, size, &used, "size", i, total->sizes[i]);
+    for (unsigned i = 0; i < MET_N; i++)
+        if (total->met[i] > 0)
+            put(out, size, &used, "met", i, total->met[i]);
     for (size_t i = 0; i < total->slow_n; i++)
         put(out, size, &used, "slow", total->slow[i].seed, total->slow[i].us);
     for (size_t i = 0; i < total->bad_n; i++) {
@@ -180,6 +210,8 @@ bool total_line(struct total *total, const char *line)
         total->classes[key] += value;
     } else if (strncmp(line, "size ", 5) == 0 && key <= MEMBERS_MAX) {
         total->sizes[key] += value;
+    } else if (strncmp(line, "met ", 4) == 0 && key < MET_N) {
+        total->met[key] += value;
     } else if (strncmp(line, "slow ", 5) == 0) {
         total_slow(total, key, value);
     } else {
@@ -214,8 +246,9 @@ static void print_numbers(FILE *f, const struct total *t)
         f, "  forks shown          %12" PRIu64 "   where more than f lied: who saw both stopped\n", t->forks);
 }
 
-static void print_page(FILE *f, const struct total *t)
+static void print_page(FILE *f, const struct total *t, bool is_brief)
 {
+    const char *mode = is_brief ? " --brief" : "";
     double seeds = t->seeds > 0 ? (double)t->seeds : 1;
 
     fprintf(f, "The consensus core under attack\n===============================\n\n");
@@ -224,22 +257,28 @@ static void print_page(FILE *f, const struct total *t)
     for (unsigned i = 0; total_class(i) != NULL; i++)
         fprintf(f, "  %-24s %10" PRIu64 "  %5.1f %%\n", total_class(i), t->classes[i],
             100.0 * (double)t->classes[i] / seeds);
+    fprintf(f, "\nWhat happened, how often\n\n");
+    for (unsigned i = 0; i < MET_N; i++)
+        fprintf(f, "  %-24s %10" PRIu64 "\n", met[i], t->met[i]);
     fprintf(f, "\nMembers\n\n");
     for (unsigned i = 0; i <= MEMBERS_MAX; i++)
         if (t->sizes[i] > 0)
             fprintf(
                 f, "  %3u %34" PRIu64 "  %5.1f %%\n", i, t->sizes[i], 100.0 * (double)t->sizes[i] / seeds);
-    fprintf(f, "\nSlowest recoveries: from the end of the bad times until ten more heights are decided by "
-               "all who are well\n\n");
+    fprintf(f,
+        "\nSlowest recoveries: from the end of the bad times until %s more heights are decided by "
+        "all who are well\n\n",
+        is_brief ? "three" : "ten");
     for (size_t i = 0; i < t->slow_n; i++)
-        fprintf(f, "  %8.1f s   sim --seed %" PRIu64 "\n", (double)t->slow[i].us / 1e6, t->slow[i].seed);
+        fprintf(
+            f, "  %8.1f s   sim%s --seed %" PRIu64 "\n", (double)t->slow[i].us / 1e6, mode, t->slow[i].seed);
     fprintf(f, "\nViolations%s\n\n", t->bad_n == 0 ? ": none" : "");
     for (size_t i = 0; i < t->bad_n; i++)
-        fprintf(f, "  %s\n      sim --seed %" PRIu64 " --trace      sim --minimise --seed %" PRIu64 "\n",
-            t->bad[i].what, t->bad[i].seed, t->bad[i].seed);
+        fprintf(f, "  %s\n      sim%s --seed %" PRIu64 " --trace      sim%s --minimise --seed %" PRIu64 "\n",
+            t->bad[i].what, mode, t->bad[i].seed, mode, t->bad[i].seed);
 }
 
-void total_summary(const struct total *total, const char *path)
+void total_summary(const struct total *total, bool is_brief, const char *path)
 {
     FILE *f = path == NULL ? stdout : fopen(path, "w");
 
@@ -247,7 +286,7 @@ void total_summary(const struct total *total, const char *path)
         perror(path);
         return;
     }
-    print_page(f, total);
+    print_page(f, total, is_brief);
     if (fflush(f) != 0 || (f != stdout && fclose(f) != 0))
         perror("summary");
 }

@@ -40,6 +40,34 @@ void *world_alloc(struct world *w, size_t size)
     return at;
 }
 
+/* Whoever uses a core that was freed should be told: by a sanitizer, which sees that only if it was freed. */
+#ifdef __SANITIZE_ADDRESS__
+enum { SPARE_CORES = 0 };
+#else
+enum { SPARE_CORES = 16 };
+#endif
+
+static struct slk_bft *cores[SPARE_CORES + 1];
+static unsigned cores_n;
+
+struct slk_bft *world_core(const struct slk_bft_config *config)
+{
+    struct slk_bft *core = cores_n > 0 ? cores[--cores_n] : slk_bft_new(config);
+
+    if (core == NULL)
+        abort();
+    slk_bft_reset(core, config);
+    return core;
+}
+
+void world_core_done(struct slk_bft *core)
+{
+    if (core != NULL && cores_n < SPARE_CORES)
+        cores[cores_n++] = core;
+    else
+        slk_bft_free(core);
+}
+
 /* Everything that happens goes into one number: two runs of a seed must agree on it. */
 void world_note(struct world *w, uint64_t a, uint64_t b)
 {
@@ -203,11 +231,15 @@ void world_post(
         return;
     }
     if (w->blocked[from->member][to->member] ||
-        random_chance(&w->net, w->swarm.loss + w->one_way[from->member][to->member]))
+        random_chance(&w->net, w->swarm.loss + w->one_way[from->member][to->member])) {
+        w->met[MET_LOST]++;
         return;
+    }
     deliver(w, from, to, packet, extra_us);
-    if (random_chance(&w->net, w->swarm.duplicate))
+    if (random_chance(&w->net, w->swarm.duplicate)) {
+        w->met[MET_TWICE]++;
         deliver(w, from, to, packet, extra_us);
+    }
 }
 
 /* ---- signatures: a keyed sum that only world_sign can make; nobody's code but the harness holds the secrets ---- */
@@ -336,12 +368,16 @@ static bool verify(void *ctx, const uint8_t sig[SLK_SIGNATURE_SIZE], const uint8
 
 /* ---- a run ---- */
 
+static struct process *spares[PROCESSES_MAX]; /* of runs that are over */
+static unsigned spares_n;
+
 static void make_process(struct world *w, unsigned member)
 {
-    struct process *p = calloc(1, sizeof(*p));
+    struct process *p = spares_n > 0 ? spares[--spares_n] : malloc(sizeof(*p));
 
     if (p == NULL)
         abort();
+    memset(p, 0, offsetof(struct process, bodies));
     p->index = (uint16_t)w->processes_n;
     p->member = (uint16_t)member;
     p->lies = w->swarm.lies[member];
@@ -423,10 +459,10 @@ void world_close(struct world *w)
     for (unsigned i = 0; i < w->processes_n; i++) {
         for (unsigned k = 0; k < w->processes[i]->kept_n; k++)
             packet_drop(w->processes[i]->kept[k]);
-        slk_bft_free(w->processes[i]->core);
+        world_core_done(w->processes[i]->core);
         ledger_close(w, w->processes[i]);
         free(w->processes[i]->backup);
-        free(w->processes[i]);
+        spares[spares_n++] = w->processes[i];
     }
     while (w->arena != NULL) {
         struct chunk *next = w->arena->next;

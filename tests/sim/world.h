@@ -57,7 +57,8 @@ struct swarm {
     uint64_t disk_us, disk_spread_us;
     uint64_t work_us; /* mean time to build or validate a block */
     unsigned crashes, cuts, partitions, pauses,
-        clocks; /* mean per 100 s, per process where that makes sense */
+        clocks;         /* mean per 100 s, per process where that makes sense */
+    uint64_t second_us; /* what the faults call a second: in brief runs they are shorter, and come faster */
     uint64_t safety_us;
     unsigned submissions; /* per 10 s */
     unsigned liveness_heights;
@@ -76,6 +77,8 @@ struct swarm {
     unsigned salt;        /* other chances in the same configuration: for the minimiser */
 };
 void swarm_of(struct swarm *out, uint64_t seed, unsigned n);
+/* A small world for one or two thousand steps, with as many faults as the others have in ten times as many. */
+void swarm_brief(struct swarm *out, uint64_t seed, unsigned n);
 void swarm_good(struct swarm *out); /* four honest members, 10 ms lines, 2 ms disks, nothing goes wrong */
 void swarm_print(const struct swarm *swarm);
 /* The i-th class of faults, to be switched off with 0; NULL when there are no more. */
@@ -84,6 +87,35 @@ unsigned *swarm_knob(struct swarm *swarm, unsigned i, const char **name);
 bool swarm_set(struct swarm *swarm, const char *text);
 /* " --set name=value" for everything in which `to` differs. */
 void swarm_difference(char *out, size_t size, const struct swarm *from, const struct swarm *to);
+
+/* What happened, and not only might have. */
+enum met {
+    MET_CRASH,
+    MET_CUT,
+    MET_PARTITION,
+    MET_PAUSE,
+    MET_CLOCK,
+    MET_ERROR,
+    MET_FULL,
+    MET_STORM,
+    MET_CLOG,
+    MET_LATE,
+    MET_RESTORE,
+    MET_LOST,
+    MET_TWICE,
+    MET_EQUIVOCATE,
+    MET_CONTRADICT,
+    MET_ANYTHING,
+    MET_WITHHOLD,
+    MET_DELAY,
+    MET_NO_REASON,
+    MET_REPLAY,
+    MET_GARBAGE,
+    MET_FORGE,
+    MET_CLAIM,
+    MET_HUSH,
+    MET_N
+};
 
 /* A block, held once for everybody; never changed. */
 struct blob {
@@ -186,18 +218,19 @@ struct script {
 
 struct disk {
     uint64_t height; /* committed; chain[0] is the genesis */
-    const struct blob *chain[ORACLE_HEIGHTS];
-    const struct slk_cert *final[ORACLE_HEIGHTS];
     size_t votes_n, certs_n, blobs_n;
     bool muted;
-    struct slk_statement votes[DISK_RECORDS];
-    const struct slk_cert *certs[DISK_RECORDS];
-    const struct blob *blobs[DISK_RECORDS];
     uint64_t pool[SUBMISSIONS_MAX / 64];                                  /* admitted */
     uint64_t included[SUBMISSIONS_MAX / 64], stale[SUBMISSIONS_MAX / 64]; /* stale: its rival is included */
     /* in memory only */
     struct transaction *first, *last, *in_flight;
     bool is_busy;
+    /* as far as the counts say; from here on a new disk is not cleared */
+    const struct blob *chain[ORACLE_HEIGHTS];
+    const struct slk_cert *final[ORACLE_HEIGHTS];
+    struct slk_statement votes[DISK_RECORDS];
+    const struct slk_cert *certs[DISK_RECORDS];
+    const struct blob *blobs[DISK_RECORDS];
 };
 
 #define PARTS_MAX 8
@@ -218,11 +251,7 @@ struct process {
     uint64_t wake_us, resume_us;
     uint64_t height; /* where its core is */
     int64_t skew_ms;
-    struct disk disk;
-    size_t bodies_n, bodies_next;
-    const struct blob *bodies[BODIES_MAX];
-    size_t signs_n;
-    struct slk_statement signs[SLK_BFT_EFFECTS];
+    size_t bodies_n, bodies_next, signs_n;
     uint64_t sent_window_us, leak_us, sent_votes_n, sent_others_n;
     bool is_halted;         /* it has said that it signs nothing more */
     bool is_disk_broken;    /* the next transaction fails */
@@ -231,6 +260,10 @@ struct process {
     struct disk *backup;
     struct packet *kept[16];
     unsigned kept_n;
+    /* as far as the counts say; from here on a new process is not cleared */
+    const struct blob *bodies[BODIES_MAX];
+    struct slk_statement signs[SLK_BFT_EFFECTS];
+    struct disk disk;
 };
 
 struct world {
@@ -269,6 +302,7 @@ struct world {
     uint64_t live_from, live_height, live_until_us, finished_us;
     uint64_t built_us, committed_n, final_us, final_n; /* from building a block to its commit at everybody */
     uint64_t packets_n, bytes_n, evidence_n, alarms_n, refused_n, views_n, checks_n, forks_n;
+    uint64_t met[MET_N];
 };
 
 /* world.c */
@@ -280,6 +314,9 @@ void world_run(struct world *w);
 /* One event; false when there is none left. */
 bool world_step(struct world *w);
 void *world_alloc(struct world *w, size_t size); /* until the run's end */
+/* A core as new, of a process that stopped perhaps; and back. */
+struct slk_bft *world_core(const struct slk_bft_config *config);
+void world_core_done(struct slk_bft *core);
 void world_at(struct world *w, uint64_t at_us, const struct event *event);
 bool world_pop(struct world *w, struct event *out);
 void world_note(struct world *w, uint64_t a, uint64_t b);
@@ -306,6 +343,8 @@ void faults_end(struct world *w); /* heals a random quorum of honest members, fr
 bool faults_judge(struct world *w);
 bool faults_late(const struct world *w, const struct process *p); /* does not start with the others */
 void faults_start_later(struct world *w, const struct process *p, uint64_t in_us);
+uint64_t faults_s(const struct world *w, uint64_t n); /* seconds, as the swarm's faults count them */
+uint64_t faults_down(struct world *w);                /* until somebody starts a process that stopped */
 
 /* faults_disk.c */
 void faults_disk_event(struct world *w, const struct event *event);
