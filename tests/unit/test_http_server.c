@@ -1,0 +1,1012 @@
+/* test_http_server.c: the server over real sockets: one loop, and clients that behave in every way they should not. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "net/serve.h"
+#include "tests/scratch.h"
+
+#define HOST      "Host: a\r\n"
+#define REPLY_MAX ((size_t)1 << 22)
+#define BIG       ((size_t)8 << 20)
+#define TURNS_MAX 20000 /* of the loop, a millisecond each at most: then what is waited for does not come */
+
+struct world {
+    uv_loop_t loop;
+    struct slk_http_server *server;
+    struct slk_http_exchange *kept[4]; /* of "/later" and "/late": to be answered by the test */
+    size_t kept_n;
+    struct slk_http_exchange *streams[4];
+    size_t streams_n, gone_n;
+    unsigned late_n, handled_n;
+    bool stopped;
+};
+
+/* ---- routes ---- */
+
+static void answer_text(struct slk_http_exchange *x, const char *text)
+{
+    const struct slk_http_answer answer = {
+        .status = 200, .type = "text/plain", .body = slk_span_of(text, strlen(text))};
+
+    slk_http_answer(x, &answer);
+}
+
+static void get_hello(void *ctx, struct slk_http_exchange *x)
+{
+    ((struct world *)ctx)->handled_n++;
+    answer_text(x, "hello");
+}
+
+static void get_parameter(void *ctx, struct slk_http_exchange *x)
+{
+    const struct slk_http_answer answer = {
+        .status = 200, .type = "text/plain", .body = slk_http_parameter(x)};
+
+    (void)ctx;
+    slk_http_answer(x, &answer);
+}
+
+static void post_echo(void *ctx, struct slk_http_exchange *x)
+{
+    const struct slk_http_answer answer = {.status = 200, .type = "text/plain", .body = slk_http_body(x)};
+
+    ((struct world *)ctx)->handled_n++;
+    slk_http_answer(x, &answer);
+}
+
+static void get_later(void *ctx, struct slk_http_exchange *x)
+{
+    struct world *w = ctx;
+
+    assert_true(w->kept_n < 4);
+    w->kept[w->kept_n++] = x;
+}
+
+static void late(void *ctx, struct slk_http_exchange *x)
+{
+    struct world *w = ctx;
+
+    w->late_n++;
+    w->kept_n--;
+    answer_text(x, "not yet");
+}
+
+static void get_big(void *ctx, struct slk_http_exchange *x)
+{
+    uint8_t *bytes = calloc(1, BIG);
+    const struct slk_http_answer answer = {
+        .status = 200, .type = "x/y", .body = slk_span_of(bytes, BIG), .owned = bytes};
+
+    (void)ctx;
+    assert_non_null(bytes);
+    slk_http_answer(x, &answer);
+}
+
+static void stream_gone(void *ctx, struct slk_http_exchange *x)
+{
+    struct world *w = ctx;
+
+    w->gone_n++;
+    for (size_t i = 0; i < w->streams_n; i++) {
+        if (w->streams[i] == x)
+            w->streams[i] = w->streams[--w->streams_n];
+    }
+}
+
+static void get_stream(void *ctx, struct slk_http_exchange *x)
+{
+    struct world *w = ctx;
+
+    assert_true(w->streams_n < 4);
+    w->streams[w->streams_n++] = x;
+    slk_http_stream_begin(x, "text/event-stream", stream_gone, w);
+}
+
+static void get_refused(void *ctx, struct slk_http_exchange *x)
+{
+    (void)ctx;
+    slk_http_refuse(x, SLK_HTTP_BAD_REQUEST, "a \"quote\",\na backslash \\");
+}
+
+static const char *const texts[] = {"text/plain", "application/json", NULL};
+static const struct slk_http_route routes[] = {
+    {.path = "/hello", .method = SLK_HTTP_GET, .handle = get_hello},
+    {.path = "/parameter/", .parameter = true, .method = SLK_HTTP_GET, .handle = get_parameter},
+    {.path = "/echo", .method = SLK_HTTP_POST, .body_max = 100000, .types = texts, .handle = post_echo},
+    {.path = "/both", .method = SLK_HTTP_GET, .handle = get_hello},
+    {.path = "/both", .method = SLK_HTTP_POST, .body_max = 10, .handle = post_echo},
+    {.path = "/later", .method = SLK_HTTP_GET, .handle = get_later},
+    {.path = "/late", .method = SLK_HTTP_GET, .handle = get_later, .late = late},
+    {.path = "/big", .method = SLK_HTTP_GET, .handle = get_big},
+    {.path = "/stream", .method = SLK_HTTP_GET, .handle = get_stream},
+    {.path = "/refused", .method = SLK_HTTP_GET, .handle = get_refused},
+};
+
+/* ---- the server and its clients ---- */
+
+static void is_stopped(void *ctx)
+{
+    ((struct world *)ctx)->stopped = true;
+}
+
+static struct world *world_open(const struct slk_http_limits *limits)
+{
+    struct world *w = calloc(1, sizeof(*w));
+    struct slk_http_options options = {.routes = routes, .routes_n = sizeof(routes) / sizeof(routes[0])};
+    struct slk_fault fault = {0};
+
+    assert_non_null(w);
+    assert_int_equal(uv_loop_init(&w->loop), 0);
+    options.loop = &w->loop;
+    options.ctx = w;
+    if (limits != NULL)
+        options.limits = *limits;
+    options.limits.tick_ms = 5;
+    assert_int_equal(slk_http_server_new(&w->server, &options), SLK_OK);
+    assert_int_equal(slk_http_listen_tcp(w->server, "127.0.0.1", 0, false, &fault), SLK_OK);
+    return w;
+}
+
+static void turn(struct world *w)
+{
+    (void)uv_run(&w->loop, UV_RUN_NOWAIT);
+}
+
+static void wait_turn(struct world *w)
+{
+    const struct timespec ms = {0, 1000000};
+
+    turn(w);
+    (void)nanosleep(&ms, NULL);
+}
+
+static void world_close(struct world *w)
+{
+    slk_http_server_stop(w->server, is_stopped, w);
+    for (unsigned i = 0; i < TURNS_MAX && !w->stopped; i++)
+        wait_turn(w);
+    assert_true(w->stopped);
+    slk_http_server_free(w->server);
+    assert_int_equal(uv_run(&w->loop, UV_RUN_DEFAULT), 0);
+    assert_int_equal(uv_loop_close(&w->loop), 0); /* nothing is left in the loop */
+    free(w);
+}
+
+static uint64_t counted(const struct world *w, enum slk_http_reason reason)
+{
+    return slk_http_server_stats(w->server)->reasons[reason];
+}
+
+static int dial(const struct world *w)
+{
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(slk_http_port(w->server))};
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_true(fd >= 0);
+    assert_int_equal(connect(fd, (const struct sockaddr *)&in, sizeof(in)), 0);
+    assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+    return fd;
+}
+
+/* Sends all of it, the loop turning meanwhile. False: the server closed the connection. */
+static bool say_bytes(struct world *w, int fd, const char *text, size_t size)
+{
+    for (unsigned i = 0; size > 0 && i < TURNS_MAX; i++) {
+        ssize_t n = send(fd, text, size, MSG_NOSIGNAL);
+
+        if (n < 0 && errno != EAGAIN)
+            return false;
+        if (n > 0) {
+            text += n;
+            size -= (size_t)n;
+        }
+        turn(w);
+    }
+    assert_int_equal(size, 0);
+    return true;
+}
+
+static void say(struct world *w, int fd, const char *text)
+{
+    assert_true(say_bytes(w, fd, text, strlen(text)));
+}
+
+/* Reads until `n` answers (heads) are there with their ends, or the connection ends. */
+struct reply {
+    char text[REPLY_MAX];
+    size_t size;
+    bool ended;
+};
+static struct reply reply;
+
+static bool take(int fd)
+{
+    ssize_t n;
+
+    do {
+        n = recv(fd, reply.text + reply.size, sizeof(reply.text) - 1 - reply.size, 0);
+        if (n > 0)
+            reply.size += (size_t)n;
+    } while (n > 0 && reply.size < sizeof(reply.text) - 1);
+    reply.text[reply.size] = '\0';
+    if (n == 0 || (n < 0 && errno != EAGAIN))
+        reply.ended = true;
+    return !reply.ended;
+}
+
+static void hear_until(struct world *w, int fd, const char *text)
+{
+    memset(&reply, 0, offsetof(struct reply, text) + 1);
+    reply.size = 0;
+    reply.ended = false;
+    for (unsigned i = 0; i < TURNS_MAX; i++) {
+        bool open = take(fd);
+
+        if (text != NULL ? strstr(reply.text, text) != NULL : !open)
+            return;
+        if (!open)
+            break;
+        wait_turn(w);
+    }
+    print_message("instead of \"%s\": %s\n", text != NULL ? text : "the end", reply.text);
+    fail();
+}
+
+/* The connection is closed; what came before is in `reply`. */
+static void hear_end(struct world *w, int fd)
+{
+    hear_until(w, fd, NULL);
+    (void)close(fd);
+}
+
+static void assert_status(const char *status)
+{
+    char line[64];
+
+    snprintf(line, sizeof(line), "HTTP/1.1 %s ", status);
+    if (strncmp(reply.text, line, strlen(line)) != 0)
+        print_message("instead of %s: %s\n", status, reply.text);
+    assert_int_equal(strncmp(reply.text, line, strlen(line)), 0);
+}
+
+static size_t count_of(const char *text, const char *what)
+{
+    size_t n = 0;
+
+    for (const char *at = strstr(text, what); at != NULL; at = strstr(at + 1, what))
+        n++;
+    return n;
+}
+
+/* ---- answers ---- */
+
+static void answers_follow_requests_on_one_connection(void **state)
+{
+    struct world *w = world_open(NULL);
+    int fd = dial(w);
+
+    (void)state;
+    say(w, fd, "GET /hello HTTP/1.1\r\n" HOST "\r\n");
+    hear_until(w, fd, "\r\n\r\nhello");
+    assert_status("200");
+    assert_non_null(strstr(reply.text, "Content-Length: 5\r\n"));
+    assert_null(strstr(reply.text, "Connection: close"));
+    say(w, fd,
+        "POST /echo HTTP/1.1\r\n" HOST
+        "Content-Type: text/plain; charset=utf-8\r\nContent-Length: 2\r\n\r\nhi");
+    hear_until(w, fd, "\r\n\r\nhi");
+    say(w, fd,
+        "POST /echo HTTP/1.1\r\n" HOST
+        "Content-Type: APPLICATION/json\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nch\r\n0\r\n\r\n");
+    hear_until(w, fd, "\r\n\r\nch");
+    say(w, fd, "GET /parameter/a.b-c HTTP/1.1\r\n" HOST "\r\n");
+    hear_until(w, fd, "\r\n\r\na.b-c");
+    say(w, fd, "HEAD /hello HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n");
+    hear_end(w, fd);
+    assert_status("200");
+    assert_non_null(strstr(reply.text, "Content-Length: 5\r\n"));
+    assert_string_equal(reply.text + reply.size - 4, "\r\n\r\n");
+    assert_int_equal(slk_http_server_stats(w->server)->connections_n, 1);
+    world_close(w);
+}
+
+static void pipelined_requests_are_answered_in_order(void **state)
+{
+    struct world *w = world_open(NULL);
+    int fd = dial(w);
+    char text[8192];
+    size_t n = 0;
+
+    (void)state;
+    for (unsigned i = 0; i < 60; i++)
+        n += (size_t)snprintf(text + n, sizeof(text) - n,
+            "GET /parameter/%u HTTP/1.1\r\n" HOST "\r\n"
+            "POST /echo HTTP/1.1\r\n" HOST "Content-Type: text/plain\r\nContent-Length: 1\r\n\r\n+",
+            i);
+    say(w, fd, text);
+    hear_until(w, fd, "\r\n\r\n59");
+    say(w, fd, "GET /hello HTTP/1.1\r\n" HOST "Connection: close\r\n\r\nGET /never HTTP/1.1\r\n" HOST "\r\n");
+    hear_end(w, fd);
+    assert_int_equal(w->handled_n, 61);
+    assert_int_equal(slk_http_server_stats(w->server)->reasons[SLK_HTTP_NOT_FOUND], 0);
+    world_close(w);
+}
+
+static void one_byte_at_a_time_is_a_request(void **state)
+{
+    const char *text =
+        "POST /echo HTTP/1.1\r\n" HOST "Content-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n"
+        "5\r\nhello\r\n0\r\n\r\n";
+    struct world *w = world_open(NULL);
+    int fd = dial(w);
+
+    (void)state;
+    for (size_t i = 0; text[i] != '\0'; i++) {
+        assert_true(say_bytes(w, fd, text + i, 1));
+        turn(w);
+    }
+    hear_until(w, fd, "\r\n\r\nhello");
+    (void)close(fd);
+    world_close(w);
+}
+
+/* ---- refusals ---- */
+
+static void requests_are_refused_by_status(void **state)
+{
+    static const struct {
+        const char *text, *status, *code;
+        bool stays; /* the connection can be used on */
+    } cases[] = {
+        {"GET /never HTTP/1.1\r\n" HOST "\r\n", "404", "NOT_FOUND", true},
+        {"GET /parameter/ HTTP/1.1\r\n" HOST "\r\n", "404", "NOT_FOUND", true},
+        {"GET /parameter/a/b HTTP/1.1\r\n" HOST "\r\n", "404", "NOT_FOUND", true},
+        {"GET /hello/ HTTP/1.1\r\n" HOST "\r\n", "404", "NOT_FOUND", true},
+        {"GET //hello HTTP/1.1\r\n" HOST "\r\n", "404", "NOT_FOUND", true},
+        {"GET /%68ello HTTP/1.1\r\n" HOST "\r\n", "404", "NOT_FOUND", true},
+        {"GET /echo HTTP/1.1\r\n" HOST "\r\n", "405", "METHOD", true},
+        {"POST /hello HTTP/1.1\r\n" HOST "Content-Length: 1\r\n\r\nx", "405", "METHOD", false},
+        {"POST /never HTTP/1.1\r\n" HOST "Content-Length: 9999999\r\n\r\nxxxxxxxxxxxx", "404", "NOT_FOUND",
+            false},
+        {"POST /echo HTTP/1.1\r\n" HOST "Content-Length: 1\r\n\r\nx", "415", "MEDIA_TYPE", false},
+        {"POST /echo HTTP/1.1\r\n" HOST "Content-Type: a/b\r\nContent-Length: 1\r\n\r\nx", "415",
+            "MEDIA_TYPE", false},
+        {"POST /echo HTTP/1.1\r\n" HOST "Content-Type: text/plain\r\n\r\n", "411", "LENGTH", false},
+        {"POST /both HTTP/1.1\r\n" HOST "Content-Length: 11\r\n\r\nxxxxxxxxxxx", "413", "BODY_SIZE", false},
+        {"POST /both HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n6\r\n", "413",
+            "BODY_SIZE", false},
+        {"GET / HTTP/1.1\r\n\r\n", "400", "HOST", false},
+        {"GET / HTTP/1.1\r\n" HOST "A : b\r\n\r\n", "400", "FIELD", false},
+        {"GET / HTTP/1.1\nHost: a\n\n", "400", "BYTE", false},
+        {"GET http://a/hello HTTP/1.1\r\n" HOST "\r\n", "400", "TARGET", false},
+        {"GET / HTTP/1.1\r\n" HOST "Content-Length: 1\r\n\r\n", "400", "BODY_ON_GET", false},
+        {"PUT / HTTP/1.1\r\n" HOST "\r\n", "501", "METHOD_UNKNOWN", false},
+        {"POST /echo HTTP/1.1\r\n" HOST "Transfer-Encoding: gzip\r\n\r\n", "501", "CODING", false},
+        {"GET / HTTP/3.0\r\n" HOST "\r\n", "505", "VERSION", false},
+        {"POST /echo HTTP/1.1\r\n" HOST "Expect: x\r\nContent-Length: 1\r\n\r\n", "417", "EXPECT", false},
+    };
+    struct world *w = world_open(NULL);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char code[64];
+        int fd = dial(w);
+
+        snprintf(code, sizeof(code), "\"code\":\"%s\"", cases[i].code);
+        say(w, fd, cases[i].text);
+        hear_until(w, fd, code);
+        assert_status(cases[i].status);
+        assert_non_null(strstr(reply.text, "Content-Type: application/problem+json\r\n"));
+        assert_int_equal(strstr(reply.text, "Connection: close\r\n") == NULL, cases[i].stays);
+        if (cases[i].stays) {
+            say(w, fd, "GET /hello HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n");
+            hear_until(w, fd, "hello");
+        }
+        if (!reply.ended)
+            hear_end(w, fd);
+        else
+            (void)close(fd);
+    }
+    assert_int_equal(counted(w, SLK_HTTP_NOT_FOUND), 7);
+    assert_int_equal(counted(w, SLK_HTTP_METHOD), 2);
+    assert_int_equal(counted(w, SLK_HTTP_BODY_SIZE), 2);
+    assert_int_equal(w->handled_n, 7);
+    world_close(w);
+}
+
+static void the_methods_of_a_route_are_named(void **state)
+{
+    struct world *w = world_open(NULL);
+    int fd = dial(w);
+
+    (void)state;
+    say(w, fd, "GET /echo HTTP/1.1\r\n" HOST "\r\n");
+    hear_until(w, fd, "\"code\":\"METHOD\"");
+    assert_non_null(strstr(reply.text, "\r\nAllow: POST\r\n"));
+    say(w, fd, "POST /hello HTTP/1.1\r\n" HOST "Content-Length: 0\r\n\r\n");
+    hear_until(w, fd, "\"code\":\"METHOD\"");
+    assert_non_null(strstr(reply.text, "\r\nAllow: GET, HEAD\r\n"));
+    say(w, fd, "GET /refused HTTP/1.1\r\n" HOST "\r\n");
+    hear_until(w, fd, "\"detail\":\"a \\\"quote\\\",?a backslash \\\\\"}");
+    (void)close(fd);
+    world_close(w);
+}
+
+static void what_a_smuggler_sends_is_never_a_second_request(void **state)
+{
+    static const char *const forms[] = {
+        "POST /echo HTTP/1.1\r\n" HOST "Content-Length: 44\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "POST /echo HTTP/1.1\r\n" HOST "Content-Length: 0\r\nContent-Length: 44\r\n\r\n",
+        "POST /echo HTTP/1.1\r\n" HOST "Transfer-Encoding : chunked\r\nContent-Length: 44\r\n\r\n",
+        "POST /echo HTTP/1.1\r\n" HOST "X: y\r\n Transfer-Encoding: chunked\r\nContent-Length: 44\r\n\r\n",
+        "POST /echo HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n0\n\n",
+        "GET /never HTTP/1.1\r\n" HOST "Content-Length: 44\r\n\r\n",
+        "POST /never HTTP/1.1\r\n" HOST "Content-Length: 44\r\n\r\n",
+    };
+    struct world *w = world_open(NULL);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+        int fd = dial(w);
+
+        say(w, fd, forms[i]);
+        (void)say_bytes(w, fd, "GET /hello HTTP/1.1\r\n" HOST "X: 1234567\r\n\r\n", 44);
+        hear_end(w, fd);
+        assert_int_equal(count_of(reply.text, "HTTP/1.1 "), 1);
+    }
+    assert_int_equal(w->handled_n, 0);
+    world_close(w);
+}
+
+static void an_expected_continue_is_said(void **state)
+{
+    struct world *w = world_open(NULL);
+    int fd = dial(w);
+
+    (void)state;
+    say(w, fd,
+        "POST /echo HTTP/1.1\r\n" HOST
+        "Content-Type: text/plain\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n");
+    hear_until(w, fd, "HTTP/1.1 100 Continue\r\n\r\n");
+    say(w, fd, "yes");
+    hear_until(w, fd, "\r\n\r\nyes");
+    say(w, fd, "POST /both HTTP/1.1\r\n" HOST "Expect: 100-continue\r\nContent-Length: 11\r\n\r\n");
+    hear_end(w, fd); /* nothing of a body that is too large is asked for */
+    assert_status("413");
+    world_close(w);
+}
+
+/* ---- time ---- */
+
+static void slow_heads_and_bodies_are_timed_out(void **state)
+{
+    const struct slk_http_limits limits = {.head_ms = 30, .body_ms = 30, .idle_ms = 5000, .linger_ms = 30};
+    struct world *w = world_open(&limits);
+    int fd = dial(w), other = dial(w);
+
+    (void)state;
+    for (unsigned i = 0; i < 200; i++) { /* a byte every few turns extends nothing */
+        if (!say_bytes(w, fd, i < 5 ? "GET /" + i : "a", 1))
+            break;
+        for (unsigned k = 0; k < 3; k++)
+            wait_turn(w);
+    }
+    hear_end(w, fd);
+    assert_int_equal(counted(w, SLK_HTTP_HEAD_SLOW), 1);
+    fd = dial(w);
+    say(w, fd, "GET / HT");
+    hear_end(w, fd);
+    assert_status("408");
+    fd = dial(w);
+    say(w, fd, "POST /echo HTTP/1.1\r\n" HOST "Content-Type: text/plain\r\nContent-Length: 3\r\n\r\nx");
+    hear_end(w, fd);
+    assert_status("408");
+    assert_int_equal(counted(w, SLK_HTTP_BODY_SLOW), 1);
+    say(w, other, "GET /hello HTTP/1.1\r\n" HOST "\r\n"); /* nobody else was harmed */
+    hear_until(w, other, "hello");
+    (void)close(other);
+    world_close(w);
+}
+
+static void idle_connections_are_closed(void **state)
+{
+    const struct slk_http_limits limits = {.idle_ms = 30};
+    struct world *w = world_open(&limits);
+    int fd = dial(w);
+
+    (void)state;
+    hear_end(w, fd);
+    assert_int_equal(reply.size, 0);
+    fd = dial(w);
+    say(w, fd, "GET /hello HTTP/1.1\r\n" HOST "\r\n");
+    hear_end(w, fd);
+    assert_status("200");
+    assert_int_equal(counted(w, SLK_HTTP_IDLE), 2);
+    world_close(w);
+}
+
+static void who_leaves_in_the_middle_is_counted(void **state)
+{
+    struct world *w = world_open(NULL);
+    int fd = dial(w);
+
+    (void)state;
+    say(w, fd, "POST /echo HTTP/1.1\r\n" HOST "Content-Type: text/plain\r\nContent-Length: 3\r\n\r\nx");
+    (void)shutdown(fd, SHUT_WR); /* half open: nothing more will come */
+    hear_end(w, fd);
+    assert_int_equal(reply.size, 0);
+    assert_int_equal(counted(w, SLK_HTTP_CUT_OFF), 1);
+    fd = dial(w);
+    say(w, fd, "GET /hello HTTP/1.1\r\n" HOST "\r\n");
+    (void)shutdown(fd, SHUT_WR); /* a whole request is answered before the end is heard */
+    hear_end(w, fd);
+    assert_status("200");
+    world_close(w);
+}
+
+/* ---- answers that come later ---- */
+
+static void keep_one(struct world *w, int fd, const char *path)
+{
+    char text[128];
+    size_t before = w->kept_n;
+
+    snprintf(text, sizeof(text), "GET %s HTTP/1.1\r\n" HOST "\r\n", path);
+    say(w, fd, text);
+    for (unsigned i = 0; i < TURNS_MAX && w->kept_n == before; i++)
+        wait_turn(w);
+    assert_int_equal(w->kept_n, before + 1);
+}
+
+static void a_handler_may_answer_later(void **state)
+{
+    struct world *w = world_open(NULL);
+    int fd = dial(w);
+
+    (void)state;
+    keep_one(w, fd, "/later");
+    say(w, fd, "GET /parameter/next HTTP/1.1\r\n" HOST "\r\n"); /* waits for its turn */
+    wait_turn(w);
+    reply.size = 0;
+    reply.ended = false;
+    assert_true(take(fd));
+    assert_int_equal(reply.size, 0);
+    answer_text(w->kept[--w->kept_n], "at last");
+    hear_until(w, fd, "\r\n\r\nnext");
+    assert_non_null(strstr(reply.text, "at last"));
+    (void)close(fd);
+    world_close(w);
+}
+
+static void a_handler_may_answer_when_its_client_is_gone(void **state)
+{
+    struct world *w = world_open(NULL);
+    struct linger hard = {1, 0};
+    int fd = dial(w);
+
+    (void)state;
+    keep_one(w, fd, "/later");
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard)), 0);
+    (void)close(fd); /* a reset */
+    for (unsigned i = 0; i < 20; i++)
+        wait_turn(w);
+    answer_text(w->kept[--w->kept_n], "to nobody");
+    for (unsigned i = 0; i < 20; i++)
+        wait_turn(w);
+    assert_int_equal(counted(w, SLK_HTTP_READER_GONE), 1);
+    assert_int_equal(slk_http_server_stats(w->server)->answers_bytes, 0);
+    world_close(w);
+}
+
+static void a_handler_may_answer_when_the_server_is_gone(void **state)
+{
+    const struct slk_http_limits limits = {.drain_ms = 20};
+    struct world *w = world_open(&limits);
+    struct slk_http_exchange *kept[2];
+    int fd = dial(w), other = dial(w);
+
+    (void)state;
+    keep_one(w, fd, "/later");
+    keep_one(w, other, "/later");
+    memcpy(kept, w->kept, sizeof(kept));
+    world_close(w);
+    answer_text(kept[0], "to nobody");
+    slk_http_refuse(kept[1], SLK_HTTP_BAD_REQUEST, NULL);
+    (void)close(fd);
+    (void)close(other);
+}
+
+static void an_answer_that_takes_too_long_is_503_or_the_routes_own(void **state)
+{
+    const struct slk_http_limits limits = {.answer_ms = 20};
+    struct world *w = world_open(&limits);
+    int fd = dial(w);
+
+    (void)state;
+    keep_one(w, fd, "/late");
+    hear_until(w, fd, "not yet");
+    assert_status("200");
+    assert_int_equal(w->late_n, 1);
+    keep_one(w, fd, "/later");
+    hear_until(w, fd, "ANSWER_SLOW");
+    assert_status("503");
+    assert_non_null(strstr(reply.text, "\r\nRetry-After: 2\r\n"));
+    say(w, fd, "GET /hello HTTP/1.1\r\n" HOST "\r\n"); /* the connection can be used on */
+    hear_until(w, fd, "hello");
+    answer_text(w->kept[--w->kept_n], "into the void");
+    say(w, fd, "GET /parameter/ok HTTP/1.1\r\n" HOST "\r\n");
+    hear_until(w, fd, "\r\n\r\nok");
+    assert_null(strstr(reply.text, "void"));
+    (void)close(fd);
+    world_close(w);
+}
+
+/* ---- bounds ---- */
+
+static void a_client_that_never_reads_is_disconnected(void **state)
+{
+    const struct slk_http_limits limits = {.write_ms = 40};
+    struct world *w = world_open(&limits);
+    int fd = dial(w), other = dial(w);
+
+    (void)state;
+    say(w, fd, "GET /big HTTP/1.1\r\n" HOST "\r\n");
+    say(w, other, "GET /hello HTTP/1.1\r\n" HOST "\r\n");
+    hear_until(w, other, "hello");
+    assert_true(slk_http_server_stats(w->server)->answers_bytes >= BIG);
+    for (unsigned i = 0; i < TURNS_MAX && counted(w, SLK_HTTP_READER_SLOW) == 0; i++)
+        wait_turn(w);
+    assert_int_equal(counted(w, SLK_HTTP_READER_SLOW), 1);
+    for (unsigned i = 0; i < 10; i++)
+        turn(w);
+    assert_int_equal(slk_http_server_stats(w->server)->answers_bytes, 0);
+    (void)close(fd);
+    (void)close(other);
+    world_close(w);
+}
+
+static void a_slow_reader_that_reads_is_served(void **state)
+{
+    const struct slk_http_limits limits = {.write_ms = 40};
+    struct world *w = world_open(&limits);
+    int fd = dial(w);
+    size_t total = 0;
+
+    (void)state;
+    say(w, fd, "GET /big HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n");
+    for (unsigned i = 0; i < TURNS_MAX; i++) { /* 64 KiB a turn: longer than write_ms for all of it */
+        ssize_t n = recv(fd, reply.text, 65536, 0);
+
+        if (n == 0)
+            break;
+        total += n > 0 ? (size_t)n : 0;
+        wait_turn(w);
+    }
+    assert_true(total > BIG && total < BIG + 1000);
+    assert_int_equal(counted(w, SLK_HTTP_READER_SLOW), 0);
+    (void)close(fd);
+    world_close(w);
+}
+
+static void all_answers_and_all_bodies_are_bounded(void **state)
+{
+    const struct slk_http_limits limits = {.answers_max = BIG + 1000, .bodies_max = 9000};
+    struct world *w = world_open(&limits);
+    int fd = dial(w), other = dial(w);
+    char *body = calloc(1, 9001);
+
+    (void)state;
+    say(w, fd, "GET /big HTTP/1.1\r\n" HOST "\r\n");
+    for (unsigned i = 0; i < 10; i++)
+        turn(w);
+    say(w, other, "GET /big HTTP/1.1\r\n" HOST "\r\n");
+    hear_until(w, other, "MEMORY");
+    assert_status("503");
+    say(w, other, "POST /echo HTTP/1.1\r\n" HOST "Content-Type: text/plain\r\nContent-Length: 9001\r\n\r\n");
+    hear_end(w, other);
+    assert_status("503");
+    other = dial(w); /* the same without saying how much it will be */
+    say(w, other,
+        "POST /echo HTTP/1.1\r\n" HOST
+        "Content-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n2329\r\n");
+    assert_non_null(body);
+    (void)say_bytes(w, other, body, 9001);
+    hear_end(w, other);
+    assert_status("503");
+    assert_int_equal(counted(w, SLK_HTTP_MEMORY), 3);
+    assert_int_equal(slk_http_server_stats(w->server)->bodies_bytes, 0);
+    free(body);
+    (void)close(fd);
+    world_close(w);
+}
+
+static void one_connection_too_many_makes_an_idle_one_go_or_is_refused(void **state)
+{
+    const struct slk_http_limits limits = {.connections_max = 2};
+    struct world *w = world_open(&limits);
+    int idle = dial(w), busy, third, fourth;
+
+    (void)state;
+    say(w, idle, "GET /hello HTTP/1.1\r\n" HOST "\r\n");
+    hear_until(w, idle, "hello");
+    busy = dial(w);
+    keep_one(w, busy, "/later");
+    third = dial(w);
+    keep_one(w, third, "/later");
+    hear_end(w, idle);
+    assert_int_equal(counted(w, SLK_HTTP_EVICTED), 1);
+    fourth = dial(w);
+    hear_until(w, fourth, "FULL");
+    assert_status("503");
+    assert_non_null(strstr(reply.text, "\r\nRetry-After: 2\r\n"));
+    hear_end(w, fourth);
+    answer_text(w->kept[1], "third");
+    hear_until(w, third, "third");
+    answer_text(w->kept[0], "second");
+    hear_until(w, busy, "second");
+    (void)close(busy);
+    (void)close(third);
+    world_close(w);
+}
+
+static void a_thousand_connections_are_served(void **state)
+{
+    enum { N = 1000 };
+    static int fds[N];
+    const struct slk_http_limits limits = {.connections_max = N};
+    struct world *w = world_open(&limits);
+    struct rlimit files;
+
+    (void)state;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &files), 0);
+    if (files.rlim_cur < 2 * N + 100 && files.rlim_max >= 2 * N + 100) {
+        files.rlim_cur = 2 * N + 100;
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &files), 0);
+    }
+    assert_true(files.rlim_cur >= 2 * N + 100);
+    for (unsigned i = 0; i < N; i++) {
+        fds[i] = dial(w);
+        turn(w);
+    }
+    for (unsigned round = 0; round < 2; round++) {
+        for (unsigned i = 0; i < N; i++)
+            say(w, fds[i], "GET /hello HTTP/1.1\r\n" HOST "\r\n");
+        for (unsigned i = 0; i < N; i++)
+            hear_until(w, fds[i], "hello");
+    }
+    assert_int_equal(w->handled_n, 2 * N);
+    assert_int_equal(slk_http_server_stats(w->server)->connections_n, N);
+    for (unsigned i = 0; i < N; i++)
+        (void)close(fds[i]);
+    world_close(w);
+}
+
+/* ---- streams ---- */
+
+static int open_stream(struct world *w)
+{
+    int fd = dial(w);
+
+    say(w, fd, "GET /stream HTTP/1.1\r\n" HOST "\r\n");
+    hear_until(w, fd, "\r\n\r\n");
+    assert_status("200");
+    assert_non_null(strstr(reply.text, "Content-Type: text/event-stream\r\n"));
+    assert_null(strstr(reply.text, "Content-Length"));
+    return fd;
+}
+
+static void a_stream_goes_on_until_its_client_leaves(void **state)
+{
+    struct world *w = world_open(NULL);
+    int fd = open_stream(w);
+
+    (void)state;
+    assert_true(slk_http_stream_send(w->streams[0], slk_span_of("data: 1\n\n", 9)));
+    hear_until(w, fd, "data: 1\n\n");
+    say(w, fd, "nobody listens to this");
+    assert_true(slk_http_stream_send(w->streams[0], slk_span_of("data: 2\n\n", 9)));
+    hear_until(w, fd, "data: 2\n\n");
+    (void)close(fd);
+    for (unsigned i = 0; i < TURNS_MAX && w->gone_n == 0; i++)
+        wait_turn(w);
+    assert_int_equal(w->gone_n, 1);
+    assert_int_equal(w->streams_n, 0);
+    fd = open_stream(w);
+    world_close(w); /* ends it, too: `gone` comes before the server has stopped */
+    (void)close(fd);
+}
+
+static void a_stream_nobody_reads_is_ended(void **state)
+{
+    const struct slk_http_limits limits = {.stream_max = 65536};
+    static uint8_t piece[8192];
+    struct world *w = world_open(&limits);
+    int fd = open_stream(w), other = open_stream(w);
+    size_t sent = 0;
+
+    (void)state;
+    while (sent < 10000 && slk_http_stream_send(w->streams[0], slk_span_of(piece, sizeof(piece)))) {
+        sent++;
+        turn(w);
+    }
+    assert_true(sent < 10000);
+    for (unsigned i = 0; i < TURNS_MAX && w->gone_n == 0; i++)
+        wait_turn(w);
+    assert_int_equal(w->gone_n, 1);
+    assert_int_equal(counted(w, SLK_HTTP_STREAM_SLOW), 1);
+    assert_true(slk_http_stream_send(w->streams[0], slk_span_of("data: 1\n\n", 9)));
+    hear_until(w, other, "data: 1\n\n");
+    (void)close(fd);
+    (void)close(other);
+    world_close(w);
+}
+
+static void a_head_of_a_stream_ends(void **state)
+{
+    struct world *w = world_open(NULL);
+    int fd = dial(w);
+
+    (void)state;
+    say(w, fd, "HEAD /stream HTTP/1.1\r\n" HOST "\r\n");
+    hear_end(w, fd);
+    assert_status("200");
+    assert_int_equal(w->gone_n, 1);
+    world_close(w);
+}
+
+/* ---- stopping, listening ---- */
+
+static void stopping_lets_requests_under_way_be_answered(void **state)
+{
+    struct world *w = world_open(NULL);
+    int busy = dial(w), idle = dial(w), half = dial(w);
+
+    (void)state;
+    keep_one(w, busy, "/later");
+    say(w, half, "POST /echo HTTP/1.1\r\n" HOST "Content-Type: text/plain\r\nContent-Length: 2\r\n\r\nh");
+    say(w, idle, "GET /hello HTTP/1.1\r\n" HOST "\r\n");
+    hear_until(w, idle, "hello");
+    slk_http_server_stop(w->server, is_stopped, w);
+    hear_end(w, idle);
+    assert_false(w->stopped);
+    answer_text(w->kept[0], "goodbye");
+    hear_end(w, busy);
+    assert_non_null(strstr(reply.text, "goodbye"));
+    assert_non_null(strstr(reply.text, "Connection: close\r\n"));
+    say(w, half, "i");
+    hear_end(w, half);
+    assert_non_null(strstr(reply.text, "\r\n\r\nhi"));
+    world_close(w);
+}
+
+static void a_unix_socket_is_served(void **state)
+{
+    struct world *w = world_open(NULL);
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct slk_fault fault = {0};
+    char dir[80], path[100];
+    struct stat st;
+    int fd;
+
+    (void)state;
+    assert_true(scratch_make(dir, sizeof(dir), "http"));
+    snprintf(path, sizeof(path), "%s/s", dir);
+    assert_int_equal(slk_http_listen_unix(w->server, path, &fault), SLK_OK);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0660);
+    assert_int_equal(slk_http_listen_unix(w->server, path, &fault), SLK_E_IN_USE);
+    assert_true(strlen(fault.text) > 0);
+    fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+    assert_int_equal(connect(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+    say(w, fd, "GET /hello HTTP/1.1\r\n" HOST "\r\n");
+    hear_until(w, fd, "hello");
+    (void)close(fd);
+    world_close(w);
+    /* What a dead process left behind is replaced; a file is not. */
+    fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+    (void)close(fd);
+    w = world_open(NULL);
+    assert_int_equal(slk_http_listen_unix(w->server, path, &fault), SLK_OK);
+    world_close(w);
+    snprintf(path, sizeof(path), "%s/file", dir);
+    fd = open(path, O_CREAT | O_WRONLY, 0600);
+    (void)close(fd);
+    w = world_open(NULL);
+    assert_int_equal(slk_http_listen_unix(w->server, path, &fault), SLK_E_IN_USE);
+    world_close(w);
+    scratch_remove(dir);
+}
+
+static void only_loopback_is_listened_on(void **state)
+{
+    struct world *w = world_open(NULL);
+    struct slk_fault fault = {0};
+
+    (void)state;
+    assert_int_equal(slk_http_listen_tcp(w->server, "0.0.0.0", 0, false, &fault), SLK_E_RANGE);
+    assert_non_null(strstr(fault.text, "loopback"));
+    assert_int_equal(slk_http_listen_tcp(w->server, "::", 0, false, &fault), SLK_E_RANGE);
+    assert_int_equal(slk_http_listen_tcp(w->server, "node.example", 0, true, &fault), SLK_E_RANGE);
+    assert_int_equal(
+        slk_http_listen_tcp(w->server, "127.0.0.1", slk_http_port(w->server), false, &fault), SLK_E_IO);
+    assert_true(strlen(fault.text) > 0);
+    assert_int_equal(slk_http_listen_tcp(w->server, "0.0.0.0", 0, true, &fault), SLK_OK);
+    world_close(w);
+}
+
+static void answers_are_counted_by_route_and_status(void **state)
+{
+    struct world *w = world_open(NULL);
+    const struct slk_http_stats *stats = slk_http_server_stats(w->server);
+    int fd = dial(w);
+    uint64_t ok = 0, missing = 0;
+
+    (void)state;
+    say(w, fd,
+        "GET /hello HTTP/1.1\r\n" HOST "\r\nGET /hello HTTP/1.1\r\n" HOST "\r\nGET /never HTTP/1.1\r\n" HOST
+        "\r\n");
+    hear_until(w, fd, "NOT_FOUND");
+    for (size_t i = 0; i < SLK_HTTP_STATUSES_MAX; i++) {
+        ok += stats->statuses[i] == 200 ? stats->answers[0][i] : 0;
+        missing += stats->statuses[i] == 404 ? stats->answers[SLK_HTTP_ROUTES_MAX][i] : 0;
+    }
+    assert_int_equal(ok, 2);
+    assert_int_equal(missing, 1);
+    assert_int_equal(stats->connections_n, 1);
+    assert_true(stats->bytes_in > 0 && stats->bytes_out > stats->bytes_in);
+    (void)close(fd);
+    world_close(w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(answers_follow_requests_on_one_connection),
+        cmocka_unit_test(pipelined_requests_are_answered_in_order),
+        cmocka_unit_test(one_byte_at_a_time_is_a_request),
+        cmocka_unit_test(requests_are_refused_by_status),
+        cmocka_unit_test(the_methods_of_a_route_are_named),
+        cmocka_unit_test(what_a_smuggler_sends_is_never_a_second_request),
+        cmocka_unit_test(an_expected_continue_is_said),
+        cmocka_unit_test(slow_heads_and_bodies_are_timed_out),
+        cmocka_unit_test(idle_connections_are_closed),
+        cmocka_unit_test(who_leaves_in_the_middle_is_counted),
+        cmocka_unit_test(a_handler_may_answer_later),
+        cmocka_unit_test(a_handler_may_answer_when_its_client_is_gone),
+        cmocka_unit_test(a_handler_may_answer_when_the_server_is_gone),
+        cmocka_unit_test(an_answer_that_takes_too_long_is_503_or_the_routes_own),
+        cmocka_unit_test(a_client_that_never_reads_is_disconnected),
+        cmocka_unit_test(a_slow_reader_that_reads_is_served),
+        cmocka_unit_test(all_answers_and_all_bodies_are_bounded),
+        cmocka_unit_test(one_connection_too_many_makes_an_idle_one_go_or_is_refused),
+        cmocka_unit_test(a_thousand_connections_are_served),
+        cmocka_unit_test(a_stream_goes_on_until_its_client_leaves),
+        cmocka_unit_test(a_stream_nobody_reads_is_ended),
+        cmocka_unit_test(a_head_of_a_stream_ends),
+        cmocka_unit_test(stopping_lets_requests_under_way_be_answered),
+        cmocka_unit_test(a_unix_socket_is_served),
+        cmocka_unit_test(only_loopback_is_listened_on),
+        cmocka_unit_test(answers_are_counted_by_route_and_status),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
