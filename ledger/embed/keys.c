@@ -62,6 +62,11 @@ const uint8_t *slk_key_public(const struct slk_key *key)
     return key->public_key;
 }
 
+const uint8_t *slk_key_seed(const struct slk_key *key)
+{
+    return key->secret;
+}
+
 enum slk_err slk_key_sign(
     const struct slk_key *key, uint8_t sig[SLK_SIGNATURE_SIZE], const void *message, size_t size)
 {

@@ -16,6 +16,8 @@ SLK_MUST_CHECK enum slk_err slk_key_save(
 SLK_MUST_CHECK enum slk_err slk_key_load(struct slk_key **out, const char *file, struct slk_fault *fault);
 void slk_key_free(struct slk_key *key);
 const uint8_t *slk_key_public(const struct slk_key *key);
+/* 32 secret bytes, borrowed: for libcrypto, which signs TLS handshakes itself. */
+const uint8_t *slk_key_seed(const struct slk_key *key);
 SLK_MUST_CHECK enum slk_err slk_key_sign(
     const struct slk_key *key, uint8_t sig[SLK_SIGNATURE_SIZE], const void *message, size_t size);
 
