@@ -5,7 +5,7 @@
  * One such piece is at most 16 KiB, a TLS record, so that a vote never waits for more than one piece of something larger.
  * A message is one piece, or several: all but its last are full and say MORE. Pieces of different classes may stand
  * between each other, those of one class may not. The payload is what ledger/core/msg.h prints, a HELLO (mesh_hello.h), or one
- * of the pool's messages. No allocation follows what a length says: memory grows with the bytes that came.
+ * of the pool's messages. Memory grows with the bytes that came, by at most one piece ahead of them.
  */
 #ifndef SLK_NET_FRAME_H
 #define SLK_NET_FRAME_H
