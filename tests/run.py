@@ -31,7 +31,9 @@ TIDY_ARGS = [f"--extra-arg={arg}" for arg in
 # stage -> meson options, what to build (all, when empty), meson test options
 STAGES = {
     "plain": ([], [], []),
-    "asan": (["-Db_sanitize=address,undefined", "-Db_lundef=false"], [],
+    # -O1 builds in little more than half the time. It makes gcc suppose things that it knows better at -O2: warnings are the plain
+    # build's to refuse.
+    "asan": (["-Db_sanitize=address,undefined", "-Db_lundef=false", "-Doptimization=1", "-Dwerror=false"], [],
              ["--no-suite", "lint", "--timeout-multiplier", "4"]),
     "tsan": (["-Db_sanitize=thread", "-Db_lundef=false"], [f"tests/unit/test_{name}" for name in THREADED],
              ["--timeout-multiplier", "6", *THREADED]),
