@@ -53,13 +53,14 @@ struct slk_node_answer {
 typedef void slk_node_answer_fn(void *ctx, const struct slk_node_answer *answer);
 
 /* Copies the bytes. `answer` is called exactly once, later, out of slk_node_run, unless slk_node_forget comes before.
- * Returns a ticket, never 0. There is no time limit here: who waits for SAFE or FINAL brings his own, and forgets. */
+ * Returns a ticket; 0: there are 16,384 who wait already, and `answer` will not be called. There is no time limit here: who
+ * waits for SAFE or FINAL brings his own, and forgets. */
 uint64_t slk_node_submit(struct slk_node *node, struct slk_span submission, enum slk_node_stage stage,
     slk_node_answer_fn *answer, void *ctx);
 /* The client has gone, or has waited long enough: `answer` will not be called. The submission goes its way all the same. */
 void slk_node_forget(struct slk_node *node, uint64_t ticket);
 
-/* Where is a submission? Answered from memory: the pool, and what became final since this node started, the newest 65,536. */
+/* Where is a submission? Answered from memory: the pool, and most of the newest 65,536 that became final since this node started. */
 enum slk_node_where { SLK_NODE_UNKNOWN = 1, SLK_NODE_WAITING, SLK_NODE_FINAL };
 enum slk_node_where slk_node_find(
     struct slk_node *node, const struct slk_hash *id, uint64_t *height, uint64_t *first_index);

@@ -55,7 +55,7 @@ static void put_public(uint8_t out[SLK_KEY_SIZE], unsigned number)
 
 static void add_members(struct slk_charter *c, unsigned voting_n)
 {
-    for (unsigned i = 0; i < AGENCIES_N; i++) {
+    for (unsigned i = 0; i < AGENCIES_N || i < voting_n; i++) {
         struct slk_member *m = &c->members[c->members_n++];
 
         m->agency = (uint16_t)(i + 1);

@@ -52,7 +52,7 @@ struct fixture {
     char root[256];   /* temporary directory; removed with everything in it by fixture_close */
     char dir[288];    /* root/ledger: the one most tests use */
 };
-/* `voting_n` voting members (1 for a ledger that can be written); block_events, submission_events: the charter's limits. */
+/* `voting_n` voting members (1 for a ledger that can be written; at most 16); block_events, submission_events: the charter's limits. */
 struct fixture_shape {
     unsigned voting_n;
     uint32_t block_events, submission_events;

@@ -1,0 +1,273 @@
+/* node_cosign.c: checkpoints. Each member signs the tip after it is committed, sends the signed note to all, and puts the others'
+ * cosignatures under its own. COSIG carries the member's note as it is: checkpoint, log signature, cosignature.
+ *
+ * What is on disk is always one note of the tip: our own signatures first, written before they leave; the others' when they make a
+ * quorum, and again when more have come.
+ */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ledger/verify/checkpoint.h"
+#include "net/node_private.h"
+
+enum { MORE_MS = 500 }; /* cosignatures beyond the quorum are written together */
+
+/* ---- who signs ---- */
+
+static const struct slk_charters *charters(const struct slk_node *node)
+{
+    return node->ledger->machine.charters;
+}
+
+/* The tip may be signed by members of the charter that governs the next block, and of the one that governed the tip. */
+static const struct slk_member *member_at(const struct slk_node *node, uint16_t peer)
+{
+    const struct slk_charter *charter = slk_charters_now(charters(node));
+
+    for (size_t i = 0; i < charter->members_n; i++)
+        if (slk_node_index(charter, charter->members[i].agency) == peer)
+            return &charter->members[i];
+    return NULL;
+}
+
+static size_t place_of(const struct slk_node *node, const struct slk_member *member)
+{
+    return (size_t)(member - slk_charters_now(charters(node))->members);
+}
+
+/* Voting members whose cosignature is here. */
+static size_t voices(const struct slk_node *node)
+{
+    const struct slk_charter *charter = slk_charters_now(charters(node));
+    size_t n = 0;
+
+    for (size_t i = 0; i < charter->members_n; i++) {
+        bool is_own = charter->members[i].agency == node->options.agency && node->own_n > 0;
+
+        n += charter->members[i].role == SLK_VOTING && (is_own || node->cosigs[i].is_here);
+    }
+    return n;
+}
+
+/* ---- the note of many ---- */
+
+static bool merge(const struct slk_node *node, struct slk_writer *w)
+{
+    const struct slk_charter *charter = slk_charters_now(charters(node));
+
+    slk_write_bytes(w, node->own, node->own_n);
+    for (size_t i = 0; i < charter->members_n; i++)
+        if (node->cosigs[i].is_here && charter->members[i].agency != node->options.agency)
+            slk_note_write_sig(w, charter->members[i].name, strlen(charter->members[i].name),
+                node->cosigs[i].blob, sizeof(node->cosigs[i].blob));
+    return !w->bad;
+}
+
+static void write_note(struct slk_node *node)
+{
+    struct slk_writer w = {.at = node->quorum_note, .cap = sizeof(node->quorum_note)};
+    const struct slk_tip *tip = slk_store_tip(node->ledger->store);
+    struct slk_tree_head head = {.tree_size = tip->log_size, .root_hash = tip->log_root};
+    bool is_first = node->status.cosigned_height != tip->height;
+    enum slk_err err = merge(node, &w) ? SLK_OK : SLK_E_TOO_LARGE;
+
+    if (err == SLK_OK)
+        err = slk_store_put_checkpoint(node->ledger->store, &head, slk_span_of(w.at, w.size));
+    if (err == SLK_OK)
+        err = slk_view_renew(node->ledger->view);
+    if (err != SLK_OK) {
+        slk_node_fail(node, err, NULL);
+        return;
+    }
+    node->quorum_note_n = w.size;
+    node->is_note_stale = false;
+    node->note_due_ms = slk_node_now(node) + MORE_MS;
+    node->status.cosigned_height = tip->height;
+    node->status.cosigned_time_ms = slk_node_wall(node);
+    if (!is_first)
+        return;
+    slk_node_cosigned_up_to(node, tip->height);
+    slk_node_tell_news(node, SLK_NEWS_COSIGNED, tip->height);
+}
+
+/* A cosignature came: the quorum's is written at once, what comes later with others. */
+static void settle_note(struct slk_node *node)
+{
+    const struct slk_charter *charter = slk_charters_now(charters(node));
+    bool has_quorum = node->status.cosigned_height == slk_store_tip(node->ledger->store)->height;
+
+    node->is_note_stale = true;
+    if (node->own_n == 0 || voices(node) < slk_charter_quorum(charter))
+        return;
+    if (!has_quorum || slk_node_now(node) >= node->note_due_ms)
+        write_note(node);
+}
+
+/* ---- others' ---- */
+
+/* Finds the member's good cosignature in the note. */
+static bool take_sig(struct slk_node *node, const struct slk_note *note, const struct slk_member *member)
+{
+    struct slk_node_cosig *cosig = &node->cosigs[place_of(node, member)];
+    struct slk_vkey vkey;
+    uint64_t time_s;
+
+    if (slk_vkey_init(&vkey, member->name, SLK_SIG_COSIGNATURE_V1, member->cosign_key) != SLK_OK)
+        return false;
+    for (size_t i = 0; i < note->sigs_n; i++) {
+        if (note->sigs[i].blob_size != sizeof(cosig->blob) ||
+            slk_note_check_sig(&time_s, note, i, &vkey) != SLK_OK)
+            continue;
+        if (!cosig->is_here || time_s > cosig->time_s) {
+            cosig->is_here = true;
+            cosig->time_s = time_s;
+            memcpy(cosig->blob, note->sigs[i].blob, sizeof(cosig->blob));
+            settle_note(node);
+        }
+        return true;
+    }
+    return false;
+}
+
+/* A checkpoint of our tip's size with another root: two histories, and both are signed. */
+static enum slk_mesh_verdict split_view(struct slk_node *node, const struct slk_member *member)
+{
+    SLK_SAY(node->options.log, SLK_SAY_ERROR, "split_view", SLK_SAY_TEXT("member", member->name),
+        SLK_SAY_NUMBER("height", slk_store_tip(node->ledger->store)->height));
+    memcpy(node->status.alarm, "FORK", sizeof("FORK"));
+    slk_node_tell_news(node, SLK_NEWS_ALARM, slk_store_tip(node->ledger->store)->height);
+    return SLK_MESH_BAD;
+}
+
+enum slk_mesh_verdict slk_node_cosign_received(struct slk_node *node, uint16_t index, struct slk_span message)
+{
+    const struct slk_tip *tip = slk_store_tip(node->ledger->store);
+    const struct slk_member *member = member_at(node, index);
+    struct slk_checkpoint checkpoint;
+    struct slk_note note;
+
+    if (slk_note_parse(&note, (const char *)message.at, message.size) != SLK_OK ||
+        slk_checkpoint_parse(&checkpoint, note.text) != SLK_OK)
+        return SLK_MESH_BAD;
+    if (member == NULL || checkpoint.head.tree_size < tip->log_size)
+        return SLK_MESH_OK; /* no member's any more, or late */
+    if (checkpoint.head.tree_size > tip->log_size) {
+        struct slk_node_peer *peer = &node->peers[index];
+
+        peer->early_n = message.size <= sizeof(peer->early) ? message.size : 0;
+        memcpy(peer->early, message.at, peer->early_n); /* until its block is here */
+        return SLK_MESH_OK;
+    }
+    if (!slk_span_equal(checkpoint.origin, slk_span_of(slk_charters_now(charters(node))->origin,
+                                               strlen(slk_charters_now(charters(node))->origin))))
+        return SLK_MESH_BAD;
+    if (!slk_hash_equal(&checkpoint.head.root_hash, &tip->log_root))
+        return split_view(node, member);
+    return take_sig(node, &note, member) ? SLK_MESH_OK : SLK_MESH_BAD;
+}
+
+/* What came before its block did. */
+static void look_at_early(struct slk_node *node)
+{
+    for (uint16_t i = 0; node->err == SLK_OK && i < SLK_BFT_PEERS; i++) {
+        struct slk_node_peer *peer = &node->peers[i];
+        uint8_t bytes[NODE_EARLY_MAX];
+        size_t n = peer->early_n;
+
+        if (n == 0)
+            continue;
+        memcpy(bytes, peer->early, n);
+        peer->early_n = 0; /* put back when it is still early */
+        if (slk_node_cosign_received(node, i, slk_span_of(bytes, n)) == SLK_MESH_BAD &&
+            node->options.wire.charge != NULL)
+            node->options.wire.charge(node->options.wire.ctx, i, SLK_MESH_BAD);
+    }
+}
+
+/* ---- our own ---- */
+
+void slk_node_cosign_new_tip(struct slk_node *node, bool is_recharter)
+{
+    (void)is_recharter; /* places of another charter: forgotten as well */
+    memset(node->cosigs, 0, sizeof(node->cosigs));
+    node->own_n = 0;
+    node->is_note_stale = false;
+}
+
+static bool is_signer(const struct slk_node *node)
+{
+    const struct slk_charters *all = charters(node);
+
+    return node->options.log_key != NULL &&
+           (slk_charter_member(slk_charters_now(all), node->options.agency) != NULL ||
+               slk_charter_member(slk_charters_last(all), node->options.agency) != NULL);
+}
+
+static void sign_tip(struct slk_node *node)
+{
+    struct slk_fault fault = {0};
+    struct slk_tree_head head;
+    struct slk_span note;
+    enum slk_err err = slk_ledger_sign_tip(node->ledger, &fault);
+
+    if (err == SLK_OK)
+        err = slk_view_checkpoint(node->ledger->view, &head, &note);
+    if (err == SLK_OK && note.size > sizeof(node->own))
+        err = SLK_E_TOO_LARGE;
+    if (err != SLK_OK) {
+        slk_node_fail(node, err, &fault);
+        return;
+    }
+    memcpy(node->own, note.at, note.size);
+    node->own_n = note.size;
+    node->own_height = slk_store_tip(node->ledger->store)->height;
+    node->fresh_due_ms = slk_node_now(node) + (uint64_t)slk_node_charter(node)->fresh_s * 1000;
+    slk_node_send_all(node, SLK_FRAME_COSIG, slk_span_of(node->own, node->own_n));
+    node->note_due_ms = 0; /* ours alone is on disk now: the others' go there as soon as they make a quorum */
+    settle_note(node);
+}
+
+/* While catching up only the last block's checkpoint is worth a signature. */
+void slk_node_cosign(struct slk_node *node, uint64_t height)
+{
+    struct slk_bft_view_of look;
+
+    slk_bft_look(node->core, &look);
+    if (!is_signer(node) || height != slk_store_tip(node->ledger->store)->height || look.certain > height)
+        return;
+    slk_node_settle(node);
+    sign_tip(node);
+    if (node->err == SLK_OK)
+        look_at_early(node);
+}
+
+void slk_node_cosign_up(struct slk_node *node, uint16_t peer)
+{
+    if (node->own_n > 0)
+        (void)slk_node_send(node, peer, SLK_FRAME_COSIG, slk_span_of(node->own, node->own_n));
+}
+
+uint64_t slk_node_cosign_wake(const struct slk_node *node)
+{
+    uint64_t due = UINT64_MAX;
+
+    if (node->own_n > 0 && node->fresh_due_ms > 0)
+        due = node->fresh_due_ms;
+    if (node->is_note_stale && node->quorum_note_n > 0 && node->note_due_ms < due &&
+        node->status.cosigned_height == slk_store_tip(node->ledger->store)->height)
+        due = node->note_due_ms;
+    return due;
+}
+
+void slk_node_cosign_run(struct slk_node *node)
+{
+    uint64_t now = slk_node_now(node);
+
+    if (node->own_n > 0 && now >= node->fresh_due_ms) {
+        slk_node_settle(node);
+        sign_tip(node);
+    }
+    if (node->err == SLK_OK && node->is_note_stale && now >= slk_node_cosign_wake(node))
+        settle_note(node);
+}

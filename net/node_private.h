@@ -1,0 +1,286 @@
+/* node_private.h: the inside of a node.
+ *
+ *   node.c          opening, the core's effects and their answers, run
+ *   node_block.c    blocks: bodies, executing, building, committing
+ *   node_serve.c    answers to questions of peers, from the store
+ *   node_pool.c     submissions: coming in, judged, stored, promised
+ *   node_gossip.c   submissions from node to node
+ *   node_client.c   who waits for an answer, news, the look from outside
+ *   node_cosign.c   checkpoints
+ *   node_body.c     which bytes are a block's body
+ */
+#ifndef SLK_NET_NODE_PRIVATE_H
+#define SLK_NET_NODE_PRIVATE_H
+
+#include "ledger/core/pool.h"
+#include "ledger/embed/ledger_private.h"
+#include "net/node.h"
+#include "net/node_body.h"
+
+#define NODE_BODIES_MAX                                                                                      \
+    96 /* in memory: the window of 64, candidates of the open height; older ones are on disk */
+#define NODE_PARTS_MAX   16   /* bodies of which not all has come */
+#define NODE_QUEUE_MAX   8192 /* submissions that nobody has looked at yet, and their bytes: */
+#define NODE_QUEUE_BYTES (16u << 20)
+#define NODE_WAITING_MAX 16384 /* clients that are owed an answer */
+#define NODE_NAMES_MAX   1024  /* submissions to tell a peer of, or to ask it for */
+#define NODE_FINALS      65536 /* submissions that became final, remembered */
+#define NODE_NOTE_MAX    16384 /* a checkpoint with 50 cosignatures */
+#define NODE_NAME_SIZE   (SLK_HASH_SIZE + SLK_KEY_ID_SIZE) /* of a submission, on the wire */
+#define NODE_EARLY_MAX   2048 /* a member's own checkpoint, kept until its block is here */
+#define NODE_RETRY_MS    1000
+
+/* An input for the core on its way, with what it points to. */
+struct slk_node_input {
+    struct slk_bft_input in;
+    struct slk_vote vote;
+};
+
+struct slk_node_body {
+    struct slk_hash hash;
+    uint8_t header[SLK_BLOCK_HEADER_SIZE];
+    uint64_t height;
+    uint8_t *bytes;
+    size_t size;
+};
+
+/* A body of which parts have come. */
+struct slk_node_part {
+    struct slk_hash hash;
+    uint8_t *bytes; /* NULL: free */
+    size_t n, size;
+};
+
+struct slk_node_incoming {
+    uint8_t *bytes;
+    size_t size;
+    uint64_t ticket; /* of the client that waits; 0: it came from a peer */
+    uint16_t peer;   /* SLK_MESH_NOBODY: it came from a client */
+};
+
+struct slk_node_name {
+    struct slk_pooled_id id;
+};
+
+struct slk_node_peer {
+    bool is_up;
+    bool has_status;
+    uint64_t pool_count, pool_xor; /* as its last STATUS said */
+    uint64_t told[NODE_NAMES_MAX]; /* tickets that the next INV names */
+    size_t told_n;
+    struct slk_pooled_id
+        want[NODE_NAMES_MAX]; /* what it said to have and we lack, the next to be asked for first */
+    size_t want_n;
+    bool is_asked;
+    uint64_t asked_ms;
+    uint8_t *part; /* of want[0], which takes several answers */
+    size_t part_n, part_size;
+    uint64_t digest_ms;  /* when it was last sent ours */
+    uint64_t digests_ms; /* when it was last given an answer to its own: a bound on what it can ask */
+    uint8_t *receipts;   /* for the submissions it brought; sent at the end of a run */
+    size_t receipts_n;
+    size_t early_n; /* its newest checkpoint, above our tip */
+    uint8_t early[NODE_EARLY_MAX];
+};
+
+struct slk_node_waiting {
+    uint64_t ticket; /* 0: free */
+    uint32_t next;   /* in its chain of `by_id`, or in the free list; index + 1 */
+    bool is_named;   /* in `by_id` */
+    bool is_ready;   /* its answer goes out with the next run */
+    enum slk_node_stage wants;
+    slk_node_answer_fn *fn;
+    void *ctx;
+    struct slk_pooled_id id;
+    struct slk_node_answer answer; /* its receipts and verdict.events are its own memory */
+    struct slk_receipt *receipts;
+    size_t receipts_cap;
+    enum slk_rule *rules;
+};
+
+struct slk_node_final {
+    struct slk_hash id;
+    uint64_t height, first_index;
+};
+
+/* What is being put into a block, or judged. */
+struct slk_node_choice {
+    size_t n, cap;
+    struct slk_pool_item *items;
+    struct slk_submission *subs;
+    struct slk_submission **list;
+    struct slk_verdict *verdicts;
+    enum slk_rule *rules; /* one per event */
+    size_t rules_cap;
+};
+
+struct slk_node_cosig {
+    bool is_here;
+    uint64_t time_s;
+    uint8_t blob[SLK_NOTE_BLOB_MAX];
+};
+
+struct slk_node {
+    struct slk_node_options options;
+    struct slk_ledger *ledger;
+    struct slk_bft *core;
+    struct slk_bft_effects *effects;
+    struct slk_council council; /* of the height being decided */
+    uint16_t me;                /* my index in it, or SLK_BFT_NOBODY */
+    uint16_t my_peer;           /* my index as a peer */
+    struct slk_bft_tip tip;     /* of the COMMITTED that is on its way */
+    uint64_t random;
+    enum slk_err err; /* why nothing goes on; SLK_OK: it does */
+    struct slk_fault fault;
+    size_t first, n; /* inputs: a ring */
+    struct slk_node_input *inputs;
+    struct slk_msg *msg; /* being read or made */
+    struct slk_cert_pool *certs;
+    struct slk_cert *served; /* SLK_RANGE_MAX of them */
+    uint8_t headers[SLK_RANGE_MAX * SLK_BLOCK_HEADER_SIZE];
+    uint8_t *out; /* a message being printed */
+    size_t out_cap;
+    uint64_t due_ms; /* the core's next TICK */
+    bool wants_tick;
+
+    /* blocks */
+    struct slk_block block; /* built or checked last */
+    bool is_executed;       /* the machine is at its end, not at the tip */
+    struct slk_node_body bodies[NODE_BODIES_MAX];
+    size_t bodies_next;
+    struct slk_node_part parts[NODE_PARTS_MAX];
+    size_t parts_next;
+    struct slk_body_items items;
+    struct slk_node_choice choice;
+    struct slk_pool_extent target; /* what a block of mine is to hold */
+    uint64_t built_ms;             /* when my newest block was built; 0: it was decided */
+    uint8_t *change;               /* a charter change that waits for a block; NULL: none */
+    size_t change_size;
+
+    /* submissions */
+    struct slk_pool *pool;
+    uint64_t order; /* of arrival, as the store keeps it */
+    struct slk_node_incoming queue[NODE_QUEUE_MAX];
+    size_t queue_first, queue_n, queue_bytes;
+    uint64_t queue_since_ms;
+    uint64_t *doubts; /* tickets that a builder refused */
+    size_t doubts_n, doubts_cap;
+    struct slk_node_choice trial;
+    struct slk_block probe;     /* executes and takes back */
+    struct slk_pooled_id *gone; /* to be taken out of the store */
+    size_t gone_n, gone_cap;
+    struct slk_node_peer peers[SLK_BFT_PEERS];
+    struct slk_node_waiting *waiting; /* NODE_WAITING_MAX */
+    uint32_t by_id[4096];
+    uint32_t free_waiting;
+    uint32_t ready; /* how many are */
+    uint64_t tickets;
+    struct slk_node_final *finals; /* NODE_FINALS */
+    uint64_t digests_due_ms;
+
+    /* checkpoints */
+    struct slk_node_cosig cosigs[SLK_CHARTER_MEMBERS_MAX]; /* by place in the charter in force */
+    uint8_t own[NODE_NOTE_MAX];                            /* the tip's checkpoint with our own signatures */
+    size_t own_n;
+    uint64_t own_height;
+    uint64_t fresh_due_ms;
+    bool is_note_stale; /* a cosignature came that is not on disk yet */
+    uint64_t note_due_ms;
+    uint8_t quorum_note[NODE_NOTE_MAX]; /* the newest that a quorum cosigned */
+    size_t quorum_note_n;
+
+    struct slk_node_status status; /* what is counted, and the last alarm */
+    struct {
+        slk_node_news_fn *fn;
+        void *ctx;
+    } watchers[SLK_NODE_WATCHERS];
+    struct {
+        enum slk_node_news news;
+        uint64_t height;
+    } news[64]; /* for the next run; the oldest are lost when there are more */
+    size_t news_n;
+};
+
+/* ---- node.c ---- */
+void slk_node_fail(struct slk_node *node, enum slk_err err, const struct slk_fault *fault);
+/* An input that waits for its turn. */
+struct slk_node_input *slk_node_input(struct slk_node *node, enum slk_bft_input_kind kind);
+void slk_node_tell_pool(struct slk_node *node); /* POOL */
+/* Feeds the core until nothing waits. */
+void slk_node_pump(struct slk_node *node);
+bool slk_node_send(struct slk_node *node, uint16_t peer, enum slk_frame_type type, struct slk_span message);
+void slk_node_send_all(struct slk_node *node, enum slk_frame_type type, struct slk_span message);
+uint64_t slk_node_now(const struct slk_node *node);
+uint64_t slk_node_wall(const struct slk_node *node);
+const struct slk_charter *slk_node_charter(const struct slk_node *node); /* in force */
+
+/* ---- node_block.c ---- */
+/* The machine back at the committed tip. */
+void slk_node_settle(struct slk_node *node);
+/* The body of a block of the open height or the window: in memory or among the candidates on disk; until the next call. */
+bool slk_node_body(struct slk_node *node, const struct slk_hash *hash, struct slk_span *body);
+void slk_node_take_body(struct slk_node *node, const struct slk_bft_effect *effect);
+void slk_node_validate(struct slk_node *node, const struct slk_bft_effect *effect);
+void slk_node_build(struct slk_node *node, const struct slk_bft_effect *effect);
+void slk_node_commit(struct slk_node *node, const struct slk_bft_effect *effect);
+void slk_node_fill_tip(struct slk_node *node);
+bool slk_node_choice_room(struct slk_node_choice *choice, size_t n);
+void slk_node_choice_free(struct slk_node_choice *choice);
+void slk_node_blocks_free(struct slk_node *node);
+
+/* ---- node_serve.c ---- */
+void slk_node_serve(struct slk_node *node, const struct slk_bft_effect *effect);
+
+/* ---- node_pool.c ---- */
+SLK_MUST_CHECK enum slk_err slk_node_pool_open(struct slk_node *node, struct slk_fault *fault);
+/* False: the queue is full. Takes the bytes, which were malloc'ed, when it returns true. */
+bool slk_node_enqueue(struct slk_node *node, uint8_t *bytes, size_t size, uint64_t ticket, uint16_t peer);
+bool slk_node_has(const struct slk_node *node, const struct slk_pooled_id *id);
+void slk_node_judge(struct slk_node *node); /* those in the queue, if it is time */
+/* The block in node->block, with node->items, is committed. */
+void slk_node_pool_committed(struct slk_node *node, bool is_recharter);
+void slk_node_doubt(struct slk_node *node, uint64_t ticket);
+uint64_t slk_node_pool_wake(const struct slk_node *node);
+void slk_node_pool_free(struct slk_node *node);
+
+/* ---- node_gossip.c ---- */
+void slk_node_gossip_up(struct slk_node *node, uint16_t peer);
+void slk_node_gossip_down(struct slk_node *node, uint16_t peer);
+void slk_node_gossip_run(struct slk_node *node);
+void slk_node_pull(struct slk_node *node, uint16_t peer);
+void slk_node_tell(struct slk_node *node, uint64_t ticket); /* INV to everybody */
+void slk_node_promise(struct slk_node *node, uint16_t peer, const struct slk_receipt *receipt);
+enum slk_mesh_verdict slk_node_gossip_received(
+    struct slk_node *node, uint16_t peer, enum slk_frame_type type, struct slk_span message);
+
+/* ---- node_client.c ---- */
+struct slk_node_waiting *slk_node_waiting(
+    struct slk_node *node, uint64_t ticket); /* NULL: it was forgotten */
+void slk_node_name(
+    struct slk_node *node, struct slk_node_waiting *w, const struct slk_submission *submission);
+void slk_node_reached(struct slk_node *node, struct slk_node_waiting *w, enum slk_node_stage stage);
+void slk_node_ended(struct slk_node *node, struct slk_node_waiting *w, enum slk_node_outcome outcome);
+void slk_node_refused(struct slk_node *node, struct slk_node_waiting *w, enum slk_node_outcome outcome,
+    const struct slk_verdict *verdict);
+void slk_node_add_receipt(
+    struct slk_node *node, struct slk_node_waiting *w, const struct slk_receipt *receipt);
+/* Calls `each` for those who wait for this submission; `key_id` NULL: whoever signed it. */
+typedef void slk_node_each_fn(struct slk_node *node, struct slk_node_waiting *w, const void *ctx);
+void slk_node_each(struct slk_node *node, const struct slk_hash *id, const uint8_t *key_id,
+    slk_node_each_fn *each, const void *ctx);
+void slk_node_became_final(
+    struct slk_node *node, const struct slk_pooled_id *id, uint64_t height, uint64_t first_index);
+void slk_node_cosigned_up_to(struct slk_node *node, uint64_t height);
+void slk_node_tell_news(struct slk_node *node, enum slk_node_news news, uint64_t height);
+void slk_node_answer_all(struct slk_node *node);
+void slk_node_clients_free(struct slk_node *node);
+
+/* ---- node_cosign.c ---- */
+void slk_node_cosign(struct slk_node *node, uint64_t height);
+void slk_node_cosign_up(struct slk_node *node, uint16_t peer);
+void slk_node_cosign_new_tip(struct slk_node *node, bool is_recharter);
+void slk_node_cosign_run(struct slk_node *node);
+uint64_t slk_node_cosign_wake(const struct slk_node *node);
+enum slk_mesh_verdict slk_node_cosign_received(struct slk_node *node, uint16_t peer, struct slk_span message);
+
+#endif

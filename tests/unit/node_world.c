@@ -1,0 +1,246 @@
+#include "tests/unit/node_world.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/scratch.h"
+
+static void must(bool ok, const char *what)
+{
+    if (ok)
+        return;
+    fprintf(stderr, "node_world: %s\n", what);
+    abort();
+}
+
+/* ---- the wire, the clock ---- */
+
+static bool send(void *ctx, uint16_t peer, enum slk_frame_type type, struct slk_span message)
+{
+    const struct world_node *from = ctx;
+    struct node_world *w = from->world;
+    struct world_packet *p;
+
+    if (peer >= w->n || w->nodes[peer].node == NULL || message.size > slk_frame_cap(type))
+        return false;
+    if (w->cut[from->index][peer])
+        return true;
+    if (w->packets_n == w->packets_cap) {
+        w->packets_cap = w->packets_cap == 0 ? 256 : 2 * w->packets_cap;
+        w->packets = realloc(w->packets, w->packets_cap * sizeof(*w->packets));
+        must(w->packets != NULL, "out of memory");
+    }
+    p = &w->packets[w->packets_n++];
+    *p = (struct world_packet){from->index, peer, type, malloc(message.size + 1), message.size};
+    must(p->bytes != NULL, "out of memory");
+    memcpy(p->bytes, message.at, message.size);
+    return true;
+}
+
+static void charge(void *ctx, uint16_t peer, enum slk_mesh_verdict verdict)
+{
+    struct world_node *node = ctx;
+
+    node->world->nodes[peer].bad_n += verdict == SLK_MESH_BAD;
+}
+
+static uint64_t now_ms(void *ctx)
+{
+    return ((const struct world_node *)ctx)->world->now_ms;
+}
+
+static uint64_t wall_ms(void *ctx)
+{
+    return FIXTURE_START_MS + 1000 + now_ms(ctx);
+}
+
+static void news(void *ctx, enum slk_node_news what, uint64_t height)
+{
+    struct world_node *node = ctx;
+
+    if (what == SLK_NEWS_COSIGNED)
+        node->cosigned = height;
+}
+
+/* ---- nodes ---- */
+
+static bool runs(const struct node_world *w, unsigned i)
+{
+    return w->nodes[i].node != NULL;
+}
+
+static void init_dir(struct node_world *w, unsigned i)
+{
+    struct slk_ledger_options options = {.threads = 1};
+    struct slk_fault fault = {0};
+
+    must(slk_ledger_init(
+             w->nodes[i].dir, slk_span_of(w->f.charter_bytes, w->f.charter_size), &options, &fault) == SLK_OK,
+        fault.text);
+}
+
+void world_start(struct node_world *w, unsigned i)
+{
+    struct world_node *me = &w->nodes[i];
+    struct slk_node_options options = {.dir = me->dir,
+        .agency = (uint16_t)(i + 1),
+        .vote_key = me->vote,
+        .log_key = me->log,
+        .cosign_key = me->cosign,
+        .now_ms = now_ms,
+        .wall_ms = wall_ms,
+        .clock_ctx = me,
+        .seed = i,
+        .delta_ms = 50,
+        .threads = 1,
+        .wire = {.ctx = me, .send = send, .charge = charge}};
+    struct slk_fault fault;
+
+    must(me->node == NULL, "started twice");
+    must(slk_node_open(&me->node, &options, &fault) == SLK_OK, fault.text);
+    must(slk_node_watch(me->node, news, me), "no watcher");
+    for (unsigned k = 0; k < w->n; k++) {
+        if (k == i || !runs(w, k))
+            continue;
+        slk_node_peer_up(me->node, (uint16_t)k);
+        slk_node_peer_up(w->nodes[k].node, (uint16_t)i);
+    }
+}
+
+void world_stop(struct node_world *w, unsigned i)
+{
+    slk_node_close(w->nodes[i].node);
+    w->nodes[i].node = NULL;
+    for (unsigned k = 0; k < w->n; k++)
+        if (runs(w, k))
+            slk_node_peer_down(w->nodes[k].node, (uint16_t)i);
+    for (size_t p = w->packets_at; p < w->packets_n; p++)
+        if (w->packets[p].from == i || w->packets[p].to == i)
+            w->packets[p].size = SIZE_MAX; /* lost with its connection */
+}
+
+void world_empty(struct node_world *w, unsigned i)
+{
+    must(w->nodes[i].node == NULL, "it runs");
+    scratch_remove(w->nodes[i].dir);
+    init_dir(w, i);
+}
+
+void world_open(struct node_world *w, unsigned n)
+{
+    const struct fixture_shape shape = {.voting_n = n, .block_events = 4096, .submission_events = 4096};
+
+    memset(w, 0, sizeof(*w));
+    fixture_open(&w->f, &shape);
+    w->n = n;
+    w->now_ms = 1000000;
+    for (unsigned i = 0; i < n; i++) {
+        struct world_node *node = &w->nodes[i];
+
+        node->world = w;
+        node->index = i;
+        node->vote = fixture_key(4 * i + KEY_VOTE);
+        node->log = fixture_key(4 * i + KEY_LOG);
+        node->cosign = fixture_key(4 * i + KEY_COSIGN);
+        snprintf(node->dir, sizeof(node->dir), "%s/node-%u", w->f.root, i);
+        init_dir(w, i);
+    }
+    for (unsigned i = 0; i < n; i++)
+        world_start(w, i);
+}
+
+void world_close(struct node_world *w)
+{
+    for (unsigned i = 0; i < w->n; i++) {
+        slk_node_close(w->nodes[i].node);
+        slk_key_free(w->nodes[i].vote);
+        slk_key_free(w->nodes[i].log);
+        slk_key_free(w->nodes[i].cosign);
+    }
+    for (size_t p = w->packets_at; p < w->packets_n; p++)
+        free(w->packets[p].bytes);
+    free(w->packets);
+    fixture_close(&w->f);
+}
+
+/* ---- time ---- */
+
+static void deliver(struct node_world *w)
+{
+    struct world_packet p = w->packets[w->packets_at++];
+
+    if (w->packets_at == w->packets_n)
+        w->packets_at = w->packets_n = 0;
+    if (p.size != SIZE_MAX && runs(w, p.to)) {
+        w->delivered_n++;
+        if (slk_node_received(w->nodes[p.to].node, (uint16_t)p.from, p.type, slk_span_of(p.bytes, p.size)) ==
+            SLK_MESH_BAD)
+            w->nodes[p.from].bad_n++;
+    }
+    free(p.bytes);
+}
+
+static uint64_t run_all(struct node_world *w)
+{
+    uint64_t wake = UINT64_MAX;
+
+    for (unsigned i = 0; i < w->n; i++) {
+        struct slk_fault fault;
+        uint64_t at;
+
+        if (!runs(w, i))
+            continue;
+        slk_node_run(w->nodes[i].node);
+        must(slk_node_failed(w->nodes[i].node, &fault) == SLK_OK, fault.text);
+        at = slk_node_wake_ms(w->nodes[i].node);
+        wake = at < wake ? at : wake;
+    }
+    return wake;
+}
+
+bool world_run(struct node_world *w, world_done_fn *done, void *ctx, uint64_t most_ms)
+{
+    uint64_t end = w->now_ms + most_ms, wake;
+
+    while (w->now_ms < end) {
+        size_t n = w->packets_n - w->packets_at;
+
+        for (size_t i = 0; i < n; i++)
+            deliver(w);
+        wake = run_all(w);
+        if (done(w, ctx))
+            return true;
+        if (w->packets_n > w->packets_at)
+            w->now_ms++; /* a millisecond on the line */
+        else if (wake > w->now_ms)
+            w->now_ms = wake < end ? wake : end;
+        else
+            w->now_ms++;
+    }
+    return false;
+}
+
+struct slk_node_status world_status(struct node_world *w, unsigned i)
+{
+    struct slk_node_status status;
+
+    slk_node_status(w->nodes[i].node, &status);
+    return status;
+}
+
+bool world_is_at(struct node_world *w, void *height)
+{
+    for (unsigned i = 0; i < w->n; i++)
+        if (runs(w, i) && world_status(w, i).height < *(const uint64_t *)height)
+            return false;
+    return true;
+}
+
+bool world_is_cosigned(struct node_world *w, void *height)
+{
+    for (unsigned i = 0; i < w->n; i++)
+        if (runs(w, i) && world_status(w, i).cosigned_height < *(const uint64_t *)height)
+            return false;
+    return true;
+}
