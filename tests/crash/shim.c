@@ -1,10 +1,11 @@
-/* shim.c: preloaded into a process that writes a ledger: stands between it and its disk, and lets the disk fail.
+/* shim.c: preloaded into a process that writes a ledger, or linked into one with many disks (shim.h): stands between it and
+ * its disk, and lets the disk fail.
  *
  * Power cut: what a file held at its last barrier (fdatasync, fsync; for O_DSYNC each write, for what it wrote) is certain;
  * what was written since is not. The shim lets every write through (LMDB reads by mmap) but keeps the old content of each
- * 512-byte sector written since; at the chosen call it puts a random part of them back, cuts unsynced growth off, forgets
- * names of files whose directory was not synced, and the process is gone. A sector is written whole or not at all: LMDB
- * counts on that for its meta page.
+ * 512-byte sector written since; at the chosen call it puts a random part of them back (sectors, pages, or what was written
+ * last), cuts unsynced growth off, forgets names of files whose directory was not synced, and the process is gone. A sector
+ * is written whole or not at all: LMDB counts on that for its meta page.
  *
  * Failure: the chosen call, or it and all later ones, fails with ENOSPC or EIO, or writes only half of what it should.
  *
@@ -33,16 +34,21 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "tests/crash/shim.h"
+
 #define SECTOR    512
+#define PAGE      8 /* sectors */
 #define FILES_MAX 16
 #define NAMES_MAX 64
+#define DISKS_MAX 64
 #define EXIT_CUT  99
 
 #define EXPORT __attribute__((visibility("default")))
 
 struct sector {
     uint64_t number;
-    bool held; /* false: the slot is free */
+    uint64_t call; /* that wrote it first since the last barrier */
+    bool held;     /* false: the slot is free */
     uint8_t before[SECTOR];
 };
 
@@ -55,15 +61,23 @@ struct file {
     size_t sectors_n, slots_n;
 };
 
+struct disk {
+    char dir[256];
+    size_t dir_size; /* 0: no disk */
+    struct file files[FILES_MAX];
+    size_t files_n;
+    char names[NAMES_MAX][256]; /* that are certain to be in the directory */
+    size_t names_n;
+    uint64_t cut_at, fail_at, calls, random_state;
+    int fail_errno;
+    bool sticky, no_sync, failed;
+    bool off; /* cut, in a process that goes on */
+};
+
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct file files[FILES_MAX];
-static size_t files_n;
-static char names[NAMES_MAX][256]; /* that are certain to be in the directory */
-static size_t names_n;
-static const char *dir;
-static uint64_t cut_at, fail_at, calls, random_state;
-static int fail_errno;
-static bool sticky, no_sync, failed;
+static struct disk disks[DISKS_MAX];
+static size_t disks_n; /* at most so many are in use */
+static bool is_alone;  /* the environment's disk: with its power the process goes, too */
 
 static uint64_t number_of(const char *name)
 {
@@ -72,53 +86,99 @@ static uint64_t number_of(const char *name)
     return text != NULL ? strtoull(text, NULL, 10) : 0;
 }
 
-static uint64_t next_random(void)
+static uint64_t next_random(struct disk *disk)
 {
-    random_state ^= random_state >> 12;
-    random_state ^= random_state << 25;
-    random_state ^= random_state >> 27;
-    return random_state * UINT64_C(0x2545f4914f6cdd1d);
+    disk->random_state ^= disk->random_state >> 12;
+    disk->random_state ^= disk->random_state << 25;
+    disk->random_state ^= disk->random_state >> 27;
+    return disk->random_state * UINT64_C(0x2545f4914f6cdd1d);
 }
 
-static void list_names(void)
+static void set_random(struct disk *disk, uint64_t seed)
 {
-    DIR *d = opendir(dir);
+    disk->random_state = (seed + 1) * UINT64_C(0x9e3779b97f4a7c15);
+    if (disk->random_state == 0)
+        disk->random_state = 1;
+}
+
+static void list_names(struct disk *disk)
+{
+    DIR *d = opendir(disk->dir);
     struct dirent *e;
 
-    names_n = 0;
-    while (d != NULL && (e = readdir(d)) != NULL && names_n < NAMES_MAX)
-        (void)snprintf(names[names_n++], sizeof names[0], "%s", e->d_name);
+    disk->names_n = 0;
+    while (d != NULL && (e = readdir(d)) != NULL && disk->names_n < NAMES_MAX)
+        (void)snprintf(disk->names[disk->names_n++], sizeof disk->names[0], "%s", e->d_name);
     if (d != NULL)
         (void)closedir(d);
 }
 
-__attribute__((constructor)) static void start(void)
+static void forget_files(struct disk *disk)
 {
-    dir = getenv("SLK_SHIM_DIR");
-    cut_at = number_of("SLK_SHIM_CUT");
-    fail_at = number_of("SLK_SHIM_FAIL");
-    fail_errno = (int)number_of("SLK_SHIM_ERRNO");
-    sticky = number_of("SLK_SHIM_STICKY") != 0;
-    no_sync = number_of("SLK_SHIM_NO_SYNC") != 0;
-    random_state = (number_of("SLK_SHIM_SEED") + 1) * UINT64_C(0x9e3779b97f4a7c15);
-    if (dir != NULL)
-        list_names();
+    for (size_t i = 0; i < disk->files_n; i++)
+        free(disk->files[i].sectors);
+    disk->files_n = 0;
 }
 
-static void lose_power(void);
+/* NULL: there is no such disk. */
+static struct disk *disk_of(const char *dir)
+{
+    for (size_t i = 0; i < disks_n; i++)
+        if (disks[i].dir_size > 0 && strcmp(disks[i].dir, dir) == 0)
+            return &disks[i];
+    return NULL;
+}
+
+static struct disk *add_disk(const char *dir)
+{
+    struct disk *disk;
+    size_t i = 0;
+
+    while (i < disks_n && disks[i].dir_size > 0)
+        i++;
+    if (i == DISKS_MAX || strlen(dir) == 0 || strlen(dir) >= sizeof disks[0].dir)
+        abort();
+    disk = &disks[i];
+    disks_n = i == disks_n ? i + 1 : disks_n;
+    memset(disk, 0, sizeof(*disk));
+    memcpy(disk->dir, dir, strlen(dir) + 1);
+    disk->dir_size = strlen(dir);
+    set_random(disk, 0);
+    list_names(disk);
+    return disk;
+}
+
+__attribute__((constructor)) static void start(void)
+{
+    const char *dir = getenv("SLK_SHIM_DIR");
+    struct disk *disk;
+
+    if (dir == NULL)
+        return;
+    is_alone = true;
+    disk = add_disk(dir);
+    disk->cut_at = number_of("SLK_SHIM_CUT");
+    disk->fail_at = number_of("SLK_SHIM_FAIL");
+    disk->fail_errno = (int)number_of("SLK_SHIM_ERRNO");
+    disk->sticky = number_of("SLK_SHIM_STICKY") != 0;
+    disk->no_sync = number_of("SLK_SHIM_NO_SYNC") != 0;
+    set_random(disk, number_of("SLK_SHIM_SEED"));
+}
+
+static void lose_power(struct disk *disk);
 
 __attribute__((destructor)) static void end(void)
 {
-    const char *path = getenv("SLK_SHIM_COUNT");
+    const char *path = is_alone ? getenv("SLK_SHIM_COUNT") : NULL;
     FILE *f = path != NULL ? fopen(path, "w") : NULL;
 
     if (f != NULL) {
-        (void)fprintf(f, "%llu\n", (unsigned long long)calls);
+        (void)fprintf(f, "%llu\n", (unsigned long long)disks[0].calls);
         (void)fclose(f);
     }
     /* A disk that failed is followed by a restart: what no barrier made certain may be gone. */
-    if (failed)
-        lose_power();
+    if (is_alone && disks[0].failed)
+        lose_power(&disks[0]);
 }
 
 /* ---- files ---- */
@@ -128,31 +188,42 @@ static ssize_t write_real(int fd, const void *at, size_t size, off_t offset)
     return syscall(SYS_pwrite64, fd, at, size, offset);
 }
 
-/* The watched file behind a descriptor, or NULL. */
-static struct file *file_of(int fd)
+static struct file *add_file(struct disk *disk, const struct stat *st)
 {
-    char link[64], path[256];
+    for (size_t i = 0; i < disk->files_n; i++)
+        if (disk->files[i].device == st->st_dev && disk->files[i].inode == st->st_ino)
+            return &disk->files[i];
+    if (disk->files_n == FILES_MAX)
+        abort();
+    disk->files[disk->files_n] =
+        (struct file){.device = st->st_dev, .inode = st->st_ino, .certain_size = (uint64_t)st->st_size};
+    return &disk->files[disk->files_n++];
+}
+
+/* The watched file behind a descriptor and its disk, or NULL. */
+static struct file *file_of(int fd, struct disk **disk)
+{
+    char link[64], path[512];
     struct stat st;
     ssize_t n;
 
-    if (dir == NULL)
+    if (disks_n == 0)
         return NULL;
     (void)snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
     n = readlink(link, path, sizeof path - 1);
     if (n <= 0)
         return NULL;
     path[n] = '\0';
-    if (strncmp(path, dir, strlen(dir)) != 0 || path[strlen(dir)] != '/' || fstat(fd, &st) != 0 ||
-        !S_ISREG(st.st_mode))
-        return NULL;
-    for (size_t i = 0; i < files_n; i++)
-        if (files[i].device == st.st_dev && files[i].inode == st.st_ino)
-            return &files[i];
-    if (files_n == FILES_MAX)
-        abort();
-    files[files_n] =
-        (struct file){.device = st.st_dev, .inode = st.st_ino, .certain_size = (uint64_t)st.st_size};
-    return &files[files_n++];
+    for (size_t i = 0; i < disks_n; i++) {
+        struct disk *d = &disks[i];
+
+        if (d->dir_size > 0 && strncmp(path, d->dir, d->dir_size) == 0 && path[d->dir_size] == '/' &&
+            fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
+            *disk = d;
+            return add_file(d, &st);
+        }
+    }
+    return NULL;
 }
 
 static struct sector *slot_of(struct file *f, uint64_t number)
@@ -180,7 +251,7 @@ static void grow(struct file *f)
 }
 
 /* Keeps what a range held before its first write since the last barrier. */
-static void remember(struct file *f, int fd, uint64_t offset, uint64_t size)
+static void remember(struct disk *disk, struct file *f, int fd, uint64_t offset, uint64_t size)
 {
     char link[64];
     int reader;
@@ -203,6 +274,7 @@ static void remember(struct file *f, int fd, uint64_t offset, uint64_t size)
             abort();
         s->held = true;
         s->number = n;
+        s->call = disk->calls;
         f->sectors_n++;
     }
     (void)close(reader);
@@ -216,21 +288,25 @@ static uint64_t size_of(int fd)
 }
 
 /* Everything written to the file is certain now. */
-static void barrier(struct file *f, int fd)
+static void barrier(const struct disk *disk, struct file *f, int fd)
 {
-    if (no_sync)
+    if (disk->no_sync)
         return;
-    if (f->sectors != NULL)
-        memset(f->sectors, 0, f->slots_n * sizeof(*f->sectors));
-    f->sectors_n = 0;
+    for (size_t i = 0; i < f->slots_n && f->sectors_n > 0; i++)
+        if (f->sectors[i].held) {
+            f->sectors[i].held = false;
+            f->sectors_n--;
+        }
     f->certain_size = size_of(fd);
 }
 
 /* Only this range is. Removing from open addressing would break its chains, so the rest is put in anew. */
-static void barrier_of_range(struct file *f, int fd, uint64_t offset, uint64_t size)
+static void barrier_of_range(const struct disk *disk, struct file *f, int fd, uint64_t offset, uint64_t size)
 {
     struct sector *old = f->sectors;
 
+    if (disk->no_sync)
+        return;
     f->sectors = calloc(f->slots_n, sizeof(*f->sectors));
     if (f->sectors == NULL)
         abort();
@@ -249,17 +325,17 @@ static void barrier_of_range(struct file *f, int fd, uint64_t offset, uint64_t s
 /* ---- the end ---- */
 
 /* By its inode: it may have been renamed. */
-static int open_again(const struct file *f)
+static int open_again(const struct disk *disk, const struct file *f)
 {
-    DIR *d = opendir(dir);
+    DIR *d = opendir(disk->dir);
     struct dirent *e;
     int fd = -1;
 
     while (d != NULL && fd < 0 && (e = readdir(d)) != NULL) {
-        char path[512];
+        char path[600];
         struct stat st;
 
-        (void)snprintf(path, sizeof path, "%s/%s", dir, e->d_name);
+        (void)snprintf(path, sizeof path, "%s/%s", disk->dir, e->d_name);
         if (stat(path, &st) == 0 && st.st_ino == f->inode && st.st_dev == f->device)
             fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC, 0);
     }
@@ -268,11 +344,27 @@ static int open_again(const struct file *f)
     return fd;
 }
 
-static void lose_sectors(struct file *f, unsigned percent)
+/* What a cut takes: each sector by itself, or each page; or what the last calls wrote, and nothing of what came before. */
+struct loss {
+    enum { LOSE_SECTORS, LOSE_PAGES, LOSE_LATEST } shape;
+    unsigned percent;
+    uint64_t page_key, first_call;
+};
+
+static bool takes(struct disk *disk, const struct loss *loss, const struct sector *s)
 {
-    int fd = open_again(f);
+    uint64_t page = (s->number / PAGE ^ loss->page_key) * UINT64_C(0x9e3779b97f4a7c15);
+
+    if (loss->shape == LOSE_LATEST)
+        return s->call >= loss->first_call;
+    return (loss->shape == LOSE_PAGES ? page >> 32 : next_random(disk)) % 100 < loss->percent;
+}
+
+static void lose_sectors(struct disk *disk, struct file *f, const struct loss *loss)
+{
+    int fd = open_again(disk, f);
     uint64_t size;
-    bool shrink = next_random() % 2 == 0;
+    bool shrink = next_random(disk) % 2 == 0;
 
     if (fd < 0)
         return;
@@ -280,29 +372,29 @@ static void lose_sectors(struct file *f, unsigned percent)
     for (size_t i = 0; i < f->slots_n; i++) {
         uint64_t offset = f->sectors[i].number * SECTOR;
 
-        if (!f->sectors[i].held || next_random() % 100 >= percent || offset >= size)
+        if (!f->sectors[i].held || !takes(disk, loss, &f->sectors[i]) || offset >= size)
             continue;
         (void)!write_real(fd, f->sectors[i].before, size - offset < SECTOR ? (size_t)(size - offset) : SECTOR,
             (off_t)offset);
     }
-    if (size != f->certain_size && shrink && percent > 0)
+    if (size != f->certain_size && shrink && loss->percent > 0)
         (void)!syscall(SYS_ftruncate, fd, (off_t)f->certain_size);
     (void)close(fd);
 }
 
-static void lose_names(unsigned percent)
+static void lose_names(struct disk *disk, unsigned percent)
 {
-    DIR *d = opendir(dir);
+    DIR *d = opendir(disk->dir);
     struct dirent *e;
 
     while (d != NULL && (e = readdir(d)) != NULL) {
-        char path[512];
+        char path[600];
         bool certain = false;
 
-        for (size_t i = 0; i < names_n; i++)
-            certain = certain || strcmp(names[i], e->d_name) == 0;
-        (void)snprintf(path, sizeof path, "%s/%s", dir, e->d_name);
-        if (!certain && next_random() % 100 < percent)
+        for (size_t i = 0; i < disk->names_n; i++)
+            certain = certain || strcmp(disk->names[i], e->d_name) == 0;
+        (void)snprintf(path, sizeof path, "%s/%s", disk->dir, e->d_name);
+        if (!certain && next_random(disk) % 100 < percent)
             (void)unlink(path);
     }
     if (d != NULL)
@@ -310,22 +402,32 @@ static void lose_names(unsigned percent)
 }
 
 /* Some cuts lose everything uncertain, some nothing, most a part. */
-static void lose_power(void)
+static void lose_power(struct disk *disk)
 {
     static const unsigned percents[] = {0, 5, 50, 50, 50, 95, 100, 100};
-    unsigned percent = percents[next_random() % (sizeof percents / sizeof percents[0])];
+    struct loss loss = {.percent = percents[next_random(disk) % (sizeof percents / sizeof percents[0])]};
+    uint64_t back = next_random(disk) % 8;
 
-    for (size_t i = 0; i < files_n; i++)
-        lose_sectors(&files[i], percent);
-    lose_names(percent);
+    if (next_random(disk) % 4 == 0)
+        loss.shape = LOSE_LATEST;
+    else if (next_random(disk) % 2 == 0)
+        loss.shape = LOSE_PAGES;
+    loss.page_key = next_random(disk);
+    loss.first_call = disk->calls > back ? disk->calls - back : 0;
+    for (size_t i = 0; i < disk->files_n; i++)
+        lose_sectors(disk, &disk->files[i], &loss);
+    lose_names(disk, loss.percent);
 }
 
-/* Counts a call on a watched file. True: it has to fail. `done`: it has been let through already. */
-static bool count_call(void)
+/* Counts a call on a watched file. True: it has to fail, and nothing of it reaches the disk if that is off. */
+static bool count_call(struct disk *disk)
 {
-    calls++;
-    if (fail_at != 0 && (calls == fail_at || (sticky && calls > fail_at))) {
-        failed = true;
+    disk->calls++;
+    if (disk->off)
+        return true;
+    if (disk->fail_at != 0 &&
+        (disk->calls == disk->fail_at || (disk->sticky && disk->calls > disk->fail_at))) {
+        disk->failed = true;
         return true;
     }
     return false;
@@ -339,15 +441,87 @@ static void park(int signal_number)
         (void)pause();
 }
 
-static void cut_here(void)
+/* True: the power goes with this call, of which the process hears nothing good any more. */
+static bool cut_here(struct disk *disk)
 {
-    if (cut_at != 0 && calls == cut_at) {
+    if (disk->cut_at == 0 || disk->calls != disk->cut_at)
+        return false;
+    if (is_alone) {
         (void)signal(SIGBUS, park);
         (void)signal(SIGSEGV, park);
         (void)signal(SIGABRT, park);
-        lose_power();
+        lose_power(disk);
         _exit(EXIT_CUT);
     }
+    disk->off = true;
+    errno = EIO;
+    return true;
+}
+
+/* ---- many disks in one process (shim.h) ---- */
+
+void shim_add(const char *dir)
+{
+    pthread_mutex_lock(&lock);
+    if (is_alone || disk_of(dir) != NULL)
+        abort();
+    (void)add_disk(dir);
+    pthread_mutex_unlock(&lock);
+}
+
+static struct disk *take_disk(const char *dir)
+{
+    struct disk *disk;
+
+    pthread_mutex_lock(&lock);
+    disk = disk_of(dir);
+    if (disk == NULL)
+        abort();
+    return disk;
+}
+
+void shim_remove(const char *dir)
+{
+    struct disk *disk = take_disk(dir);
+
+    forget_files(disk);
+    disk->dir_size = 0;
+    pthread_mutex_unlock(&lock);
+}
+
+void shim_cut(const char *dir, uint64_t k)
+{
+    struct disk *disk = take_disk(dir);
+
+    disk->cut_at = k == 0 ? 0 : disk->calls + k;
+    pthread_mutex_unlock(&lock);
+}
+
+void shim_ignore_barriers(const char *dir)
+{
+    take_disk(dir)->no_sync = true;
+    pthread_mutex_unlock(&lock);
+}
+
+uint64_t shim_calls(const char *dir)
+{
+    uint64_t calls = take_disk(dir)->calls;
+
+    pthread_mutex_unlock(&lock);
+    return calls;
+}
+
+void shim_lose(const char *dir, uint64_t seed)
+{
+    struct disk *disk = take_disk(dir);
+
+    set_random(disk, seed);
+    lose_power(disk);
+    forget_files(disk);
+    list_names(disk);
+    disk->cut_at = 0;
+    disk->off = false;
+    pthread_mutex_unlock(&lock);
 }
 
 /* ---- the calls ---- */
@@ -380,32 +554,36 @@ static size_t size_of_pieces(const struct iovec *iov, int n)
     return size;
 }
 
-static ssize_t watched_write(struct file *f, int fd, const struct iovec *iov, int n, off_t offset)
+static ssize_t watched_write(
+    struct disk *disk, struct file *f, int fd, const struct iovec *iov, int n, off_t offset)
 {
     size_t size = size_of_pieces(iov, n);
-    bool fails = count_call();
+    bool fails = count_call(disk);
     ssize_t done;
 
-    if (fails && fail_errno != 0) {
-        errno = fail_errno;
+    if (fails && (disk->off || disk->fail_errno != 0)) {
+        errno = disk->off ? EIO : disk->fail_errno;
         return -1;
     }
-    remember(f, fd, (uint64_t)offset, size);
+    remember(disk, f, fd, (uint64_t)offset, size);
     done = write_pieces(fd, iov, n, offset, fails ? size / 2 : size);
-    cut_here(); /* in the middle of it, as far as the disk is concerned */
+    if (cut_here(disk)) /* in the middle of it, as far as the disk is concerned */
+        return -1;
     if (done > 0 && (fcntl(fd, F_GETFL) & O_DSYNC) != 0)
-        barrier_of_range(f, fd, (uint64_t)offset, (uint64_t)done);
+        barrier_of_range(disk, f, fd, (uint64_t)offset, (uint64_t)done);
     return done;
 }
 
 EXPORT ssize_t pwritev(int fd, const struct iovec *iov, int n, off_t offset)
 {
+    struct disk *disk;
     struct file *f;
     ssize_t done;
 
     pthread_mutex_lock(&lock);
-    f = file_of(fd);
-    done = f != NULL ? watched_write(f, fd, iov, n, offset) : write_pieces(fd, iov, n, offset, SIZE_MAX);
+    f = file_of(fd, &disk);
+    done =
+        f != NULL ? watched_write(disk, f, fd, iov, n, offset) : write_pieces(fd, iov, n, offset, SIZE_MAX);
     pthread_mutex_unlock(&lock);
     return done;
 }
@@ -419,16 +597,17 @@ EXPORT ssize_t pwrite(int fd, const void *at, size_t size, off_t offset)
 
 EXPORT ssize_t writev(int fd, const struct iovec *iov, int n)
 {
+    struct disk *disk;
     struct file *f;
     ssize_t done;
 
     pthread_mutex_lock(&lock);
-    f = file_of(fd);
+    f = file_of(fd, &disk);
     if (f == NULL) {
         done = syscall(SYS_writev, fd, iov, n);
     } else {
         off_t offset = lseek(fd, 0, SEEK_CUR);
-        done = watched_write(f, fd, iov, n, offset);
+        done = watched_write(disk, f, fd, iov, n, offset);
         if (done > 0)
             (void)lseek(fd, offset + done, SEEK_SET);
     }
@@ -443,33 +622,41 @@ EXPORT ssize_t write(int fd, const void *at, size_t size)
     return writev(fd, &iov, 1);
 }
 
-/* A directory: its names are certain now. */
-static bool is_dir(int fd)
+/* The disk of which this is the directory: its names are certain now. NULL: of none. */
+static struct disk *dir_of(int fd)
 {
     struct stat a, b;
 
-    return dir != NULL && fstat(fd, &a) == 0 && S_ISDIR(a.st_mode) && stat(dir, &b) == 0 &&
-           a.st_ino == b.st_ino && a.st_dev == b.st_dev;
+    if (disks_n == 0 || fstat(fd, &a) != 0 || !S_ISDIR(a.st_mode))
+        return NULL;
+    for (size_t i = 0; i < disks_n; i++)
+        if (disks[i].dir_size > 0 && stat(disks[i].dir, &b) == 0 && a.st_ino == b.st_ino &&
+            a.st_dev == b.st_dev)
+            return &disks[i];
+    return NULL;
 }
 
 /* No real sync: nothing is really lost when this process goes, so there is nothing to wait for. */
 static int watched_sync(int fd)
 {
+    struct disk *disk = NULL;
     struct file *f;
     int rc = 0;
 
     pthread_mutex_lock(&lock);
-    f = file_of(fd);
-    if (f != NULL || is_dir(fd)) {
-        if (count_call()) {
-            errno = fail_errno != 0 ? fail_errno : EIO;
+    f = file_of(fd, &disk);
+    if (f == NULL)
+        disk = dir_of(fd);
+    if (disk != NULL) {
+        if (count_call(disk)) {
+            errno = !disk->off && disk->fail_errno != 0 ? disk->fail_errno : EIO;
             rc = -1;
-        } else {
-            cut_here();
-            if (f != NULL)
-                barrier(f, fd);
-            else if (!no_sync)
-                list_names();
+        } else if (cut_here(disk)) {
+            rc = -1;
+        } else if (f != NULL) {
+            barrier(disk, f, fd);
+        } else if (!disk->no_sync) {
+            list_names(disk);
         }
     }
     pthread_mutex_unlock(&lock);
@@ -488,21 +675,22 @@ EXPORT int fsync(int fd)
 
 EXPORT int ftruncate(int fd, off_t size)
 {
+    struct disk *disk;
     struct file *f;
     int rc;
 
     pthread_mutex_lock(&lock);
-    f = file_of(fd);
-    if (f != NULL && count_call() && fail_errno != 0) {
-        errno = fail_errno;
+    f = file_of(fd, &disk);
+    if (f != NULL && count_call(disk) && (disk->off || disk->fail_errno != 0)) {
+        errno = disk->off ? EIO : disk->fail_errno;
         rc = -1;
     } else {
         uint64_t now = size_of(fd);
         if (f != NULL && (uint64_t)size < now)
-            remember(f, fd, (uint64_t)size, now - (uint64_t)size);
+            remember(disk, f, fd, (uint64_t)size, now - (uint64_t)size);
         rc = (int)syscall(SYS_ftruncate, fd, size);
-        if (f != NULL)
-            cut_here();
+        if (f != NULL && cut_here(disk))
+            rc = -1;
     }
     pthread_mutex_unlock(&lock);
     return rc;

@@ -2,7 +2,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "tests/sim/world.h"
+#include "tests/sim/platter.h"
 
 void disk_init(struct disk *d, const struct blob *genesis)
 {
@@ -102,7 +102,7 @@ void disk_commit(struct world *w, struct process *p, const struct blob *blob, co
     enqueue(w, p, t);
 }
 
-static void apply(struct world *w, struct process *p, const struct transaction *t)
+void disk_apply(struct world *w, struct process *p, const struct transaction *t)
 {
     struct disk *d = &p->disk;
 
@@ -146,11 +146,15 @@ static void apply(struct world *w, struct process *p, const struct transaction *
 /* The transaction in flight is durable: applies it; the caller tells the core. */
 void disk_done(struct world *w, struct process *p)
 {
+    const struct platter *platter = ledger_platter(w);
     struct disk *d = &p->disk;
 
     assert(d->is_busy);
-    for (const struct transaction *t = d->in_flight; t != NULL; t = t->next)
-        apply(w, p, t);
+    for (const struct transaction *t = d->in_flight; t != NULL; t = t->next) {
+        if (platter != NULL)
+            platter->write(w, p, t);
+        disk_apply(w, p, t);
+    }
     d->is_busy = false;
     work(w, p);
 }
@@ -158,15 +162,37 @@ void disk_done(struct world *w, struct process *p)
 /* What was in flight may have reached the disk as a whole, or not at all. */
 void disk_crash(struct world *w, struct process *p)
 {
+    const struct platter *platter = ledger_platter(w);
     struct disk *d = &p->disk;
-
     enum fate fate = w->script != NULL ? w->script->in_flight : FATE_CHANCE;
 
-    if (d->is_busy && (fate == FATE_KEPT || (fate == FATE_CHANCE && random_chance(&w->disk, 500))))
+    if (platter != NULL)
+        platter->stop(w, p, d->is_busy ? d->in_flight : NULL);
+    else if (d->is_busy && (fate == FATE_KEPT || (fate == FATE_CHANCE && random_chance(&w->disk, 500))))
         for (const struct transaction *t = d->in_flight; t != NULL; t = t->next)
-            apply(w, p, t);
+            disk_apply(w, p, t);
     d->is_busy = false;
     d->first = d->last = d->in_flight = NULL;
+}
+
+size_t disk_records(struct world *w, struct process *p, struct slk_bft_record out[DISK_BOOT_RECORDS])
+{
+    const struct platter *platter = ledger_platter(w);
+    const struct disk *d = &p->disk;
+    size_t n = 0;
+
+    if (platter != NULL)
+        return platter->records(w, p, out);
+    for (size_t i = 0; i < d->blobs_n; i++)
+        out[n++] = (struct slk_bft_record){
+            .kind = SLK_RECORD_BLOCK, .hash = d->blobs[i]->hash, .header = d->blobs[i]->header};
+    for (size_t i = 0; i < d->certs_n; i++)
+        out[n++] = (struct slk_bft_record){.kind = SLK_RECORD_CERT, .cert = d->certs[i]};
+    for (size_t i = 0; i < d->votes_n; i++)
+        out[n++] = (struct slk_bft_record){.kind = SLK_RECORD_VOTE, .vote = d->votes[i]};
+    if (d->muted)
+        out[n++] = (struct slk_bft_record){.kind = SLK_RECORD_MUTED};
+    return n;
 }
 
 void disk_image(const struct process *p, struct oracle_image *out)

@@ -181,12 +181,14 @@ static bool read_entry(void *ctx, uint64_t index, struct slk_span *out)
 
 static struct slk_block_source source_of(struct ledger *l)
 {
+    if (full_disks != NULL)
+        return full_disks->source(l);
     return (struct slk_block_source){.ctx = l, .row = read_row, .entry = read_entry};
 }
 
 /* ---- executing ---- */
 
-static void reset_machine(struct ledger *l)
+void full_machine_new(struct ledger *l)
 {
     struct slk_map_options options = {
         .fingerprint_bits = l->p->index % 2 == 1 ? 12 : 0}; /* collisions at every other */
@@ -196,10 +198,18 @@ static void reset_machine(struct ledger *l)
     slk_index_set_free(m->indexes);
     memset(m, 0, sizeof(*m));
     m->charter = full.charter;
+    m->fingerprint_bits = options.fingerprint_bits;
     slk_charter_chain_id(&m->chain_id, slk_span_of(full.charter_bytes, full.charter_size));
     slk_log_init(&m->log);
-    if (slk_map_new(&m->map, &options) != SLK_OK || slk_index_set_new(&m->indexes, full.charter) != SLK_OK ||
-        slk_block_genesis(&l->block, m, slk_span_of(full.charter_bytes, full.charter_size)) != SLK_OK)
+    if (slk_map_new(&m->map, &options) != SLK_OK || slk_index_set_new(&m->indexes, full.charter) != SLK_OK)
+        abort();
+}
+
+static void reset_machine(struct ledger *l)
+{
+    full_machine_new(l);
+    if (slk_block_genesis(&l->block, &l->machine, slk_span_of(full.charter_bytes, full.charter_size)) !=
+        SLK_OK)
         abort();
 }
 
@@ -220,10 +230,9 @@ void full_probe(
         full_fail(l, "a single submission cannot be executed");
 }
 
-/* The entries that this header and this body stand for: what slk_block_check takes. */
 static size_t put_entry(uint8_t *out, size_t at, size_t size)
 {
-    assert(size > 0 && at + 2 + size < 3 * FULL_BODY_MAX);
+    assert(size > 0 && at + 2 + size < FULL_ENTRIES_MAX);
     out[at] = (uint8_t)(size >> 8);
     out[at + 1] = (uint8_t)size;
     return at + 2 + size;
@@ -262,10 +271,19 @@ static size_t entries_of(
     return put_entry(out, n, slk_entry_format_seal(out + n + 2, SLK_SEAL_MAX, &seal));
 }
 
+size_t full_entries(const struct ledger *l, const struct blob *blob, uint8_t out[FULL_ENTRIES_MAX])
+{
+    struct slk_block_header h;
+
+    if (slk_block_header_parse(&h, blob->header) != SLK_OK)
+        return 0;
+    return entries_of(l, &h, slk_span_of(blob->body, blob->body_n), out);
+}
+
 /* Executes the block; the machine is at its end when it returns SLK_OK. */
 static enum slk_err execute(struct ledger *l, const struct blob *blob, struct slk_fault *fault)
 {
-    static uint8_t entries[3 * FULL_BODY_MAX];
+    static uint8_t entries[FULL_ENTRIES_MAX];
     struct slk_block_source source = source_of(l);
     struct slk_block_header h;
     size_t size;
@@ -342,7 +360,7 @@ static void keep_executed(struct ledger *l, const struct blob *blob)
         full_fail(l, "I14: the same block became other bytes here");
 }
 
-static void follow(struct ledger *l, const struct blob *blob)
+void full_follow(struct ledger *l, const struct blob *blob)
 {
     struct slk_fault fault = {.line = 0};
 
@@ -366,6 +384,7 @@ static const struct blob *finish(struct ledger *l, const uint8_t *body, size_t b
 static const struct blob *spoil(struct ledger *l, const struct blob *blob)
 {
     struct slk_block_header h;
+    static uint8_t entries[FULL_ENTRIES_MAX];
     uint8_t header[SLK_BLOCK_HEADER_SIZE], body[2 * FULL_BODY_MAX];
     size_t body_n = blob->body_n;
     struct slk_hash *roots[] = {&h.map_root, &h.log_root};
@@ -390,6 +409,7 @@ static const struct blob *spoil(struct ledger *l, const struct blob *blob)
         }
         if (!body_hash(&w->council.chain_id, slk_span_of(body, body_n), &h.body_hash))
             abort();
+        h.body_bytes = (uint32_t)entries_of(l, &h, slk_span_of(body, body_n), entries);
         break;
     case 3:
         h.time_ms +=
@@ -511,32 +531,44 @@ void full_place(struct world *w, unsigned id)
             mark_stale(&w->processes[i]->disk, w->processes[i]->disk.chain[h], id);
 }
 
-void ledger_apply(const struct world *w, struct disk *d, const struct blob *blob)
+size_t full_list(const struct blob *blob, unsigned ids[FULL_LIST_MAX])
 {
     struct slk_reader r = {.rest = slk_span_of(blob->body, blob->body_n)};
-    unsigned in_block[1024], n = 0;
     struct slk_span bytes;
+    size_t n = 0;
 
-    assert(blob->height == d->height + 1);
-    assert(slk_hash_equal(&blob->previous, &d->chain[d->height]->hash));
-    while (n < 1024 && next_submission(&r, &bytes)) {
+    while (n < FULL_LIST_MAX && next_submission(&r, &bytes)) {
         unsigned id = 0;
 
         while (full.things[id] != NULL && (full.things[id]->size != bytes.size ||
                                               memcmp(full.things[id]->bytes, bytes.at, bytes.size) != 0))
             id++;
-        if (full.things[id] == NULL) {
-            oracle_fail(w->oracle, "height %llu holds a submission that nobody sent",
-                (unsigned long long)blob->height);
-            return;
-        }
-        if (bit(d->included, id))
-            oracle_fail(w->oracle, "I9: submission %u is in two blocks", id);
-        d->included[id / 64] |= 1ull << (id % 64);
-        in_block[n++] = id;
+        if (full.things[id] == NULL)
+            return SIZE_MAX;
+        ids[n++] = id;
+    }
+    return n;
+}
+
+void ledger_apply(const struct world *w, struct disk *d, const struct blob *blob)
+{
+    unsigned in_block[FULL_LIST_MAX];
+    size_t n = full_list(blob, in_block);
+
+    assert(blob->height == d->height + 1);
+    assert(slk_hash_equal(&blob->previous, &d->chain[d->height]->hash));
+    if (n == SIZE_MAX) {
+        oracle_fail(
+            w->oracle, "height %llu holds a submission that nobody sent", (unsigned long long)blob->height);
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (bit(d->included, in_block[i]))
+            oracle_fail(w->oracle, "I9: submission %u is in two blocks", in_block[i]);
+        d->included[in_block[i] / 64] |= 1ull << (in_block[i] % 64);
     }
     for (unsigned id = 0; id < SUBMISSIONS_MAX && full.things[id] != NULL; id++)
-        for (unsigned k = 0; k < n && !full_spent(d, id); k++)
+        for (size_t k = 0; k < n && !full_spent(d, id); k++)
             if (overtakes(full.things[in_block[k]], full.things[id]))
                 d->stale[id / 64] |= 1ull << (id % 64);
 }
@@ -565,12 +597,15 @@ void ledger_open(struct world *w, struct process *p)
         l->w = w;
         l->p = p;
         full.ledgers[full.ledgers_n++] = l;
-        reset_machine(l);
-    } else if (random_chance(&full.random, 100)) {
+        if (full_disks == NULL)
+            reset_machine(l);
+    } else if (full_disks == NULL && random_chance(&full.random, 100)) {
         reset_machine(l);
     }
-    while (l->machine.tip.height < p->disk.height)
-        follow(l, p->disk.chain[l->machine.tip.height + 1]);
+    if (full_disks != NULL)
+        full_disks->open(l);
+    while (full_disks == NULL && l->machine.tip.height < p->disk.height)
+        full_follow(l, p->disk.chain[l->machine.tip.height + 1]);
     if (!slk_hash_equal(&l->machine.tip.block_hash, &p->disk.chain[p->disk.height]->hash))
         full_fail(l, "I13: the machine is not where the disk is");
     full_pool_open(l);
@@ -591,8 +626,10 @@ void ledger_committed(struct world *w, struct process *p, const struct blob *blo
 {
     struct ledger *l = ledger_of(p);
 
-    full_promises_before(l, blob);
-    follow(l, blob);
+    if (l->machine.tip.height < blob->height) { /* a real disk has it executed already */
+        full_promises_before(l, blob);
+        full_follow(l, blob);
+    }
     if (oracle_verdict(w->oracle) != NULL)
         return;
     full_promises_after(l, blob);
@@ -633,9 +670,11 @@ const struct blob *ledger_genesis(struct world *w)
     forget();
     memset(&full, 0, sizeof(full));
     full.random = random_new(w->swarm.seed, 77);
-    full.is_real = w->swarm.seed % 100 == 17;
+    full.is_real = w->swarm.seed % (full_disks != NULL ? 10 : 100) == 7; /* fsck wants real ones */
     w->ledger = &full;
     full_make_charter(w);
+    if (full_disks != NULL)
+        full_disks->begin(w);
     slk_charter_chain_id(&w->council.chain_id, slk_span_of(full.charter_bytes, full.charter_size));
     w->council.charter_hash = full.charter->hash;
     for (size_t i = 0; full.is_real && i < w->n; i++)
@@ -673,4 +712,10 @@ bool ledger_charter(const struct world *w, struct slk_hash *charter_hash)
     (void)w;
     *charter_hash = full.charter->hash;
     return true;
+}
+
+const struct platter *ledger_platter(const struct world *w)
+{
+    (void)w;
+    return full_disks != NULL ? full_disks->platter : NULL;
 }

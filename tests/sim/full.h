@@ -1,6 +1,8 @@
 /* full.h: the real ledger in the simulated world: the production machine, blocks, pool and receipts at every process.
  *
  *   full_main.c    command line: `full`, as `sim`; the idle network
+ *   full_run.c     one seed
+ *   full_lmdb.c    `full_lmdb`: each process's disk is a real store, whose power is cut; full_lmdb_main.c its command line
  *   full.c         the world's ledger functions (world.h): real blocks; what a crash leaves
  *   full_pool.c    submissions on their way: admission, gossip, receipts; promises
  *   full_make.c    a charter, keys, issuers and what they send; Byzantine ones
@@ -13,7 +15,7 @@
 #define SLK_TESTS_SIM_FULL_H
 
 #include "ledger/core/pool.h"
-#include "tests/sim/world.h"
+#include "tests/sim/platter.h"
 
 #define FULL_BODY_MAX     70000
 #define FULL_EVENTS_MAX   6   /* of one submission here */
@@ -90,6 +92,39 @@ struct full {
 };
 extern struct full full;
 
+/* Real stores under the processes (full_lmdb.c); NULL: none. */
+struct full_disks {
+    const struct platter *platter;
+    void (*begin)(const struct world *w);
+    /* The machine, from what the store holds. */
+    void (*open)(struct ledger *l);
+    struct slk_block_source (*source)(struct ledger *l);
+    /* The pool's table: durable when they return. Read: a bit for each submission. */
+    void (*pool_put)(struct ledger *l, unsigned id);
+    void (*pool_drop)(struct ledger *l, unsigned id);
+    void (*pool_read)(struct ledger *l, uint64_t bits[SUBMISSIONS_MAX / 64]);
+    /* The run is over: what is there must be sound. */
+    void (*end)(struct world *w);
+};
+extern const struct full_disks *const full_disks;
+
+/* full_run.c */
+struct full_total {
+    uint64_t seeds, failures, heights, virtual_us, steps, trace;
+    uint64_t submissions, events, refused, stale, rivals, safe, broken, invalid, full;
+};
+extern struct world full_world;
+void full_setup(void);
+/* NULL, or what was violated. */
+const char *full_run(uint64_t seed, bool is_traced, struct full_total *t);
+void full_report(const struct full_total *t);
+struct full_range {
+    uint64_t first, last; /* 0: none was asked for */
+    bool is_traced;
+};
+bool full_option(struct full_range *range, int argc, char **argv, int *i);
+int full_run_range(const struct full_range *range);
+
 /* full.c */
 void full_fail(const struct ledger *l, const char *what);
 /* Executes the submissions on the committed state and takes them back: what would happen to them. */
@@ -101,6 +136,16 @@ bool full_build(struct ledger *l, const struct slk_block_params *params, struct 
 /* A new submission: where it was overtaken before it was made. */
 void full_place(struct world *w, unsigned id);
 const struct executed *full_executed(const struct blob *blob);
+/* A machine before the genesis block. */
+void full_machine_new(struct ledger *l);
+/* Executes a committed block; l->block is it, and the machine at its end. */
+void full_follow(struct ledger *l, const struct blob *blob);
+/* The entries that the next block's header and body stand for, in bundle form; their size, 0 when it is no body. */
+#define FULL_ENTRIES_MAX (3 * FULL_BODY_MAX)
+size_t full_entries(const struct ledger *l, const struct blob *blob, uint8_t out[FULL_ENTRIES_MAX]);
+/* Numbers of the submissions in a block, in order; SIZE_MAX: nobody sent one of them. */
+#define FULL_LIST_MAX 1024
+size_t full_list(const struct blob *blob, unsigned ids[FULL_LIST_MAX]);
 int full_find(const struct slk_hash *id, const uint8_t *key_id); /* number, or -1 */
 bool full_spent(const struct disk *d, unsigned id);              /* in a block, or overtaken by one */
 
@@ -124,6 +169,10 @@ void full_make_rival(unsigned of, unsigned id);
 void full_sign(const struct world *w, unsigned member, const uint8_t *bytes, size_t size,
     uint8_t sig[SLK_SIGNATURE_SIZE]);
 extern const struct slk_verifier full_verifier;
+/* The head as a note with the log signature of a member; its size, 0 for an observer. */
+#define FULL_NOTE_MAX 1024
+size_t full_make_note(
+    const struct world *w, unsigned member, const struct slk_tree_head *head, uint8_t out[FULL_NOTE_MAX]);
 
 /* full_judge.c */
 void full_judge_new(struct world *w, const struct blob *genesis);

@@ -117,24 +117,26 @@ static const char *execution_differs(struct judge *j, const struct blob *blob)
     return NULL;
 }
 
-/* I1 says that every honest process commits the same: the first one's block is everybody's. */
+/* I1 says that every honest process commits the same: the first one's block is everybody's. Those of which nobody heard that
+ * they are durable, because all who wrote them crashed, are judged with the next one. */
 void full_judge_commit(const struct ledger *l, const struct blob *blob)
 {
     struct judge *j = full.judge;
-    const char *wrong;
 
-    if (blob->height <= j->height)
-        return;
-    wrong = chain_is_broken(j, blob->header);
-    if (wrong == NULL)
-        wrong = execution_differs(j, blob);
-    if (wrong != NULL) {
-        oracle_fail(l->w->oracle, "I5, I6: block %llu %s", (unsigned long long)blob->height, wrong);
-        return;
+    while (j->height < blob->height) {
+        const struct blob *next = l->p->disk.chain[j->height + 1];
+        const char *wrong = chain_is_broken(j, next->header);
+
+        if (wrong == NULL)
+            wrong = execution_differs(j, next);
+        if (wrong != NULL) {
+            oracle_fail(l->w->oracle, "I5, I6: block %llu %s", (unsigned long long)next->height, wrong);
+            return;
+        }
+        j->height = next->height;
+        j->time_ms = next->time_ms;
+        tagged(j->hash, "sillok/block/1\0", next->header, HEADER);
     }
-    j->height = blob->height;
-    j->time_ms = blob->time_ms;
-    tagged(j->hash, "sillok/block/1\0", blob->header, HEADER);
 }
 
 /* I10, counted from the disk. */

@@ -5,9 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ledger/verify/checkpoint.h"
+#include "ledger/verify/note.h"
 #include "tests/sim/full.h"
 
-enum { TYPE = 1, REASON = 1, POLICE = 100, ISSUER_NUMBERS = 200 };
+enum { TYPE = 1, REASON = 1, POLICE = 100, ISSUER_NUMBERS = 200, LOG_NUMBERS = 1002 };
 enum { INDEXES = 150 }; /* few: two credentials often want the same place */
 
 static const uint64_t genesis_ms = 1000000000000ull; /* the world's clocks begin there */
@@ -48,7 +50,7 @@ static void add_member(struct slk_charter *c, unsigned member)
     (void)snprintf(m->name, sizeof(m->name), "agency-%u.example", member);
     key_of(1000 + 4 * member, m->vote_key, full.secrets[member]);
     key_of(1001 + 4 * member, m->cosign_key, secret);
-    key_of(1002 + 4 * member, m->log_key, secret);
+    key_of(LOG_NUMBERS + 4 * member, m->log_key, secret);
     key_of(1003 + 4 * member, m->node_key, secret);
     add_issuer(c, m->agency, ISSUER_NUMBERS + member, full.issuer_secrets[member]);
 }
@@ -136,6 +138,31 @@ static bool verify(void *ctx, const uint8_t sig[SLK_SIGNATURE_SIZE], const uint8
 }
 
 const struct slk_verifier full_verifier = {.verify = verify};
+
+size_t full_make_note(
+    const struct world *w, unsigned member, const struct slk_tree_head *head, uint8_t out[FULL_NOTE_MAX])
+{
+    const char *origin = full.charter->origin;
+    struct slk_checkpoint checkpoint = {
+        .origin = slk_span_of((const uint8_t *)origin, strlen(origin)), .head = *head};
+    struct slk_writer note = {.at = out, .cap = FULL_NOTE_MAX};
+    uint8_t key[SLK_KEY_SIZE], secret[SLK_SIGNATURE_SIZE], blob[4 + SLK_SIGNATURE_SIZE];
+    struct slk_vkey log;
+
+    if (member >= w->n)
+        return 0;
+    key_of(LOG_NUMBERS + 4 * member, key, secret);
+    if (slk_vkey_init(&log, origin, SLK_SIG_ED25519, key) != SLK_OK)
+        abort();
+    note.size = slk_checkpoint_format((char *)out, &checkpoint);
+    slk_put_u32(blob, log.key_hash);
+    if (crypto_sign_detached(blob + 4, NULL, out, note.size, secret) != 0)
+        abort();
+    slk_write_bytes(&note, "\n", 1);
+    slk_note_write_sig(&note, origin, strlen(origin), blob, sizeof(blob));
+    assert(!note.bad);
+    return note.size;
+}
 
 /* ---- what issuers send ---- */
 

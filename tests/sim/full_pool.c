@@ -44,6 +44,8 @@ static void drop(struct ledger *l, uint64_t ticket)
     id = full_find(&item.id, item.key_id);
     l->p->disk.pool[id / 64] &= ~(1ull << (id % 64));
     slk_pool_drop(l->pool, &ticket, 1);
+    if (full_disks != NULL)
+        full_disks->pool_drop(l, (unsigned)id);
 }
 
 /* ---- coming in ---- */
@@ -132,6 +134,8 @@ void ledger_event(struct world *w, struct process *p, const struct event *event)
 
     if (!slk_pool_find(l->pool, &t->id, t->key_id, &item) || item.is_stored)
         return;
+    if (full_disks != NULL)
+        full_disks->pool_put(l, id);
     p->disk.pool[id / 64] |= 1ull << (id % 64);
     if (!slk_pool_stored(l->pool, item.ticket, &receipt))
         return;
@@ -349,6 +353,8 @@ static void on_gone(void *ctx, const struct slk_pool_item *item, enum slk_rule r
         full_fail(t->l, "the pool took out as included what is in no block, or the reverse");
     else if (rule != SLK_RULE_OK && !has_bit(t->l->p->disk.stale, (unsigned)id))
         full_fail(t->l, "the pool dropped what no block has overtaken");
+    else if (rule != SLK_RULE_OK && full_disks != NULL)
+        full_disks->pool_drop(t->l, (unsigned)id);
 }
 
 static bool issues(const struct thing *t)
@@ -387,8 +393,12 @@ void full_pool_open(struct ledger *l)
         .agencies = l->w->n,
         .lock_quota = FULL_LOCK_QUOTA,
         .normal_quota = FULL_NORMAL_QUOTA};
+    uint64_t kept[SUBMISSIONS_MAX / 64];
     struct slk_verdict verdict;
 
+    memcpy(kept, l->p->disk.pool, sizeof(kept));
+    if (full_disks != NULL)
+        full_disks->pool_read(l, kept);
     slk_pool_free(l->pool);
     if (slk_pool_new(&l->pool, &options) != SLK_OK)
         abort();
@@ -397,12 +407,15 @@ void full_pool_open(struct ledger *l)
     for (unsigned id = 0; id < l->w->submissions_n; id++) {
         const struct thing *t = full.things[id];
 
-        if (!has_bit(l->p->disk.pool, id) || has_bit(l->p->disk.included, id))
+        if (!has_bit(kept, id) || has_bit(l->p->disk.included, id))
             continue;
         full_admit(l, &s, slk_span_of(t->bytes, t->size));
         full_probe(l, &s, wall(l), &verdict);
-        if (verdict.rule != SLK_RULE_OK && is_dead(&s, &verdict))
+        if (verdict.rule != SLK_RULE_OK && is_dead(&s, &verdict)) {
+            if (full_disks != NULL)
+                full_disks->pool_drop(l, id);
             continue;
+        }
         if (slk_pool_restore(l->pool, &s, slk_span_of(t->bytes, t->size)) != SLK_POOL_ADMIT)
             full_fail(l, "what was in the pool before the crash does not fit into it any more");
     }

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/sim/world.h"
+#include "tests/sim/platter.h"
 
 bool process_honest(const struct process *p)
 {
@@ -291,9 +291,13 @@ static void carry_out(struct world *w, struct process *p, const struct slk_bft_e
     case SLK_OUT_COSIGN:
         if (process_honest(p) && oracle_acknowledged(w->oracle, p->index, e->seq, p->disk.height))
             (void)oracle_cosigned(w->oracle, p->index, e->seq, p->disk.chain[e->seq]->hash.b);
+        if (ledger_platter(w) != NULL)
+            ledger_platter(w)->cosign(w, p, e->seq);
         break;
     case SLK_OUT_EVIDENCE:
         w->evidence_n++;
+        if (ledger_platter(w) != NULL)
+            ledger_platter(w)->evidence(w, p, e->msg);
         if (process_honest(p) && w->swarm.lies[world_member(w, p->height, e->peer)] == 0)
             oracle_fail(w->oracle, "an honest member is accused by process %u", p->index);
         break;
@@ -363,7 +367,9 @@ static void sign(struct world *w, struct process *p, const struct slk_statement 
 
     world_council(w, s->height, &council);
     slk_statement_bytes(bytes, &council, s);
-    if (process_honest(p))
+    if (process_honest(p) && ledger_platter(w) != NULL)
+        ledger_platter(w)->image(w, p, w->image);
+    else if (process_honest(p))
         disk_image(p, w->image);
     world_trace(w, "process %u signs %s (%llu, %u) %02x%02x", p->index, names[s->kind],
         (unsigned long long)s->height, s->view, s->hash.b[0], s->hash.b[1]);
@@ -427,12 +433,12 @@ static void compare(struct world *w, const struct process *p)
 
 void process_start(struct world *w, struct process *p)
 {
-    static struct slk_bft_record records[3 * DISK_RECORDS + 1];
+    static struct slk_bft_record records[DISK_BOOT_RECORDS];
     struct slk_bft_config config;
     struct slk_bft_input at = {
         .kind = SLK_IN_TICK, .now_ms = w->now_us / MS, .wall_ms = process_wall_ms(w, p)};
     struct slk_bft_tip tip;
-    size_t n = 0;
+    size_t n;
 
     if (p->is_up || p->is_frozen)
         return;
@@ -448,16 +454,8 @@ void process_start(struct world *w, struct process *p)
     p->wake_us = UINT64_MAX;
     p->bodies_n = p->bodies_next = p->signs_n = 0;
     memset(p->parts, 0, sizeof(p->parts));
-    for (size_t i = 0; i < p->disk.blobs_n; i++)
-        records[n++] = (struct slk_bft_record){
-            .kind = SLK_RECORD_BLOCK, .hash = p->disk.blobs[i]->hash, .header = p->disk.blobs[i]->header};
-    for (size_t i = 0; i < p->disk.certs_n; i++)
-        records[n++] = (struct slk_bft_record){.kind = SLK_RECORD_CERT, .cert = p->disk.certs[i]};
-    for (size_t i = 0; i < p->disk.votes_n; i++)
-        records[n++] = (struct slk_bft_record){.kind = SLK_RECORD_VOTE, .vote = p->disk.votes[i]};
-    if (p->disk.muted)
-        records[n++] = (struct slk_bft_record){.kind = SLK_RECORD_MUTED};
     ledger_open(w, p);
+    n = disk_records(w, p, records);
     ledger_tip(w, p, &tip);
     at.random = (uint32_t)random_bits(&w->random);
     world_trace(w, "process %u starts at height %llu", p->index, (unsigned long long)tip.height + 1);
