@@ -255,6 +255,7 @@ static bool choose(struct slk_node *node)
 
     slk_pool_look(node->pool, &state);
     most = state.count < limit.events ? (size_t)state.count : limit.events;
+    most = most > 0 ? most : 1;
     if (!slk_node_choice_room(c, most))
         return false;
     c->n = slk_pool_select(node->pool, node->target, limit, c->items, kept, most);

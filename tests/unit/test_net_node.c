@@ -201,15 +201,296 @@ static void a_proof_of_any_node_verifies_against_the_policy_of_the_agencies(void
     slk_policy_free(policy);
 }
 
+/* A few blocks, each with one new credential, given to node i. */
+static uint64_t go_on(struct node_world *w, unsigned i, uint32_t number, unsigned n)
+{
+    uint64_t height = 0;
+
+    for (unsigned k = 0; k < n; k++) {
+        struct fixture_life life = fixture_life(FIXTURE_CARD, number + k);
+        struct client c = submit_new(w, i, &life, SLK_ISSUE, SLK_STAGE_FINAL);
+
+        assert_int_equal(c.outcome, SLK_NODE_ACCEPTED);
+        height = c.height;
+    }
+    return height;
+}
+
+static void one_may_stop_and_catches_up_when_it_is_back(void **state)
+{
+    struct node_world *w = *state;
+    uint64_t height = go_on(w, 0, 1, 3);
+
+    settle_at(w, height);
+    world_stop(w, 2);
+    height = go_on(w, 1, 10, 12);
+    assert_true(height >= 12);
+    world_start(w, 2);
+    settle_at(w, height);
+    height = go_on(w, 2, 30, 2); /* and it is a member like any other */
+    settle_at(w, height);
+    assert_same_chain(w);
+}
+
+static void with_an_empty_directory_one_catches_up_from_the_charter(void **state)
+{
+    struct node_world *w = *state;
+    uint64_t height = go_on(w, 0, 1, 40);
+
+    settle_at(w, height);
+    world_stop(w, 3);
+    world_empty(w, 3);
+    world_start(w, 3);
+    assert_int_equal(world_status(w, 3).height, 0);
+    settle_at(w, height);
+    height = go_on(w, 3, 100, 1);
+    settle_at(w, height);
+    assert_true(world_status(w, 3).muted == false);
+    assert_same_chain(w);
+}
+
+static void all_may_stop_and_nothing_that_was_promised_is_lost(void **state)
+{
+    struct node_world *w = *state;
+    struct fixture_life life = fixture_life(FIXTURE_CARD, 1);
+    struct client c;
+    uint64_t height, first;
+
+    for (unsigned i = 0; i < w->n; i++) /* it is promised, and nobody else hears of it */
+        for (unsigned k = 0; k < w->n; k++)
+            w->cut[i][k] = true;
+    c = submit_new(w, 1, &life, SLK_ISSUE, SLK_STAGE_RECEIVED);
+    assert_int_equal(c.outcome, SLK_NODE_ACCEPTED);
+    for (unsigned i = 0; i < w->n; i++)
+        world_stop(w, i);
+    memset(w->cut, 0, sizeof(w->cut));
+    for (unsigned i = 0; i < w->n; i++)
+        world_start(w, i);
+    assert_int_equal(slk_node_find(w->nodes[1].node, &c.id, &height, &first), SLK_NODE_WAITING);
+    height = 1;
+    settle_at(w, height);
+    for (unsigned i = 0; i < w->n; i++)
+        assert_int_equal(slk_node_find(w->nodes[i].node, &c.id, &height, &first), SLK_NODE_FINAL);
+    assert_same_chain(w);
+}
+
+static void what_a_lost_message_left_out_a_fingerprint_finds(void **state)
+{
+    struct node_world *w = *state;
+    struct fixture_life life = fixture_life(FIXTURE_CARD, 1);
+    struct client c;
+    uint64_t height = 1;
+
+    for (unsigned k = 0; k < w->n; k++)
+        w->cut[0][k] = w->cut[k][0] = true;
+    c = submit_new(w, 0, &life, SLK_ISSUE, SLK_STAGE_RECEIVED);
+    assert_int_equal(c.outcome, SLK_NODE_ACCEPTED);
+    memset(w->cut, 0, sizeof(w->cut));
+    settle_at(w, height);
+    assert_same_chain(w);
+}
+
+static void refusals_say_which_rule_and_where_the_credential_is(void **state)
+{
+    struct node_world *w = *state;
+    struct fixture_life life = fixture_life(FIXTURE_CARD, 1), old = life,
+                        other = fixture_life(FIXTURE_PHONE, 2);
+    struct slk_span bytes;
+    struct client c;
+
+    w->f.now_ms = FIXTURE_START_MS + w->now_ms;
+    bytes = fixture_single(&w->f, MINISTRY, &life, SLK_ISSUE);
+    submit(w, 0, bytes, SLK_STAGE_FINAL, &c);
+    assert_int_equal(c.outcome, SLK_NODE_ACCEPTED);
+    settle_at(w, c.height);
+
+    submit(w, 3, bytes, SLK_STAGE_FINAL, &c); /* the same again, elsewhere */
+    assert_int_equal(c.outcome, SLK_NODE_DUPLICATE);
+    assert_int_equal(c.height, 1);
+    assert_int_equal(c.first_index, 2);
+    fixture_free(bytes);
+
+    w->f.now_ms += 1000; /* another event in the same place */
+    bytes = fixture_single(&w->f, MINISTRY, &old, SLK_ISSUE);
+    submit(w, 1, bytes, SLK_STAGE_RECEIVED, &c);
+    fixture_free(bytes);
+    assert_int_equal(c.outcome, SLK_NODE_REFUSED);
+    assert_int_equal(c.rule, SLK_RULE_SEQUENCE);
+    assert_true(c.has_head);
+    assert_int_equal(c.head_sequence, 1);
+
+    bytes = fixture_single(&w->f, STRANGER, &other, SLK_ISSUE);
+    submit(w, 1, bytes, SLK_STAGE_RECEIVED, &c);
+    fixture_free(bytes);
+    assert_int_equal(c.outcome, SLK_NODE_REFUSED);
+    assert_int_equal(c.rule, SLK_RULE_ISSUER_UNKNOWN);
+
+    submit(w, 1, slk_span_of((const uint8_t *)"no submission", 13), SLK_STAGE_RECEIVED, &c);
+    assert_int_equal(c.outcome, SLK_NODE_MALFORMED);
+    assert_int_equal(c.err, SLK_E_MALFORMED);
+}
+
+static void rivals_for_one_place_end_as_one_event_everywhere(void **state)
+{
+    struct node_world *w = *state;
+    struct fixture_life a = fixture_life(FIXTURE_CARD, 1), b = a;
+    struct slk_span first, second;
+    struct client c = {0}, d = {0};
+
+    w->f.now_ms = FIXTURE_START_MS + w->now_ms;
+    first = fixture_single(&w->f, MINISTRY, &a, SLK_ISSUE);
+    w->f.now_ms += 1000;
+    second = fixture_single(&w->f, MINISTRY, &b, SLK_ISSUE);
+    assert_true(slk_node_submit(w->nodes[0].node, first, SLK_STAGE_FINAL, note, &c) != 0);
+    assert_true(slk_node_submit(w->nodes[2].node, second, SLK_STAGE_FINAL, note, &d) != 0);
+    assert_true(world_run(w, is_answered, &c, 60000));
+    assert_true(world_run(w, is_answered, &d, 60000));
+    assert_int_equal((c.outcome == SLK_NODE_ACCEPTED) + (d.outcome == SLK_NODE_ACCEPTED), 1);
+    assert_int_equal((c.outcome == SLK_NODE_OVERTAKEN) + (d.outcome == SLK_NODE_OVERTAKEN), 1);
+    settle_at(w, c.outcome == SLK_NODE_ACCEPTED ? c.height : d.height);
+    assert_same_chain(w);
+    fixture_free(first);
+    fixture_free(second);
+}
+
+static void a_large_submission_travels_in_parts(void **state)
+{
+    struct node_world *w = *state;
+    struct fixture_batch batch = {0};
+    struct slk_span bytes;
+    struct client c;
+
+    w->f.now_ms = FIXTURE_START_MS + w->now_ms;
+    for (uint32_t i = 0; i < 2000; i++) {
+        struct fixture_life life = fixture_life(FIXTURE_CARD, i);
+
+        fixture_add(&batch, &life, SLK_ISSUE, w->f.now_ms);
+    }
+    bytes = fixture_sign(&w->f, MINISTRY, &batch);
+    assert_true(bytes.size > 3 * SLK_CHUNK_BYTES);
+    submit(w, 1, bytes, SLK_STAGE_SAFE, &c);
+    assert_int_equal(c.outcome, SLK_NODE_ACCEPTED);
+    settle_at(w, 1);
+    assert_int_equal(world_status(w, 0).events_n, 2000);
+    assert_same_chain(w);
+    fixture_batch_free(&batch);
+    fixture_free(bytes);
+}
+
+static void many_at_once_go_into_few_blocks(void **state)
+{
+    enum { MANY = 300 };
+    static struct client clients[MANY];
+    struct node_world *w = *state;
+    uint64_t height = 0;
+
+    w->f.now_ms = FIXTURE_START_MS + w->now_ms;
+    memset(clients, 0, sizeof(clients));
+    for (uint32_t i = 0; i < MANY; i++) {
+        struct fixture_life life = fixture_life(FIXTURE_CARD, i);
+        struct slk_span bytes = fixture_single(&w->f, MINISTRY, &life, SLK_ISSUE);
+
+        assert_true(slk_node_submit(w->nodes[i % 4].node, bytes, SLK_STAGE_COSIGNED, note, &clients[i]) != 0);
+        fixture_free(bytes);
+    }
+    for (unsigned i = 0; i < MANY; i++) {
+        assert_true(clients[i].answers_n > 0 || world_run(w, is_answered, &clients[i], 60000));
+        assert_int_equal(clients[i].outcome, SLK_NODE_ACCEPTED);
+        assert_int_equal(clients[i].stage, SLK_STAGE_COSIGNED);
+        height = clients[i].height > height ? clients[i].height : height;
+    }
+    assert_true(height <= 12);
+    settle_at(w, height);
+    assert_same_chain(w);
+}
+
+static void who_was_forgotten_is_not_called(void **state)
+{
+    struct node_world *w = *state;
+    struct fixture_life life = fixture_life(FIXTURE_CARD, 1);
+    struct slk_span bytes;
+    struct client c = {0};
+    uint64_t height = 1;
+
+    w->f.now_ms = FIXTURE_START_MS + w->now_ms;
+    bytes = fixture_single(&w->f, MINISTRY, &life, SLK_ISSUE);
+    slk_node_forget(w->nodes[0].node, slk_node_submit(w->nodes[0].node, bytes, SLK_STAGE_FINAL, note, &c));
+    settle_at(w, height);
+    assert_int_equal(c.answers_n, 0);
+    assert_int_equal(world_status(w, 0).waiting_n, 0);
+    fixture_free(bytes);
+}
+
+static void who_waits_when_a_node_stops_is_told(void **state)
+{
+    struct node_world *w = *state;
+    struct fixture_life life = fixture_life(FIXTURE_CARD, 1);
+    struct slk_span bytes;
+    struct client c = {0};
+
+    w->f.now_ms = FIXTURE_START_MS + w->now_ms;
+    bytes = fixture_single(&w->f, MINISTRY, &life, SLK_ISSUE);
+    assert_true(slk_node_submit(w->nodes[0].node, bytes, SLK_STAGE_FINAL, note, &c) != 0);
+    world_stop(w, 0);
+    assert_int_equal(c.answers_n, 1);
+    assert_int_equal(c.outcome, SLK_NODE_STOPPING);
+    fixture_free(bytes);
+}
+
+static void garbage_is_called_bad_and_changes_nothing(void **state)
+{
+    struct node_world *w = *state;
+    uint8_t bytes[100];
+    uint64_t height = go_on(w, 0, 1, 1);
+
+    settle_at(w, height);
+    memset(bytes, 0x55, sizeof(bytes));
+    for (unsigned type = 1; type < SLK_FRAME_TYPE_N; type++) {
+        enum slk_mesh_verdict v =
+            slk_node_received(w->nodes[0].node, 2, (enum slk_frame_type)type, slk_span_of(bytes, 99));
+
+        assert_true(v == SLK_MESH_BAD || (type == SLK_FRAME_EVENTS && v == SLK_MESH_USELESS));
+    }
+    height = go_on(w, 0, 10, 2);
+    settle_at(w, height);
+    assert_same_chain(w);
+}
+
+static void an_idle_chain_gets_fresh_signatures_and_a_heartbeat(void **state)
+{
+    struct node_world *w = *state;
+    uint64_t height = go_on(w, 0, 1, 1), before, age;
+
+    settle_at(w, height);
+    before = world_status(w, 1).height;
+    height = before + 2;
+    assert_true(world_run(w, world_is_cosigned, &height, 300000)); /* heartbeat_s is 60 */
+    age = FIXTURE_START_MS + 1000 + w->now_ms - world_status(w, 1).cosigned_time_ms;
+    assert_true(age < 1000);
+    assert_same_chain(w);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_four, close_world)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_submission_given_to_one_is_final_on_all, open_four, close_world),
-        cmocka_unit_test_setup_teardown(
-            a_receipt_is_a_promise_that_anybody_can_check, open_four, close_world),
-        cmocka_unit_test_setup_teardown(safe_is_the_promise_of_two_of_four, open_four, close_world),
-        cmocka_unit_test_setup_teardown(
-            a_proof_of_any_node_verifies_against_the_policy_of_the_agencies, open_four, close_world),
+        TEST(a_submission_given_to_one_is_final_on_all),
+        TEST(a_receipt_is_a_promise_that_anybody_can_check),
+        TEST(safe_is_the_promise_of_two_of_four),
+        TEST(a_proof_of_any_node_verifies_against_the_policy_of_the_agencies),
+        TEST(one_may_stop_and_catches_up_when_it_is_back),
+        TEST(with_an_empty_directory_one_catches_up_from_the_charter),
+        TEST(all_may_stop_and_nothing_that_was_promised_is_lost),
+        TEST(what_a_lost_message_left_out_a_fingerprint_finds),
+        TEST(refusals_say_which_rule_and_where_the_credential_is),
+        TEST(rivals_for_one_place_end_as_one_event_everywhere),
+        TEST(a_large_submission_travels_in_parts),
+        TEST(many_at_once_go_into_few_blocks),
+        TEST(who_was_forgotten_is_not_called),
+        TEST(who_waits_when_a_node_stops_is_told),
+        TEST(garbage_is_called_bad_and_changes_nothing),
+        TEST(an_idle_chain_gets_fresh_signatures_and_a_heartbeat),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
