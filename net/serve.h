@@ -67,7 +67,6 @@ size_t slk_http_problem(
 /* 0 stands for the value behind it. */
 struct slk_http_limits {
     uint32_t connections_max; /* 1,024; one more makes an idle one go, else is answered 503 */
-    uint32_t streams_max;     /* 64 */
     uint32_t head_ms;         /* 10,000: from the first byte of a request to the end of its head */
     uint32_t body_ms;         /* 30,000 */
     uint32_t idle_ms;         /* 60,000: between two requests */
@@ -119,6 +118,6 @@ struct slk_http_stats {
     unsigned statuses[SLK_HTTP_STATUSES_MAX];
     uint64_t answers[SLK_HTTP_ROUTES_MAX + 1][SLK_HTTP_STATUSES_MAX];
 };
-const struct slk_http_stats *slk_http_server_stats(const struct slk_http_server *server);
+const struct slk_http_stats *slk_http_server_stats(struct slk_http_server *server);
 
 #endif

@@ -16,6 +16,8 @@
 
 #define LINGER_BYTES_MAX ((size_t)8 << 20) /* read and thrown away of a body that was refused */
 #define FULL_EXTRA       64u               /* connections above the limit that are being told so */
+#define SEND_BUFFER      (128 << 10)       /* the kernel's, of one connection: its own choice is up to 4 MiB, and says that
+                                              bytes were taken in lumps of a third of that */
 
 /* ---- lists and states ---- */
 
@@ -824,8 +826,12 @@ void slk_http_server_accept(struct listener *listener)
         close_conn(c, SLK_HTTP_NONE);
         return;
     }
-    if (is_tcp)
+    if (is_tcp) {
+        int room = SEND_BUFFER;
+
         (void)uv_tcp_nodelay(&c->io.tcp, 1);
+        (void)uv_send_buffer_size(&c->io.handle, &room);
+    }
     if (place) {
         read_on(c);
         return;

@@ -17,7 +17,6 @@
 static void set_defaults(struct slk_http_limits *l)
 {
     const struct slk_http_limits usual = {.connections_max = 1024,
-        .streams_max = 64,
         .head_ms = 10000,
         .body_ms = 30000,
         .idle_ms = 60000,
@@ -33,7 +32,6 @@ static void set_defaults(struct slk_http_limits *l)
 
 #define SLK_DEFAULT(name) l->name = l->name != 0 ? l->name : usual.name
     SLK_DEFAULT(connections_max);
-    SLK_DEFAULT(streams_max);
     SLK_DEFAULT(head_ms);
     SLK_DEFAULT(body_ms);
     SLK_DEFAULT(idle_ms);
@@ -309,7 +307,13 @@ void slk_http_server_free(struct slk_http_server *server)
     free(server);
 }
 
-const struct slk_http_stats *slk_http_server_stats(const struct slk_http_server *server)
+const struct slk_http_stats *slk_http_server_stats(struct slk_http_server *server)
 {
+    server->stats.open = 0;
+    for (unsigned state = 0; state < CONN_STATE_N; state++)
+        server->stats.open += server->lists[state].n;
+    server->stats.idle = server->lists[CONN_IDLE].n;
+    server->stats.handling = server->lists[CONN_ANSWERING].n;
+    server->stats.writing = server->lists[CONN_WRITING].n;
     return &server->stats;
 }

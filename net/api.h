@@ -1,0 +1,63 @@
+/* api.h: what a node offers over HTTP: the routes, on top of node_api.h. README.md lists them, openapi.json describes them.
+ *
+ * Nothing here writes a handle or an address of a client anywhere: not into a log, not into a metric. A handle comes in the
+ * body of a request and leaves in no answer.
+ */
+#ifndef SLK_NET_API_H
+#define SLK_NET_API_H
+
+#include "net/node_api.h"
+#include "net/serve.h"
+
+#define SLK_API_STREAMS_MAX 64
+#define SLK_API_CROWD_MAX                                                                                    \
+    1024 /* records in one answer about a prefix: half a hundred ms of the node's one thread */
+
+/* The node, or what stands for it in tests: the functions of node_api.h, each with `ctx` in front in place of the node. */
+struct slk_api_backend {
+    void *ctx;
+    uint64_t (*submit)(void *ctx, struct slk_span submission, enum slk_node_stage stage,
+        slk_node_answer_fn *answer, void *answer_ctx);
+    void (*forget)(void *ctx, uint64_t ticket);
+    enum slk_node_where (*find)(
+        void *ctx, const struct slk_hash *id, uint64_t *height, uint64_t *first_index);
+    enum slk_change_rule (*change)(void *ctx, struct slk_span entry, struct slk_fault *fault);
+    struct slk_ledger *(*ledger)(void *ctx);
+    enum slk_err (*prove)(void *ctx, const uint8_t handle[SLK_HANDLE_SIZE], bool with_history,
+        enum slk_encoding encoding, uint8_t **out, size_t *out_size, struct slk_fault *fault);
+    struct slk_span (*checkpoint)(void *ctx);
+    void (*status)(void *ctx, struct slk_node_status *out);
+    bool (*watch)(void *ctx, slk_node_news_fn *fn, void *fn_ctx);
+    void (*unwatch)(void *ctx, slk_node_news_fn *fn, void *fn_ctx);
+};
+/* Of a running node. */
+struct slk_api_backend slk_api_backend_of(struct slk_node *node);
+
+/* Growing text, for metrics: zero-initialise; `broken` when memory ran out. */
+struct slk_api_text {
+    char *at;
+    size_t size, cap;
+    bool broken;
+};
+void slk_api_print(struct slk_api_text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+struct slk_api_options {
+    struct slk_api_backend backend;
+    uint64_t (*now_ms)(void *ctx); /* NULL: the machine's clock */
+    void *now_ctx;
+    /* More lines for /metrics, in Prometheus' text format; NULL: none. */
+    void (*metrics)(void *ctx, struct slk_api_text *text);
+    void *metrics_ctx;
+};
+
+struct slk_api;
+SLK_MUST_CHECK enum slk_err slk_api_new(struct slk_api **out, const struct slk_api_options *options);
+/* After the server has stopped. Answers that the node still owes are forgotten. NULL is fine. */
+void slk_api_free(struct slk_api *api);
+/* For slk_http_options: routes, ctx, tick. */
+const struct slk_http_route *slk_api_routes(size_t *n);
+void slk_api_tick(void *api, uint64_t now_ms);
+/* Whose numbers /metrics shows; once, before the first request. */
+void slk_api_serve(struct slk_api *api, struct slk_http_server *server);
+
+#endif

@@ -1,0 +1,70 @@
+/* api_private.h: the inside of the HTTP API, shared by its files. */
+#ifndef SLK_NET_API_PRIVATE_H
+#define SLK_NET_API_PRIVATE_H
+
+#include "net/api.h"
+#include "net/api_json.h"
+
+#define SLK_API_OUTCOMES_N (SLK_NODE_STOPPING + 1)
+
+/* A client that waits for its submission. */
+struct api_wait {
+    struct slk_api *api;
+    struct api_wait *prev, *next;
+    struct slk_http_exchange *exchange;
+    uint64_t ticket;
+    struct slk_hash id; /* all zero: the bytes were not understood here */
+    size_t events_n;
+    bool wants_proof;
+    uint8_t handle[SLK_HANDLE_SIZE]; /* wants_proof, and there is one event: its credential */
+};
+
+struct slk_api {
+    struct slk_api_options options;
+    struct slk_http_server *server;
+    struct api_wait *waits;
+    struct slk_http_exchange *streams[SLK_API_STREAMS_MAX];
+    size_t streams_n;
+    uint64_t beat_at; /* when streams were last told that nothing is new */
+    uint64_t outcomes[SLK_API_OUTCOMES_N], late_n, proofs_n, proofs_failed_n, crowds_n;
+};
+
+/* ---- answers (api.c) ---- */
+
+struct api_reply {
+    unsigned status;
+    const char *fields; /* as in slk_http_answer */
+};
+#define SLK_API_NO_STORE "Cache-Control: no-store\r\n"
+/* Prints and lets go of `value`; NULL, or no memory: 500. */
+void slk_api_reply_json(struct slk_http_exchange *exchange, const struct api_reply *reply, json_t *value);
+void slk_api_reply_bytes(struct slk_http_exchange *exchange, const struct api_reply *reply, const char *type,
+    struct slk_span bytes, uint8_t *owned);
+/* A problem document with a code of our own. */
+void slk_api_reply_problem(
+    struct slk_http_exchange *exchange, const struct api_reply *reply, const char *code, const char *detail);
+/* Why the ledger could not answer. */
+void slk_api_reply_err(struct slk_http_exchange *exchange, enum slk_err err, const struct slk_fault *fault);
+/* Which of these media types (up to a NULL) the client likes best, the earlier in a draw; -1: none, and 406 was said. */
+int slk_api_choose(struct slk_http_exchange *exchange, const char *const *types);
+uint64_t slk_api_now_ms(const struct slk_api *api);
+
+/* ---- handlers ---- */
+
+void slk_api_submit(void *api, struct slk_http_exchange *exchange); /* api_submit.c */
+void slk_api_submit_late(void *api, struct slk_http_exchange *exchange);
+void slk_api_submission(void *api, struct slk_http_exchange *exchange);
+void slk_api_change(void *api, struct slk_http_exchange *exchange);
+void slk_api_prove(void *api, struct slk_http_exchange *exchange); /* api_read.c */
+void slk_api_map(void *api, struct slk_http_exchange *exchange);
+void slk_api_block(void *api, struct slk_http_exchange *exchange);
+void slk_api_get_charter(void *api, struct slk_http_exchange *exchange);
+void slk_api_get_policy(void *api, struct slk_http_exchange *exchange);
+void slk_api_get_checkpoint(void *api, struct slk_http_exchange *exchange);
+void slk_api_get_status(void *api, struct slk_http_exchange *exchange); /* api_health.c */
+void slk_api_get_health(void *api, struct slk_http_exchange *exchange);
+void slk_api_get_metrics(void *api, struct slk_http_exchange *exchange);
+void slk_api_stream(void *api, struct slk_http_exchange *exchange); /* api_stream.c */
+void slk_api_news(void *api, enum slk_node_news news, uint64_t height);
+
+#endif
