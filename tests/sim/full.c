@@ -671,6 +671,8 @@ const struct blob *ledger_genesis(struct world *w)
     memset(&full, 0, sizeof(full));
     full.random = random_new(w->swarm.seed, 77);
     full.is_real = w->swarm.seed % (full_disks != NULL ? 10 : 100) == 7; /* fsck wants real ones */
+    full.lock_quota = w->swarm.seed % 2 == 0 ? 4096 : 256 * random_between(&full.random, 2, 8);
+    full.normal_quota = w->swarm.seed % 2 == 0 ? 16384 : 256 * random_between(&full.random, 4, 16);
     w->ledger = &full;
     full_make_charter(w);
     if (full_disks != NULL)

@@ -17,12 +17,10 @@
 #include "ledger/core/pool.h"
 #include "tests/sim/platter.h"
 
-#define FULL_BODY_MAX     70000
-#define FULL_EVENTS_MAX   6   /* of one submission here */
-#define FULL_CREDENTIALS  300 /* that are ever issued; naive.c holds 512 */
-#define FULL_LOCK_QUOTA   4096
-#define FULL_NORMAL_QUOTA 16384
-#define FULL_EMPTY_MS     60000 /* protocol §2.9: a block without events before that is not valid */
+#define FULL_BODY_MAX    70000
+#define FULL_EVENTS_MAX  6     /* of one submission here */
+#define FULL_CREDENTIALS 300   /* that are ever issued; naive.c holds 512 */
+#define FULL_EMPTY_MS    60000 /* protocol §2.9: a block without events before that is not valid */
 
 enum full_lie {
     LIE_FLOOD = 1 << 12,  /* its issuer sends what contradicts itself, without end */
@@ -80,6 +78,7 @@ struct full {
     uint8_t secrets[MEMBERS_MAX][SLK_SIGNATURE_SIZE];
     uint8_t issuer_secrets[MEMBERS_MAX][SLK_SIGNATURE_SIZE]; /* one issuer for each agency */
     uint8_t police_secret[SLK_SIGNATURE_SIZE];               /* locks any agency's credentials; agency 1's */
+    size_t lock_quota, normal_quota; /* of the pools; in half of the seeds so small that they are used up */
     struct random random;
     struct thing *things[SUBMISSIONS_MAX];
     unsigned credentials_n;

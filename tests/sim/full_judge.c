@@ -152,7 +152,7 @@ void full_judge_quota(const struct ledger *l)
             used[t->agency][t->is_lock] += t->size < 256 ? 256 : t->size;
     }
     for (unsigned a = 1; a <= l->w->n; a++)
-        if (used[a][1] > FULL_LOCK_QUOTA || used[a][0] > FULL_NORMAL_QUOTA)
+        if (used[a][1] > full.lock_quota || used[a][0] > full.normal_quota)
             full_fail(l, "I10: the pool holds more of an agency than its quota");
 }
 

@@ -220,6 +220,8 @@ static void pool_put(struct ledger *l, unsigned id)
 {
     struct slk_fault fault;
 
+    if (lmdb_control == LMDB_NO_POOL)
+        return;
     if (medium_of(l->p)->store != NULL && !write_pooled(medium_of(l->p), id, &fault))
         fail(l, "does not take a submission", &fault);
 }
@@ -604,13 +606,13 @@ static void create(struct ledger *l, struct medium *m)
 
     (void)snprintf(m->dir, sizeof(m->dir), "%s/p%u", base, l->p->index);
     shim_add(m->dir);
-    if (lmdb_control == LMDB_NO_BARRIERS)
-        shim_ignore_barriers(m->dir);
     full_machine_new(l);
     if (slk_store_create(&m->store, m->dir, charter, &options, &fault) != SLK_OK ||
         slk_block_genesis(&l->block, &l->machine, charter) != SLK_OK ||
         slk_store_commit(m->store, &(struct slk_decision){.block = &l->block}, &fault) != SLK_OK)
         fail(l, "cannot be made", &fault);
+    if (lmdb_control == LMDB_NO_BARRIERS)
+        shim_ignore_barriers(m->dir);
 }
 
 /* The production's way: the state from the newest snapshot and the blocks after it. */

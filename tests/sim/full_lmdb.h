@@ -9,6 +9,7 @@ enum lmdb_control {
     LMDB_SOUND,
     LMDB_NO_BARRIERS, /* a sync makes nothing certain: what is durable may be lost, too */
     LMDB_LATE_VOTES,  /* a vote is written when the next one is: after it was signed and sent */
+    LMDB_NO_POOL,     /* a submission is promised, and not written */
     LMDB_CONTROL_N
 };
 

@@ -391,8 +391,8 @@ void full_pool_open(struct ledger *l)
         .agency = (uint16_t)(l->p->member + 1),
         .height = l->machine.tip.height,
         .agencies = l->w->n,
-        .lock_quota = FULL_LOCK_QUOTA,
-        .normal_quota = FULL_NORMAL_QUOTA};
+        .lock_quota = full.lock_quota,
+        .normal_quota = full.normal_quota};
     uint64_t kept[SUBMISSIONS_MAX / 64];
     struct slk_verdict verdict;
 
