@@ -17,17 +17,14 @@
 #include <unistd.h>
 #include <uv.h>
 
-#include "net/serve.h"
 #include "tests/scratch.h"
+#include "tests/unit/http_client.h"
 
-#define HOST      "Host: a\r\n"
-#define REPLY_MAX ((size_t)1 << 22)
-#define BIG       ((size_t)8 << 20)
-#define TURNS_MAX 20000 /* of the loop, a millisecond each at most: then what is waited for does not come */
+#define HOST "Host: a\r\n"
+#define BIG  ((size_t)8 << 20)
 
 struct world {
-    uv_loop_t loop;
-    struct slk_http_server *server;
+    struct http_net net;
     struct slk_http_exchange *kept[4]; /* of "/later" and "/late": to be answered by the test */
     size_t kept_n;
     struct slk_http_exchange *streams[4];
@@ -151,147 +148,32 @@ static struct world *world_open(const struct slk_http_limits *limits)
     struct slk_fault fault = {0};
 
     assert_non_null(w);
-    assert_int_equal(uv_loop_init(&w->loop), 0);
-    options.loop = &w->loop;
+    assert_int_equal(uv_loop_init(&w->net.loop), 0);
+    options.loop = &w->net.loop;
     options.ctx = w;
     if (limits != NULL)
         options.limits = *limits;
     options.limits.tick_ms = 5;
-    assert_int_equal(slk_http_server_new(&w->server, &options), SLK_OK);
-    assert_int_equal(slk_http_listen_tcp(w->server, "127.0.0.1", 0, false, &fault), SLK_OK);
+    assert_int_equal(slk_http_server_new(&w->net.server, &options), SLK_OK);
+    assert_int_equal(slk_http_listen_tcp(w->net.server, "127.0.0.1", 0, false, &fault), SLK_OK);
     return w;
-}
-
-static void turn(struct world *w)
-{
-    (void)uv_run(&w->loop, UV_RUN_NOWAIT);
-}
-
-static void wait_turn(struct world *w)
-{
-    const struct timespec ms = {0, 1000000};
-
-    turn(w);
-    (void)nanosleep(&ms, NULL);
 }
 
 static void world_close(struct world *w)
 {
-    slk_http_server_stop(w->server, is_stopped, w);
+    slk_http_server_stop(w->net.server, is_stopped, w);
     for (unsigned i = 0; i < TURNS_MAX && !w->stopped; i++)
-        wait_turn(w);
+        wait_turn(&w->net);
     assert_true(w->stopped);
-    slk_http_server_free(w->server);
-    assert_int_equal(uv_run(&w->loop, UV_RUN_DEFAULT), 0);
-    assert_int_equal(uv_loop_close(&w->loop), 0); /* nothing is left in the loop */
+    slk_http_server_free(w->net.server);
+    assert_int_equal(uv_run(&w->net.loop, UV_RUN_DEFAULT), 0);
+    assert_int_equal(uv_loop_close(&w->net.loop), 0); /* nothing is left in the loop */
     free(w);
 }
 
 static uint64_t counted(const struct world *w, enum slk_http_reason reason)
 {
-    return slk_http_server_stats(w->server)->reasons[reason];
-}
-
-static int dial(const struct world *w)
-{
-    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(slk_http_port(w->server))};
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-    in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    assert_true(fd >= 0);
-    assert_int_equal(connect(fd, (const struct sockaddr *)&in, sizeof(in)), 0);
-    assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
-    return fd;
-}
-
-/* Sends all of it, the loop turning meanwhile. False: the server closed the connection. */
-static bool say_bytes(struct world *w, int fd, const char *text, size_t size)
-{
-    for (unsigned i = 0; size > 0 && i < TURNS_MAX; i++) {
-        ssize_t n = send(fd, text, size, MSG_NOSIGNAL);
-
-        if (n < 0 && errno != EAGAIN)
-            return false;
-        if (n > 0) {
-            text += n;
-            size -= (size_t)n;
-        }
-        turn(w);
-    }
-    assert_int_equal(size, 0);
-    return true;
-}
-
-static void say(struct world *w, int fd, const char *text)
-{
-    assert_true(say_bytes(w, fd, text, strlen(text)));
-}
-
-/* Reads until `n` answers (heads) are there with their ends, or the connection ends. */
-struct reply {
-    char text[REPLY_MAX];
-    size_t size;
-    bool ended;
-};
-static struct reply reply;
-
-static bool take(int fd)
-{
-    ssize_t n;
-
-    do {
-        n = recv(fd, reply.text + reply.size, sizeof(reply.text) - 1 - reply.size, 0);
-        if (n > 0)
-            reply.size += (size_t)n;
-    } while (n > 0 && reply.size < sizeof(reply.text) - 1);
-    reply.text[reply.size] = '\0';
-    if (n == 0 || (n < 0 && errno != EAGAIN))
-        reply.ended = true;
-    return !reply.ended;
-}
-
-static void hear_until(struct world *w, int fd, const char *text)
-{
-    memset(&reply, 0, offsetof(struct reply, text) + 1);
-    reply.size = 0;
-    reply.ended = false;
-    for (unsigned i = 0; i < TURNS_MAX; i++) {
-        bool open = take(fd);
-
-        if (text != NULL ? strstr(reply.text, text) != NULL : !open)
-            return;
-        if (!open)
-            break;
-        wait_turn(w);
-    }
-    print_message("instead of \"%s\": %s\n", text != NULL ? text : "the end", reply.text);
-    fail();
-}
-
-/* The connection is closed; what came before is in `reply`. */
-static void hear_end(struct world *w, int fd)
-{
-    hear_until(w, fd, NULL);
-    (void)close(fd);
-}
-
-static void assert_status(const char *status)
-{
-    char line[64];
-
-    snprintf(line, sizeof(line), "HTTP/1.1 %s ", status);
-    if (strncmp(reply.text, line, strlen(line)) != 0)
-        print_message("instead of %s: %s\n", status, reply.text);
-    assert_int_equal(strncmp(reply.text, line, strlen(line)), 0);
-}
-
-static size_t count_of(const char *text, const char *what)
-{
-    size_t n = 0;
-
-    for (const char *at = strstr(text, what); at != NULL; at = strstr(at + 1, what))
-        n++;
-    return n;
+    return slk_http_server_stats(w->net.server)->reasons[reason];
 }
 
 /* ---- answers ---- */
@@ -299,37 +181,37 @@ static size_t count_of(const char *text, const char *what)
 static void answers_follow_requests_on_one_connection(void **state)
 {
     struct world *w = world_open(NULL);
-    int fd = dial(w);
+    int fd = dial(&w->net);
 
     (void)state;
-    say(w, fd, "GET /hello HTTP/1.1\r\n" HOST "\r\n");
-    hear_until(w, fd, "\r\n\r\nhello");
+    say(&w->net, fd, "GET /hello HTTP/1.1\r\n" HOST "\r\n");
+    hear_until(&w->net, fd, "\r\n\r\nhello");
     assert_status("200");
     assert_non_null(strstr(reply.text, "Content-Length: 5\r\n"));
     assert_null(strstr(reply.text, "Connection: close"));
-    say(w, fd,
+    say(&w->net, fd,
         "POST /echo HTTP/1.1\r\n" HOST
         "Content-Type: text/plain; charset=utf-8\r\nContent-Length: 2\r\n\r\nhi");
-    hear_until(w, fd, "\r\n\r\nhi");
-    say(w, fd,
+    hear_until(&w->net, fd, "\r\n\r\nhi");
+    say(&w->net, fd,
         "POST /echo HTTP/1.1\r\n" HOST
         "Content-Type: APPLICATION/json\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nch\r\n0\r\n\r\n");
-    hear_until(w, fd, "\r\n\r\nch");
-    say(w, fd, "GET /parameter/a.b-c HTTP/1.1\r\n" HOST "\r\n");
-    hear_until(w, fd, "\r\n\r\na.b-c");
-    say(w, fd, "HEAD /hello HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n");
-    hear_end(w, fd);
+    hear_until(&w->net, fd, "\r\n\r\nch");
+    say(&w->net, fd, "GET /parameter/a.b-c HTTP/1.1\r\n" HOST "\r\n");
+    hear_until(&w->net, fd, "\r\n\r\na.b-c");
+    say(&w->net, fd, "HEAD /hello HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n");
+    hear_end(&w->net, fd);
     assert_status("200");
     assert_non_null(strstr(reply.text, "Content-Length: 5\r\n"));
     assert_string_equal(reply.text + reply.size - 4, "\r\n\r\n");
-    assert_int_equal(slk_http_server_stats(w->server)->connections_n, 1);
+    assert_int_equal(slk_http_server_stats(w->net.server)->connections_n, 1);
     world_close(w);
 }
 
 static void pipelined_requests_are_answered_in_order(void **state)
 {
     struct world *w = world_open(NULL);
-    int fd = dial(w);
+    int fd = dial(&w->net);
     char text[8192];
     size_t n = 0;
 
@@ -339,12 +221,13 @@ static void pipelined_requests_are_answered_in_order(void **state)
             "GET /parameter/%u HTTP/1.1\r\n" HOST "\r\n"
             "POST /echo HTTP/1.1\r\n" HOST "Content-Type: text/plain\r\nContent-Length: 1\r\n\r\n+",
             i);
-    say(w, fd, text);
-    hear_until(w, fd, "\r\n\r\n59");
-    say(w, fd, "GET /hello HTTP/1.1\r\n" HOST "Connection: close\r\n\r\nGET /never HTTP/1.1\r\n" HOST "\r\n");
-    hear_end(w, fd);
+    say(&w->net, fd, text);
+    hear_until(&w->net, fd, "\r\n\r\n59");
+    say(&w->net, fd,
+        "GET /hello HTTP/1.1\r\n" HOST "Connection: close\r\n\r\nGET /never HTTP/1.1\r\n" HOST "\r\n");
+    hear_end(&w->net, fd);
     assert_int_equal(w->handled_n, 61);
-    assert_int_equal(slk_http_server_stats(w->server)->reasons[SLK_HTTP_NOT_FOUND], 0);
+    assert_int_equal(slk_http_server_stats(w->net.server)->reasons[SLK_HTTP_NOT_FOUND], 0);
     world_close(w);
 }
 
@@ -354,14 +237,14 @@ static void one_byte_at_a_time_is_a_request(void **state)
         "POST /echo HTTP/1.1\r\n" HOST "Content-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n"
         "5\r\nhello\r\n0\r\n\r\n";
     struct world *w = world_open(NULL);
-    int fd = dial(w);
+    int fd = dial(&w->net);
 
     (void)state;
     for (size_t i = 0; text[i] != '\0'; i++) {
-        assert_true(say_bytes(w, fd, text + i, 1));
-        turn(w);
+        assert_true(say_bytes(&w->net, fd, text + i, 1));
+        turn(&w->net);
     }
-    hear_until(w, fd, "\r\n\r\nhello");
+    hear_until(&w->net, fd, "\r\n\r\nhello");
     (void)close(fd);
     world_close(w);
 }
@@ -406,20 +289,20 @@ static void requests_are_refused_by_status(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         char code[64];
-        int fd = dial(w);
+        int fd = dial(&w->net);
 
         snprintf(code, sizeof(code), "\"code\":\"%s\"", cases[i].code);
-        say(w, fd, cases[i].text);
-        hear_until(w, fd, code);
+        say(&w->net, fd, cases[i].text);
+        hear_until(&w->net, fd, code);
         assert_status(cases[i].status);
         assert_non_null(strstr(reply.text, "Content-Type: application/problem+json\r\n"));
         assert_int_equal(strstr(reply.text, "Connection: close\r\n") == NULL, cases[i].stays);
         if (cases[i].stays) {
-            say(w, fd, "GET /hello HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n");
-            hear_until(w, fd, "hello");
+            say(&w->net, fd, "GET /hello HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n");
+            hear_until(&w->net, fd, "hello");
         }
         if (!reply.ended)
-            hear_end(w, fd);
+            hear_end(&w->net, fd);
         else
             (void)close(fd);
     }
@@ -433,17 +316,17 @@ static void requests_are_refused_by_status(void **state)
 static void the_methods_of_a_route_are_named(void **state)
 {
     struct world *w = world_open(NULL);
-    int fd = dial(w);
+    int fd = dial(&w->net);
 
     (void)state;
-    say(w, fd, "GET /echo HTTP/1.1\r\n" HOST "\r\n");
-    hear_until(w, fd, "\"code\":\"METHOD\"");
+    say(&w->net, fd, "GET /echo HTTP/1.1\r\n" HOST "\r\n");
+    hear_until(&w->net, fd, "\"code\":\"METHOD\"");
     assert_non_null(strstr(reply.text, "\r\nAllow: POST\r\n"));
-    say(w, fd, "POST /hello HTTP/1.1\r\n" HOST "Content-Length: 0\r\n\r\n");
-    hear_until(w, fd, "\"code\":\"METHOD\"");
+    say(&w->net, fd, "POST /hello HTTP/1.1\r\n" HOST "Content-Length: 0\r\n\r\n");
+    hear_until(&w->net, fd, "\"code\":\"METHOD\"");
     assert_non_null(strstr(reply.text, "\r\nAllow: GET, HEAD\r\n"));
-    say(w, fd, "GET /refused HTTP/1.1\r\n" HOST "\r\n");
-    hear_until(w, fd, "\"detail\":\"a \\\"quote\\\",?a backslash \\\\\"}");
+    say(&w->net, fd, "GET /refused HTTP/1.1\r\n" HOST "\r\n");
+    hear_until(&w->net, fd, "\"detail\":\"a \\\"quote\\\",?a backslash \\\\\"}");
     (void)close(fd);
     world_close(w);
 }
@@ -463,11 +346,11 @@ static void what_a_smuggler_sends_is_never_a_second_request(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
-        int fd = dial(w);
+        int fd = dial(&w->net);
 
-        say(w, fd, forms[i]);
-        (void)say_bytes(w, fd, "GET /hello HTTP/1.1\r\n" HOST "X: 1234567\r\n\r\n", 44);
-        hear_end(w, fd);
+        say(&w->net, fd, forms[i]);
+        (void)say_bytes(&w->net, fd, "GET /hello HTTP/1.1\r\n" HOST "X: 1234567\r\n\r\n", 44);
+        hear_end(&w->net, fd);
         assert_int_equal(count_of(reply.text, "HTTP/1.1 "), 1);
     }
     assert_int_equal(w->handled_n, 0);
@@ -477,17 +360,17 @@ static void what_a_smuggler_sends_is_never_a_second_request(void **state)
 static void an_expected_continue_is_said(void **state)
 {
     struct world *w = world_open(NULL);
-    int fd = dial(w);
+    int fd = dial(&w->net);
 
     (void)state;
-    say(w, fd,
+    say(&w->net, fd,
         "POST /echo HTTP/1.1\r\n" HOST
         "Content-Type: text/plain\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n");
-    hear_until(w, fd, "HTTP/1.1 100 Continue\r\n\r\n");
-    say(w, fd, "yes");
-    hear_until(w, fd, "\r\n\r\nyes");
-    say(w, fd, "POST /both HTTP/1.1\r\n" HOST "Expect: 100-continue\r\nContent-Length: 11\r\n\r\n");
-    hear_end(w, fd); /* nothing of a body that is too large is asked for */
+    hear_until(&w->net, fd, "HTTP/1.1 100 Continue\r\n\r\n");
+    say(&w->net, fd, "yes");
+    hear_until(&w->net, fd, "\r\n\r\nyes");
+    say(&w->net, fd, "POST /both HTTP/1.1\r\n" HOST "Expect: 100-continue\r\nContent-Length: 11\r\n\r\n");
+    hear_end(&w->net, fd); /* nothing of a body that is too large is asked for */
     assert_status("413");
     world_close(w);
 }
@@ -498,28 +381,28 @@ static void slow_heads_and_bodies_are_timed_out(void **state)
 {
     const struct slk_http_limits limits = {.head_ms = 30, .body_ms = 30, .idle_ms = 5000, .linger_ms = 30};
     struct world *w = world_open(&limits);
-    int fd = dial(w), other = dial(w);
+    int fd = dial(&w->net), other = dial(&w->net);
 
     (void)state;
     for (unsigned i = 0; i < 200; i++) { /* a byte every few turns extends nothing */
-        if (!say_bytes(w, fd, i < 5 ? "GET /" + i : "a", 1))
+        if (!say_bytes(&w->net, fd, i < 5 ? "GET /" + i : "a", 1))
             break;
         for (unsigned k = 0; k < 3; k++)
-            wait_turn(w);
+            wait_turn(&w->net);
     }
-    hear_end(w, fd);
+    hear_end(&w->net, fd);
     assert_int_equal(counted(w, SLK_HTTP_HEAD_SLOW), 1);
-    fd = dial(w);
-    say(w, fd, "GET / HT");
-    hear_end(w, fd);
+    fd = dial(&w->net);
+    say(&w->net, fd, "GET / HT");
+    hear_end(&w->net, fd);
     assert_status("408");
-    fd = dial(w);
-    say(w, fd, "POST /echo HTTP/1.1\r\n" HOST "Content-Type: text/plain\r\nContent-Length: 3\r\n\r\nx");
-    hear_end(w, fd);
+    fd = dial(&w->net);
+    say(&w->net, fd, "POST /echo HTTP/1.1\r\n" HOST "Content-Type: text/plain\r\nContent-Length: 3\r\n\r\nx");
+    hear_end(&w->net, fd);
     assert_status("408");
     assert_int_equal(counted(w, SLK_HTTP_BODY_SLOW), 1);
-    say(w, other, "GET /hello HTTP/1.1\r\n" HOST "\r\n"); /* nobody else was harmed */
-    hear_until(w, other, "hello");
+    say(&w->net, other, "GET /hello HTTP/1.1\r\n" HOST "\r\n"); /* nobody else was harmed */
+    hear_until(&w->net, other, "hello");
     (void)close(other);
     world_close(w);
 }
@@ -528,14 +411,14 @@ static void idle_connections_are_closed(void **state)
 {
     const struct slk_http_limits limits = {.idle_ms = 30};
     struct world *w = world_open(&limits);
-    int fd = dial(w);
+    int fd = dial(&w->net);
 
     (void)state;
-    hear_end(w, fd);
+    hear_end(&w->net, fd);
     assert_int_equal(reply.size, 0);
-    fd = dial(w);
-    say(w, fd, "GET /hello HTTP/1.1\r\n" HOST "\r\n");
-    hear_end(w, fd);
+    fd = dial(&w->net);
+    say(&w->net, fd, "GET /hello HTTP/1.1\r\n" HOST "\r\n");
+    hear_end(&w->net, fd);
     assert_status("200");
     assert_int_equal(counted(w, SLK_HTTP_IDLE), 2);
     world_close(w);
@@ -544,18 +427,18 @@ static void idle_connections_are_closed(void **state)
 static void who_leaves_in_the_middle_is_counted(void **state)
 {
     struct world *w = world_open(NULL);
-    int fd = dial(w);
+    int fd = dial(&w->net);
 
     (void)state;
-    say(w, fd, "POST /echo HTTP/1.1\r\n" HOST "Content-Type: text/plain\r\nContent-Length: 3\r\n\r\nx");
+    say(&w->net, fd, "POST /echo HTTP/1.1\r\n" HOST "Content-Type: text/plain\r\nContent-Length: 3\r\n\r\nx");
     (void)shutdown(fd, SHUT_WR); /* half open: nothing more will come */
-    hear_end(w, fd);
+    hear_end(&w->net, fd);
     assert_int_equal(reply.size, 0);
     assert_int_equal(counted(w, SLK_HTTP_CUT_OFF), 1);
-    fd = dial(w);
-    say(w, fd, "GET /hello HTTP/1.1\r\n" HOST "\r\n");
+    fd = dial(&w->net);
+    say(&w->net, fd, "GET /hello HTTP/1.1\r\n" HOST "\r\n");
     (void)shutdown(fd, SHUT_WR); /* a whole request is answered before the end is heard */
-    hear_end(w, fd);
+    hear_end(&w->net, fd);
     assert_status("200");
     world_close(w);
 }
@@ -568,27 +451,27 @@ static void keep_one(struct world *w, int fd, const char *path)
     size_t before = w->kept_n;
 
     snprintf(text, sizeof(text), "GET %s HTTP/1.1\r\n" HOST "\r\n", path);
-    say(w, fd, text);
+    say(&w->net, fd, text);
     for (unsigned i = 0; i < TURNS_MAX && w->kept_n == before; i++)
-        wait_turn(w);
+        wait_turn(&w->net);
     assert_int_equal(w->kept_n, before + 1);
 }
 
 static void a_handler_may_answer_later(void **state)
 {
     struct world *w = world_open(NULL);
-    int fd = dial(w);
+    int fd = dial(&w->net);
 
     (void)state;
     keep_one(w, fd, "/later");
-    say(w, fd, "GET /parameter/next HTTP/1.1\r\n" HOST "\r\n"); /* waits for its turn */
-    wait_turn(w);
+    say(&w->net, fd, "GET /parameter/next HTTP/1.1\r\n" HOST "\r\n"); /* waits for its turn */
+    wait_turn(&w->net);
     reply.size = 0;
     reply.ended = false;
     assert_true(take(fd));
     assert_int_equal(reply.size, 0);
     answer_text(w->kept[--w->kept_n], "at last");
-    hear_until(w, fd, "\r\n\r\nnext");
+    hear_until(&w->net, fd, "\r\n\r\nnext");
     assert_non_null(strstr(reply.text, "at last"));
     (void)close(fd);
     world_close(w);
@@ -598,19 +481,19 @@ static void a_handler_may_answer_when_its_client_is_gone(void **state)
 {
     struct world *w = world_open(NULL);
     struct linger hard = {1, 0};
-    int fd = dial(w);
+    int fd = dial(&w->net);
 
     (void)state;
     keep_one(w, fd, "/later");
     assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard)), 0);
     (void)close(fd); /* a reset */
     for (unsigned i = 0; i < 20; i++)
-        wait_turn(w);
+        wait_turn(&w->net);
     answer_text(w->kept[--w->kept_n], "to nobody");
     for (unsigned i = 0; i < 20; i++)
-        wait_turn(w);
+        wait_turn(&w->net);
     assert_int_equal(counted(w, SLK_HTTP_READER_GONE), 1);
-    assert_int_equal(slk_http_server_stats(w->server)->answers_bytes, 0);
+    assert_int_equal(slk_http_server_stats(w->net.server)->answers_bytes, 0);
     world_close(w);
 }
 
@@ -619,7 +502,7 @@ static void a_handler_may_answer_when_the_server_is_gone(void **state)
     const struct slk_http_limits limits = {.drain_ms = 20};
     struct world *w = world_open(&limits);
     struct slk_http_exchange *kept[2];
-    int fd = dial(w), other = dial(w);
+    int fd = dial(&w->net), other = dial(&w->net);
 
     (void)state;
     keep_one(w, fd, "/later");
@@ -636,22 +519,22 @@ static void an_answer_that_takes_too_long_is_503_or_the_routes_own(void **state)
 {
     const struct slk_http_limits limits = {.answer_ms = 20};
     struct world *w = world_open(&limits);
-    int fd = dial(w);
+    int fd = dial(&w->net);
 
     (void)state;
     keep_one(w, fd, "/late");
-    hear_until(w, fd, "not yet");
+    hear_until(&w->net, fd, "not yet");
     assert_status("200");
     assert_int_equal(w->late_n, 1);
     keep_one(w, fd, "/later");
-    hear_until(w, fd, "ANSWER_SLOW");
+    hear_until(&w->net, fd, "ANSWER_SLOW");
     assert_status("503");
     assert_non_null(strstr(reply.text, "\r\nRetry-After: 2\r\n"));
-    say(w, fd, "GET /hello HTTP/1.1\r\n" HOST "\r\n"); /* the connection can be used on */
-    hear_until(w, fd, "hello");
+    say(&w->net, fd, "GET /hello HTTP/1.1\r\n" HOST "\r\n"); /* the connection can be used on */
+    hear_until(&w->net, fd, "hello");
     answer_text(w->kept[--w->kept_n], "into the void");
-    say(w, fd, "GET /parameter/ok HTTP/1.1\r\n" HOST "\r\n");
-    hear_until(w, fd, "\r\n\r\nok");
+    say(&w->net, fd, "GET /parameter/ok HTTP/1.1\r\n" HOST "\r\n");
+    hear_until(&w->net, fd, "\r\n\r\nok");
     assert_null(strstr(reply.text, "void"));
     (void)close(fd);
     world_close(w);
@@ -663,19 +546,19 @@ static void a_client_that_never_reads_is_disconnected(void **state)
 {
     const struct slk_http_limits limits = {.write_ms = 40};
     struct world *w = world_open(&limits);
-    int fd = dial(w), other = dial(w);
+    int fd = dial(&w->net), other = dial(&w->net);
 
     (void)state;
-    say(w, fd, "GET /big HTTP/1.1\r\n" HOST "\r\n");
-    say(w, other, "GET /hello HTTP/1.1\r\n" HOST "\r\n");
-    hear_until(w, other, "hello");
-    assert_true(slk_http_server_stats(w->server)->answers_bytes >= BIG);
+    say(&w->net, fd, "GET /big HTTP/1.1\r\n" HOST "\r\n");
+    say(&w->net, other, "GET /hello HTTP/1.1\r\n" HOST "\r\n");
+    hear_until(&w->net, other, "hello");
+    assert_true(slk_http_server_stats(w->net.server)->answers_bytes >= BIG);
     for (unsigned i = 0; i < TURNS_MAX && counted(w, SLK_HTTP_READER_SLOW) == 0; i++)
-        wait_turn(w);
+        wait_turn(&w->net);
     assert_int_equal(counted(w, SLK_HTTP_READER_SLOW), 1);
     for (unsigned i = 0; i < 10; i++)
-        turn(w);
-    assert_int_equal(slk_http_server_stats(w->server)->answers_bytes, 0);
+        turn(&w->net);
+    assert_int_equal(slk_http_server_stats(w->net.server)->answers_bytes, 0);
     (void)close(fd);
     (void)close(other);
     world_close(w);
@@ -685,11 +568,11 @@ static void a_slow_reader_that_reads_is_served(void **state)
 {
     const struct slk_http_limits limits = {.write_ms = 200};
     struct world *w = world_open(&limits);
-    int fd = dial(w);
+    int fd = dial(&w->net);
     size_t total = 0;
 
     (void)state;
-    say(w, fd, "GET /big HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n");
+    say(&w->net, fd, "GET /big HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n");
     for (unsigned i = 0; i < TURNS_MAX; i++) { /* 64 KiB a turn: longer than write_ms for all of it */
         ssize_t n = recv(fd, reply.text, 65536, 0);
 
@@ -697,7 +580,7 @@ static void a_slow_reader_that_reads_is_served(void **state)
             break;
         total += n > 0 ? (size_t)n : 0;
         for (unsigned k = 0; k < 3; k++)
-            wait_turn(w);
+            wait_turn(&w->net);
     }
     assert_true(total > BIG && total < BIG + 1000);
     assert_int_equal(counted(w, SLK_HTTP_READER_SLOW), 0);
@@ -709,29 +592,30 @@ static void all_answers_and_all_bodies_are_bounded(void **state)
 {
     const struct slk_http_limits limits = {.answers_max = BIG + 1000, .bodies_max = 9000};
     struct world *w = world_open(&limits);
-    int fd = dial(w), other = dial(w);
+    int fd = dial(&w->net), other = dial(&w->net);
     char *body = calloc(1, 9001);
 
     (void)state;
-    say(w, fd, "GET /big HTTP/1.1\r\n" HOST "\r\n");
+    say(&w->net, fd, "GET /big HTTP/1.1\r\n" HOST "\r\n");
     for (unsigned i = 0; i < 10; i++)
-        turn(w);
-    say(w, other, "GET /big HTTP/1.1\r\n" HOST "\r\n");
-    hear_until(w, other, "MEMORY");
+        turn(&w->net);
+    say(&w->net, other, "GET /big HTTP/1.1\r\n" HOST "\r\n");
+    hear_until(&w->net, other, "MEMORY");
     assert_status("503");
-    say(w, other, "POST /echo HTTP/1.1\r\n" HOST "Content-Type: text/plain\r\nContent-Length: 9001\r\n\r\n");
-    hear_end(w, other);
+    say(&w->net, other,
+        "POST /echo HTTP/1.1\r\n" HOST "Content-Type: text/plain\r\nContent-Length: 9001\r\n\r\n");
+    hear_end(&w->net, other);
     assert_status("503");
-    other = dial(w); /* the same without saying how much it will be */
-    say(w, other,
+    other = dial(&w->net); /* the same without saying how much it will be */
+    say(&w->net, other,
         "POST /echo HTTP/1.1\r\n" HOST
         "Content-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n2329\r\n");
     assert_non_null(body);
-    (void)say_bytes(w, other, body, 9001);
-    hear_end(w, other);
+    (void)say_bytes(&w->net, other, body, 9001);
+    hear_end(&w->net, other);
     assert_status("503");
     assert_int_equal(counted(w, SLK_HTTP_MEMORY), 3);
-    assert_int_equal(slk_http_server_stats(w->server)->bodies_bytes, 0);
+    assert_int_equal(slk_http_server_stats(w->net.server)->bodies_bytes, 0);
     free(body);
     (void)close(fd);
     world_close(w);
@@ -741,26 +625,26 @@ static void one_connection_too_many_makes_an_idle_one_go_or_is_refused(void **st
 {
     const struct slk_http_limits limits = {.connections_max = 2};
     struct world *w = world_open(&limits);
-    int idle = dial(w), busy, third, fourth;
+    int idle = dial(&w->net), busy, third, fourth;
 
     (void)state;
-    say(w, idle, "GET /hello HTTP/1.1\r\n" HOST "\r\n");
-    hear_until(w, idle, "hello");
-    busy = dial(w);
+    say(&w->net, idle, "GET /hello HTTP/1.1\r\n" HOST "\r\n");
+    hear_until(&w->net, idle, "hello");
+    busy = dial(&w->net);
     keep_one(w, busy, "/later");
-    third = dial(w);
+    third = dial(&w->net);
     keep_one(w, third, "/later");
-    hear_end(w, idle);
+    hear_end(&w->net, idle);
     assert_int_equal(counted(w, SLK_HTTP_EVICTED), 1);
-    fourth = dial(w);
-    hear_until(w, fourth, "FULL");
+    fourth = dial(&w->net);
+    hear_until(&w->net, fourth, "FULL");
     assert_status("503");
     assert_non_null(strstr(reply.text, "\r\nRetry-After: 2\r\n"));
-    hear_end(w, fourth);
+    hear_end(&w->net, fourth);
     answer_text(w->kept[1], "third");
-    hear_until(w, third, "third");
+    hear_until(&w->net, third, "third");
     answer_text(w->kept[0], "second");
-    hear_until(w, busy, "second");
+    hear_until(&w->net, busy, "second");
     (void)close(busy);
     (void)close(third);
     world_close(w);
@@ -782,17 +666,17 @@ static void a_thousand_connections_are_served(void **state)
     }
     assert_true(files.rlim_cur >= 2 * N + 100);
     for (unsigned i = 0; i < N; i++) {
-        fds[i] = dial(w);
-        turn(w);
+        fds[i] = dial(&w->net);
+        turn(&w->net);
     }
     for (unsigned round = 0; round < 2; round++) {
         for (unsigned i = 0; i < N; i++)
-            say(w, fds[i], "GET /hello HTTP/1.1\r\n" HOST "\r\n");
+            say(&w->net, fds[i], "GET /hello HTTP/1.1\r\n" HOST "\r\n");
         for (unsigned i = 0; i < N; i++)
-            hear_until(w, fds[i], "hello");
+            hear_until(&w->net, fds[i], "hello");
     }
     assert_int_equal(w->handled_n, 2 * N);
-    assert_int_equal(slk_http_server_stats(w->server)->connections_n, N);
+    assert_int_equal(slk_http_server_stats(w->net.server)->connections_n, N);
     for (unsigned i = 0; i < N; i++)
         (void)close(fds[i]);
     world_close(w);
@@ -802,10 +686,10 @@ static void a_thousand_connections_are_served(void **state)
 
 static int open_stream(struct world *w)
 {
-    int fd = dial(w);
+    int fd = dial(&w->net);
 
-    say(w, fd, "GET /stream HTTP/1.1\r\n" HOST "\r\n");
-    hear_until(w, fd, "\r\n\r\n");
+    say(&w->net, fd, "GET /stream HTTP/1.1\r\n" HOST "\r\n");
+    hear_until(&w->net, fd, "\r\n\r\n");
     assert_status("200");
     assert_non_null(strstr(reply.text, "Content-Type: text/event-stream\r\n"));
     assert_null(strstr(reply.text, "Content-Length"));
@@ -819,13 +703,13 @@ static void a_stream_goes_on_until_its_client_leaves(void **state)
 
     (void)state;
     assert_true(slk_http_stream_send(w->streams[0], slk_span_of("data: 1\n\n", 9)));
-    hear_until(w, fd, "data: 1\n\n");
-    say(w, fd, "nobody listens to this");
+    hear_until(&w->net, fd, "data: 1\n\n");
+    say(&w->net, fd, "nobody listens to this");
     assert_true(slk_http_stream_send(w->streams[0], slk_span_of("data: 2\n\n", 9)));
-    hear_until(w, fd, "data: 2\n\n");
+    hear_until(&w->net, fd, "data: 2\n\n");
     (void)close(fd);
     for (unsigned i = 0; i < TURNS_MAX && w->gone_n == 0; i++)
-        wait_turn(w);
+        wait_turn(&w->net);
     assert_int_equal(w->gone_n, 1);
     assert_int_equal(w->streams_n, 0);
     fd = open_stream(w);
@@ -844,15 +728,15 @@ static void a_stream_nobody_reads_is_ended(void **state)
     (void)state;
     while (sent < 10000 && slk_http_stream_send(w->streams[0], slk_span_of(piece, sizeof(piece)))) {
         sent++;
-        turn(w);
+        turn(&w->net);
     }
     assert_true(sent < 10000);
     for (unsigned i = 0; i < TURNS_MAX && w->gone_n == 0; i++)
-        wait_turn(w);
+        wait_turn(&w->net);
     assert_int_equal(w->gone_n, 1);
     assert_int_equal(counted(w, SLK_HTTP_STREAM_SLOW), 1);
     assert_true(slk_http_stream_send(w->streams[0], slk_span_of("data: 1\n\n", 9)));
-    hear_until(w, other, "data: 1\n\n");
+    hear_until(&w->net, other, "data: 1\n\n");
     (void)close(fd);
     (void)close(other);
     world_close(w);
@@ -861,11 +745,11 @@ static void a_stream_nobody_reads_is_ended(void **state)
 static void a_head_of_a_stream_ends(void **state)
 {
     struct world *w = world_open(NULL);
-    int fd = dial(w);
+    int fd = dial(&w->net);
 
     (void)state;
-    say(w, fd, "HEAD /stream HTTP/1.1\r\n" HOST "\r\n");
-    hear_end(w, fd);
+    say(&w->net, fd, "HEAD /stream HTTP/1.1\r\n" HOST "\r\n");
+    hear_end(&w->net, fd);
     assert_status("200");
     assert_int_equal(w->gone_n, 1);
     world_close(w);
@@ -876,22 +760,23 @@ static void a_head_of_a_stream_ends(void **state)
 static void stopping_lets_requests_under_way_be_answered(void **state)
 {
     struct world *w = world_open(NULL);
-    int busy = dial(w), idle = dial(w), half = dial(w);
+    int busy = dial(&w->net), idle = dial(&w->net), half = dial(&w->net);
 
     (void)state;
     keep_one(w, busy, "/later");
-    say(w, half, "POST /echo HTTP/1.1\r\n" HOST "Content-Type: text/plain\r\nContent-Length: 2\r\n\r\nh");
-    say(w, idle, "GET /hello HTTP/1.1\r\n" HOST "\r\n");
-    hear_until(w, idle, "hello");
-    slk_http_server_stop(w->server, is_stopped, w);
-    hear_end(w, idle);
+    say(&w->net, half,
+        "POST /echo HTTP/1.1\r\n" HOST "Content-Type: text/plain\r\nContent-Length: 2\r\n\r\nh");
+    say(&w->net, idle, "GET /hello HTTP/1.1\r\n" HOST "\r\n");
+    hear_until(&w->net, idle, "hello");
+    slk_http_server_stop(w->net.server, is_stopped, w);
+    hear_end(&w->net, idle);
     assert_false(w->stopped);
     answer_text(w->kept[0], "goodbye");
-    hear_end(w, busy);
+    hear_end(&w->net, busy);
     assert_non_null(strstr(reply.text, "goodbye"));
     assert_non_null(strstr(reply.text, "Connection: close\r\n"));
-    say(w, half, "i");
-    hear_end(w, half);
+    say(&w->net, half, "i");
+    hear_end(&w->net, half);
     assert_non_null(strstr(reply.text, "\r\n\r\nhi"));
     world_close(w);
 }
@@ -908,17 +793,17 @@ static void a_unix_socket_is_served(void **state)
     (void)state;
     assert_true(scratch_make(dir, sizeof(dir), "http"));
     snprintf(path, sizeof(path), "%s/s", dir);
-    assert_int_equal(slk_http_listen_unix(w->server, path, &fault), SLK_OK);
+    assert_int_equal(slk_http_listen_unix(w->net.server, path, &fault), SLK_OK);
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0660);
-    assert_int_equal(slk_http_listen_unix(w->server, path, &fault), SLK_E_IN_USE);
+    assert_int_equal(slk_http_listen_unix(w->net.server, path, &fault), SLK_E_IN_USE);
     assert_true(strlen(fault.text) > 0);
     fd = socket(AF_UNIX, SOCK_STREAM, 0);
     snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
     assert_int_equal(connect(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
     assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
-    say(w, fd, "GET /hello HTTP/1.1\r\n" HOST "\r\n");
-    hear_until(w, fd, "hello");
+    say(&w->net, fd, "GET /hello HTTP/1.1\r\n" HOST "\r\n");
+    hear_until(&w->net, fd, "hello");
     (void)close(fd);
     world_close(w);
     /* What a dead process left behind is replaced; a file is not. */
@@ -926,13 +811,13 @@ static void a_unix_socket_is_served(void **state)
     assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
     (void)close(fd);
     w = world_open(NULL);
-    assert_int_equal(slk_http_listen_unix(w->server, path, &fault), SLK_OK);
+    assert_int_equal(slk_http_listen_unix(w->net.server, path, &fault), SLK_OK);
     world_close(w);
     snprintf(path, sizeof(path), "%s/file", dir);
     fd = open(path, O_CREAT | O_WRONLY, 0600);
     (void)close(fd);
     w = world_open(NULL);
-    assert_int_equal(slk_http_listen_unix(w->server, path, &fault), SLK_E_IN_USE);
+    assert_int_equal(slk_http_listen_unix(w->net.server, path, &fault), SLK_E_IN_USE);
     world_close(w);
     scratch_remove(dir);
 }
@@ -943,29 +828,30 @@ static void only_loopback_is_listened_on(void **state)
     struct slk_fault fault = {0};
 
     (void)state;
-    assert_int_equal(slk_http_listen_tcp(w->server, "0.0.0.0", 0, false, &fault), SLK_E_RANGE);
+    assert_int_equal(slk_http_listen_tcp(w->net.server, "0.0.0.0", 0, false, &fault), SLK_E_RANGE);
     assert_non_null(strstr(fault.text, "loopback"));
-    assert_int_equal(slk_http_listen_tcp(w->server, "::", 0, false, &fault), SLK_E_RANGE);
-    assert_int_equal(slk_http_listen_tcp(w->server, "node.example", 0, true, &fault), SLK_E_RANGE);
+    assert_int_equal(slk_http_listen_tcp(w->net.server, "::", 0, false, &fault), SLK_E_RANGE);
+    assert_int_equal(slk_http_listen_tcp(w->net.server, "node.example", 0, true, &fault), SLK_E_RANGE);
     assert_int_equal(
-        slk_http_listen_tcp(w->server, "127.0.0.1", slk_http_port(w->server), false, &fault), SLK_E_IO);
+        slk_http_listen_tcp(w->net.server, "127.0.0.1", slk_http_port(w->net.server), false, &fault),
+        SLK_E_IO);
     assert_true(strlen(fault.text) > 0);
-    assert_int_equal(slk_http_listen_tcp(w->server, "0.0.0.0", 0, true, &fault), SLK_OK);
+    assert_int_equal(slk_http_listen_tcp(w->net.server, "0.0.0.0", 0, true, &fault), SLK_OK);
     world_close(w);
 }
 
 static void answers_are_counted_by_route_and_status(void **state)
 {
     struct world *w = world_open(NULL);
-    const struct slk_http_stats *stats = slk_http_server_stats(w->server);
-    int fd = dial(w);
+    const struct slk_http_stats *stats = slk_http_server_stats(w->net.server);
+    int fd = dial(&w->net);
     uint64_t ok = 0, missing = 0;
 
     (void)state;
-    say(w, fd,
+    say(&w->net, fd,
         "GET /hello HTTP/1.1\r\n" HOST "\r\nGET /hello HTTP/1.1\r\n" HOST "\r\nGET /never HTTP/1.1\r\n" HOST
         "\r\n");
-    hear_until(w, fd, "NOT_FOUND");
+    hear_until(&w->net, fd, "NOT_FOUND");
     for (size_t i = 0; i < SLK_HTTP_STATUSES_MAX; i++) {
         ok += stats->statuses[i] == 200 ? stats->answers[0][i] : 0;
         missing += stats->statuses[i] == 404 ? stats->answers[SLK_HTTP_ROUTES_MAX][i] : 0;

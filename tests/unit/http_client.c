@@ -1,0 +1,128 @@
+/* http_client.c: see http_client.h. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tests/unit/http_client.h"
+
+void turn(struct http_net *net)
+{
+    (void)uv_run(&net->loop, UV_RUN_NOWAIT);
+    if (net->each != NULL)
+        net->each(net->ctx);
+}
+
+void wait_turn(struct http_net *net)
+{
+    const struct timespec ms = {0, 1000000};
+
+    turn(net);
+    (void)nanosleep(&ms, NULL);
+}
+
+int dial(struct http_net *net)
+{
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(slk_http_port(net->server))};
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_true(fd >= 0);
+    assert_int_equal(connect(fd, (const struct sockaddr *)&in, sizeof(in)), 0);
+    assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+    return fd;
+}
+
+/* Sends all of it, the loop turning meanwhile. False: the server closed the connection. */
+bool say_bytes(struct http_net *net, int fd, const char *text, size_t size)
+{
+    for (unsigned i = 0; size > 0 && i < TURNS_MAX; i++) {
+        ssize_t n = send(fd, text, size, MSG_NOSIGNAL);
+
+        if (n < 0 && errno != EAGAIN)
+            return false;
+        if (n > 0) {
+            text += n;
+            size -= (size_t)n;
+        }
+        turn(net);
+    }
+    assert_int_equal(size, 0);
+    return true;
+}
+
+void say(struct http_net *net, int fd, const char *text)
+{
+    assert_true(say_bytes(net, fd, text, strlen(text)));
+}
+
+struct reply reply;
+
+bool take(int fd)
+{
+    ssize_t n;
+
+    do {
+        n = recv(fd, reply.text + reply.size, sizeof(reply.text) - 1 - reply.size, 0);
+        if (n > 0)
+            reply.size += (size_t)n;
+    } while (n > 0 && reply.size < sizeof(reply.text) - 1);
+    reply.text[reply.size] = '\0';
+    if (n == 0 || (n < 0 && errno != EAGAIN))
+        reply.ended = true;
+    return !reply.ended;
+}
+
+void hear_until(struct http_net *net, int fd, const char *text)
+{
+    memset(&reply, 0, offsetof(struct reply, text) + 1);
+    reply.size = 0;
+    reply.ended = false;
+    for (unsigned i = 0; i < TURNS_MAX; i++) {
+        bool open = take(fd);
+
+        if (text != NULL ? strstr(reply.text, text) != NULL : !open)
+            return;
+        if (!open)
+            break;
+        wait_turn(net);
+    }
+    print_message("instead of \"%s\": %s\n", text != NULL ? text : "the end", reply.text);
+    fail();
+}
+
+/* The connection is closed; what came before is in `reply`. */
+void hear_end(struct http_net *net, int fd)
+{
+    hear_until(net, fd, NULL);
+    (void)close(fd);
+}
+
+void assert_status(const char *status)
+{
+    char line[64];
+
+    snprintf(line, sizeof(line), "HTTP/1.1 %s ", status);
+    if (strncmp(reply.text, line, strlen(line)) != 0)
+        print_message("instead of %s: %s\n", status, reply.text);
+    assert_int_equal(strncmp(reply.text, line, strlen(line)), 0);
+}
+
+size_t count_of(const char *text, const char *what)
+{
+    size_t n = 0;
+
+    for (const char *at = strstr(text, what); at != NULL; at = strstr(at + 1, what))
+        n++;
+    return n;
+}

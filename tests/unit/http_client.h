@@ -1,0 +1,43 @@
+/* http_client.h: clients of an HTTP server on the same loop: plain sockets, so that they can send what no library would. */
+#ifndef SLK_TESTS_HTTP_CLIENT_H
+#define SLK_TESTS_HTTP_CLIENT_H
+
+#include <uv.h>
+
+#include "net/serve.h"
+
+#define TURNS_MAX 20000 /* of the loop, a millisecond each at most: then what is waited for does not come */
+#define REPLY_MAX ((size_t)1 << 22)
+
+struct http_net {
+    uv_loop_t loop;
+    struct slk_http_server *server;
+    void (*each)(void *ctx); /* after every turn of the loop; may be NULL */
+    void *ctx;
+};
+void turn(struct http_net *net);
+void wait_turn(struct http_net *net); /* and a millisecond's sleep */
+
+int dial(struct http_net *net);
+/* Sends all of it, the loop turning meanwhile. False: the server closed the connection. */
+bool say_bytes(struct http_net *net, int fd, const char *text, size_t size);
+void say(struct http_net *net, int fd, const char *text);
+
+/* What was heard last. */
+struct reply {
+    char text[REPLY_MAX];
+    size_t size;
+    bool ended;
+};
+extern struct reply reply;
+
+/* Adds what is there to the reply; false: the connection has ended. */
+bool take(int fd);
+/* A new reply, until it holds this text; NULL: until the connection ends. Fails when neither comes. */
+void hear_until(struct http_net *net, int fd, const char *text);
+/* Until the end; closes it. */
+void hear_end(struct http_net *net, int fd);
+void assert_status(const char *status); /* of the reply's first answer */
+size_t count_of(const char *text, const char *what);
+
+#endif
