@@ -162,11 +162,13 @@ static bool read_event(struct input *in, json_t *object)
     static const struct {
         const char *name;
         bool (*read)(const struct input *in, const json_t *value);
-    } fields[] = {{"credential", read_credential}, {"sequence", read_sequence}, {"previous", read_previous},
-        {"kind", read_kind}, {"device", read_device}, {"carrier", read_carrier}, {"channel", read_channel},
-        {"type", read_type}, {"valid_until", read_valid_until}, {"reason", read_reason},
-        {"commitment", read_commitment}, {"occurred_at", read_occurred_at},
-        {"status_index", read_status_index}};
+        bool required; /* without these two not even a rule can be named */
+    } fields[] = {{"credential", read_credential, true}, {"sequence", read_sequence, false},
+        {"previous", read_previous, false}, {"kind", read_kind, true}, {"device", read_device, false},
+        {"carrier", read_carrier, false}, {"channel", read_channel, false}, {"type", read_type, false},
+        {"valid_until", read_valid_until, false}, {"reason", read_reason, false},
+        {"commitment", read_commitment, false}, {"occurred_at", read_occurred_at, false},
+        {"status_index", read_status_index, false}};
     size_t known_n = 0;
 
     if (!json_is_object(object))
@@ -175,6 +177,8 @@ static bool read_event(struct input *in, json_t *object)
         const json_t *value = json_object_get(object, fields[i].name);
 
         in->field = fields[i].name;
+        if (value == NULL && fields[i].required)
+            return refuse(in->fault, "event %zu, %s: missing", in->number, in->field);
         if (value == NULL)
             continue;
         known_n++;
