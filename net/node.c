@@ -458,6 +458,11 @@ void slk_node_close(struct slk_node *node)
 
 /* ---- from outside ---- */
 
+const struct slk_hash *slk_node_charter_hash(const struct slk_node *node)
+{
+    return &node->council.charter_hash;
+}
+
 void slk_node_peer_up(struct slk_node *node, uint16_t peer)
 {
     if (peer >= SLK_BFT_PEERS || peer == node->my_peer || node->peers[peer].is_up)

@@ -1,0 +1,360 @@
+/* config.c: see config.h. libinih splits lines; the table says what each key means. */
+#include "net/config.h"
+
+#include <errno.h>
+#include <ini.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FILE_MAX ((size_t)64 << 10)
+
+enum type { T_PATH, T_NUMBER, T_ENDPOINT, T_YES_NO, T_LEVEL, T_FORMAT };
+
+struct key {
+    const char *section, *name;
+    enum type type;
+    size_t offset;
+    uint32_t min, max;  /* NUMBER */
+    const char *value;  /* its default; NULL: it must be given */
+    bool is_reloaded;   /* by SIGHUP */
+    const char *sample; /* stands in the sample instead of the default */
+    const char *help;
+};
+
+#define OF(member) offsetof(struct slk_config, member)
+
+static const struct key keys[] = {
+    {"node", "dir", T_PATH, OF(dir), 0, 0, NULL, false, "/var/lib/sillok/ledger",
+        "The ledger's directory, made by `sillok init`"},
+    {"node", "agency", T_NUMBER, OF(agency), 1, UINT16_MAX, NULL, false, "1",
+        "This agency's number in the charter"},
+    {"node", "node_key", T_PATH, OF(node_key), 0, 0, NULL, false, "/etc/sillok/agency.node.pem",
+        "Key that names this node to other nodes"},
+    {"node", "vote_key", T_PATH, OF(vote_key), 0, 0, "", false, "/etc/sillok/agency.vote.pem",
+        "Key that votes on blocks; without it the node observes"},
+    {"node", "log_key", T_PATH, OF(log_key), 0, 0, "", false, "/etc/sillok/agency.log.pem",
+        "Key that signs checkpoints as the log; together with the next"},
+    {"node", "cosign_key", T_PATH, OF(cosign_key), 0, 0, "", false, "/etc/sillok/agency.cosign.pem",
+        "Key that cosigns checkpoints"},
+    {"node", "threads", T_NUMBER, OF(threads), 0, 64, "0", false, NULL,
+        "Threads that check signatures; 0: one per core, at most 8"},
+    {"peers", "listen", T_ENDPOINT, OF(listen), 0, 0, "", false, "0.0.0.0:7150",
+        "Where other nodes connect; empty: this node only connects to others"},
+    {"peers", "guests", T_NUMBER, OF(guests), 0, 14, "0", false, NULL,
+        "Connections for observers that are not in the charter"},
+    {"peers", "delta_ms", T_NUMBER, OF(delta_ms), 0, 60000, "0", false, NULL,
+        "Time within which a message reaches every member; 0: as the charter says"},
+    {"http", "listen", T_ENDPOINT, OF(http), 0, 0, "", false, "127.0.0.1:7151",
+        "Where clients connect; empty: nowhere. Only loopback, unless anywhere = yes"},
+    {"http", "socket", T_PATH, OF(http_socket), 0, 0, "", false, "/run/sillok/http.sock",
+        "A Unix socket for clients"},
+    {"http", "connections", T_NUMBER, OF(http_connections), 8, 65000, "1024", false, NULL,
+        "Clients at a time"},
+    {"http", "anywhere", T_YES_NO, OF(http_anywhere), 0, 0, "no", false, NULL,
+        "Clients may come from other machines, without TLS: only behind something that adds it"},
+    {"log", "level", T_LEVEL, OF(log_level), 0, 0, "info", true, NULL, "error, warn, info or debug"},
+    {"log", "format", T_FORMAT, OF(log_json), 0, 0, "text", true, NULL, "text or json"},
+};
+#define KEYS_N (sizeof(keys) / sizeof(keys[0]))
+
+struct source {
+    struct slk_config *config;
+    struct slk_span rest;
+    size_t line;
+    struct slk_fault *fault;
+    bool failed;
+    uint64_t seen; /* by place in `keys` */
+};
+_Static_assert(KEYS_N <= 64, "struct source keeps a bit for each key");
+
+__attribute__((format(printf, 3, 4))) static bool fail(struct source *s, size_t line, const char *format, ...)
+{
+    va_list args;
+
+    if (s->failed)
+        return false;
+    s->failed = true;
+    s->fault->line = line;
+    va_start(args, format);
+    vsnprintf(s->fault->text, sizeof(s->fault->text), format, args);
+    va_end(args);
+    return false;
+}
+
+/* ---- values ---- */
+
+static bool read_number(uint32_t *out, const char *text, uint32_t min, uint32_t max)
+{
+    uint64_t value = 0;
+
+    if (*text == '\0' || (text[0] == '0' && text[1] != '\0'))
+        return false;
+    for (; *text != '\0'; text++) {
+        if (*text < '0' || *text > '9')
+            return false;
+        value = 10 * value + (uint64_t)(*text - '0');
+        if (value > max)
+            return false;
+    }
+    *out = (uint32_t)value;
+    return value >= min;
+}
+
+bool slk_endpoint_parse(struct slk_endpoint *out, const char *text)
+{
+    const char *colon = strrchr(text, ':');
+    size_t n = colon != NULL ? (size_t)(colon - text) : 0;
+    bool has_brackets = n >= 2 && text[0] == '[' && text[n - 1] == ']';
+
+    memset(out, 0, sizeof(*out));
+    if (*text == '\0')
+        return true;
+    if (n == 0 || n >= sizeof(out->host) || !read_number(&out->port, colon + 1, 0, UINT16_MAX))
+        return false;
+    if (!has_brackets && memchr(text, ':', n) != NULL)
+        return false; /* which colon is the port's? */
+    text += has_brackets;
+    n -= has_brackets ? 2 : 0;
+    memcpy(out->host, text, n);
+    return n > 0;
+}
+
+static bool read_word(uint32_t *out, const char *text, const char *zero, const char *one)
+{
+    *out = strcmp(text, one) == 0;
+    return *out == 1 || strcmp(text, zero) == 0;
+}
+
+static bool set(struct source *s, const struct key *key, const char *value)
+{
+    void *at = (uint8_t *)s->config + key->offset;
+    size_t size = strlen(value);
+
+    switch (key->type) {
+    case T_PATH:
+        if (size >= SLK_CONFIG_PATH_MAX)
+            return fail(s, s->line, "%s is longer than %d bytes", key->name, SLK_CONFIG_PATH_MAX - 1);
+        if (size == 0 && key->value == NULL)
+            return fail(s, s->line, "%s is empty: name a file or directory", key->name);
+        memcpy(at, value, size + 1);
+        return true;
+    case T_NUMBER:
+        return read_number(at, value, key->min, key->max) ||
+               fail(s, s->line, "%s = %.40s: write a number from %u to %u", key->name, value, key->min,
+                   key->max);
+    case T_ENDPOINT:
+        return slk_endpoint_parse(at, value) ||
+               fail(s, s->line, "%s = %.40s: write host:port, as 127.0.0.1:7150 or [::1]:7150", key->name,
+                   value);
+    case T_YES_NO:
+        return read_word(at, value, "no", "yes") ||
+               fail(s, s->line, "%s = %.40s: write yes or no", key->name, value);
+    case T_LEVEL:
+        return slk_say_level_parse(at, value) ||
+               fail(s, s->line, "%s = %.40s: write error, warn, info or debug", key->name, value);
+    case T_FORMAT:
+        return read_word(at, value, "text", "json") ||
+               fail(s, s->line, "%s = %.40s: write text or json", key->name, value);
+    }
+    return false;
+}
+
+/* ---- lines ---- */
+
+static bool add_address(struct source *s, const char *name, const char *value)
+{
+    struct slk_config *c = s->config;
+    struct slk_endpoint at;
+    uint32_t agency;
+
+    if (!read_number(&agency, name, 1, UINT16_MAX))
+        return fail(s, s->line, "%.40s: write an agency's number, as 2 = node2.example:7150", name);
+    for (size_t i = 0; i < c->addresses_n; i++)
+        if (c->addresses[i].agency == agency)
+            return fail(s, s->line, "agency %u has an address already: keep one", agency);
+    if (!slk_endpoint_parse(&at, value) || at.host[0] == '\0' || at.port == 0)
+        return fail(s, s->line, "%.40s: write host:port, as node2.example:7150", value);
+    if (c->addresses_n == SLK_CHARTER_MEMBERS_MAX)
+        return fail(s, s->line, "more addresses than a charter can have members");
+    c->addresses[c->addresses_n].agency = (uint16_t)agency;
+    c->addresses[c->addresses_n++].at = at;
+    return true;
+}
+
+static bool has_section(const char *section)
+{
+    for (size_t i = 0; i < KEYS_N; i++)
+        if (strcmp(keys[i].section, section) == 0)
+            return true;
+    return strcmp(section, "addresses") == 0;
+}
+
+/* inih's handler: 0 makes inih remember the line, which we do already. */
+static int take_pair(void *ctx, const char *section, const char *name, const char *value)
+{
+    struct source *s = ctx;
+
+    if (s->failed)
+        return 1;
+    if (strcmp(section, "addresses") == 0)
+        return add_address(s, name, value);
+    for (size_t i = 0; i < KEYS_N; i++) {
+        if (strcmp(keys[i].section, section) != 0 || strcmp(keys[i].name, name) != 0)
+            continue;
+        if ((s->seen >> i & 1) != 0)
+            return fail(s, s->line, "%s stands twice in [%s]: keep one", name, section);
+        s->seen |= (uint64_t)1 << i;
+        return set(s, &keys[i], value);
+    }
+    if (section[0] == '\0')
+        return fail(s, s->line, "%.40s stands before any [section]", name);
+    if (!has_section(section))
+        return fail(s, s->line, "there is no section [%.40s]: see sillokd --print-config", section);
+    return fail(s, s->line, "there is no key %.40s in [%s]: see sillokd --print-config", name, section);
+}
+
+/* The next line, without indentation, which inih takes for a continued value. */
+static char *next_line(char *out, int cap, void *ctx)
+{
+    struct source *s = ctx;
+    const uint8_t *end;
+    size_t n;
+
+    if (s->rest.size == 0 || s->failed)
+        return NULL;
+    end = memchr(s->rest.at, '\n', s->rest.size);
+    n = end != NULL ? (size_t)(end - s->rest.at) + 1 : s->rest.size;
+    s->line++;
+    if (memchr(s->rest.at, '\0', n) != NULL) {
+        fail(s, s->line, "a zero byte: this is not a text file");
+        return NULL;
+    }
+    if (n + 1 > (size_t)cap) {
+        fail(s, s->line, "the line is longer than %d bytes", cap - 2);
+        return NULL;
+    }
+    memcpy(out, s->rest.at, n);
+    out[n] = '\0';
+    s->rest = slk_span_of(s->rest.at + n, s->rest.size - n);
+    n = strspn(out, " \t");
+    memmove(out, out + n, strlen(out + n) + 1);
+    return out;
+}
+
+static bool check_whole(struct source *s)
+{
+    const struct slk_config *c = s->config;
+
+    for (size_t i = 0; i < KEYS_N; i++)
+        if (keys[i].value == NULL && (s->seen >> i & 1) == 0)
+            return fail(s, 0, "%s is missing in [%s]: %s", keys[i].name, keys[i].section, keys[i].help);
+    if ((c->log_key[0] == '\0') != (c->cosign_key[0] == '\0'))
+        return fail(
+            s, 0, "a checkpoint needs both keys, log_key and cosign_key in [node]: give both or none");
+    return true;
+}
+
+enum slk_err slk_config_read(struct slk_config *out, struct slk_span text, struct slk_fault *fault)
+{
+    struct source s = {.config = out, .rest = text, .fault = fault};
+    int bad_line;
+
+    memset(out, 0, sizeof(*out));
+    *fault = (struct slk_fault){0};
+    for (size_t i = 0; i < KEYS_N; i++)
+        if (keys[i].value != NULL && !set(&s, &keys[i], keys[i].value))
+            return SLK_E_MALFORMED;
+    bad_line = ini_parse_stream(next_line, &s, take_pair, &s);
+    if (bad_line < 0)
+        return SLK_E_NOMEM;
+    if (bad_line > 0 && !s.failed)
+        fail(&s, (size_t)bad_line, "neither [section] nor key = value");
+    return !s.failed && check_whole(&s) ? SLK_OK : SLK_E_MALFORMED;
+}
+
+enum slk_err slk_config_load(struct slk_config *out, const char *file, struct slk_fault *fault)
+{
+    uint8_t *bytes = malloc(FILE_MAX + 1);
+    FILE *in = bytes != NULL ? fopen(file, "rb") : NULL;
+    size_t n = in != NULL ? fread(bytes, 1, FILE_MAX + 1, in) : 0;
+    bool is_read = in != NULL && ferror(in) == 0;
+    enum slk_err err = SLK_E_IO;
+
+    *fault = (struct slk_fault){0};
+    if (!is_read)
+        snprintf(fault->text, sizeof(fault->text), "%s", bytes == NULL ? "out of memory" : strerror(errno));
+    else if (n > FILE_MAX)
+        snprintf(fault->text, sizeof(fault->text), "larger than %zu bytes", FILE_MAX);
+    else
+        err = slk_config_read(out, slk_span_of(bytes, n), fault);
+    if (in != NULL)
+        fclose(in);
+    free(bytes);
+    return err;
+}
+
+/* ---- the sample ---- */
+
+static size_t print_key(char *out, size_t cap, const struct key *key, bool begins)
+{
+    const char *value = key->sample != NULL ? key->sample : key->value;
+    int n = snprintf(out, cap, "%s%s%s# %s.%s\n%s%s = %s\n", begins ? "\n[" : "", begins ? key->section : "",
+        begins ? "]\n" : "", key->help, key->is_reloaded ? " Read again on SIGHUP." : "",
+        key->value != NULL && key->sample == NULL ? "# " : "", key->name, value);
+
+    return n > 0 && (size_t)n < cap ? (size_t)n : 0;
+}
+
+char *slk_config_sample(void)
+{
+    const size_t cap = 8192;
+    char *out = malloc(cap);
+    size_t n;
+
+    if (out == NULL)
+        return NULL;
+    n = (size_t)snprintf(out, cap, "# Configuration of sillokd. Lines with # are the defaults.\n");
+    for (size_t i = 0; i < KEYS_N; i++)
+        n += print_key(
+            out + n, cap - n, &keys[i], i == 0 || strcmp(keys[i].section, keys[i - 1].section) != 0);
+    snprintf(out + n, cap - n,
+        "\n# Where members are found when not where the charter says: agency = host:port. Read again on "
+        "SIGHUP.\n[addresses]\n# 2 = node2.example:7150\n");
+    return out;
+}
+
+static size_t width_of(enum type type)
+{
+    switch (type) {
+    case T_PATH:
+        return SLK_CONFIG_PATH_MAX;
+    case T_ENDPOINT:
+        return sizeof(struct slk_endpoint);
+    case T_NUMBER:
+    case T_YES_NO:
+    case T_LEVEL:
+    case T_FORMAT:
+        break;
+    }
+    return sizeof(uint32_t);
+}
+
+const char *slk_config_needs_start(const struct slk_config *a, const struct slk_config *b)
+{
+    static char name[80];
+
+    for (size_t i = 0; i < KEYS_N; i++) {
+        const uint8_t *x = (const uint8_t *)a + keys[i].offset, *y = (const uint8_t *)b + keys[i].offset;
+        bool differ = keys[i].type == T_PATH ? strcmp((const char *)x, (const char *)y) != 0
+                                             : memcmp(x, y, width_of(keys[i].type)) != 0;
+
+        if (differ && !keys[i].is_reloaded) {
+            snprintf(name, sizeof(name), "%s.%s", keys[i].section, keys[i].name);
+            return name;
+        }
+    }
+    return NULL;
+}

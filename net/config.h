@@ -1,0 +1,59 @@
+/* config.h: a node's configuration: one INI file, one table that says what may stand in it.
+ *
+ * Every key has a type, a range, a default and a sentence; what the table does not know, what stands twice, and what is out of
+ * range is refused with file, line and what to do. `sillokd --print-config` prints the table as a file that can be edited.
+ */
+#ifndef SLK_NET_CONFIG_H
+#define SLK_NET_CONFIG_H
+
+#include "ledger/core/charter.h"
+#include "net/log.h"
+
+#define SLK_CONFIG_PATH_MAX 180 /* inih reads lines of at most 198 bytes */
+#define SLK_CONFIG_HOST_MAX 140
+
+/* "host:port", "[::1]:port"; an empty host: none. */
+struct slk_endpoint {
+    char host[SLK_CONFIG_HOST_MAX];
+    uint32_t port;
+};
+
+struct slk_config {
+    /* [node] */
+    char dir[SLK_CONFIG_PATH_MAX];
+    uint32_t agency;
+    char vote_key[SLK_CONFIG_PATH_MAX], log_key[SLK_CONFIG_PATH_MAX], cosign_key[SLK_CONFIG_PATH_MAX],
+        node_key[SLK_CONFIG_PATH_MAX];
+    uint32_t threads;
+    /* [peers] */
+    struct slk_endpoint listen;
+    uint32_t guests, delta_ms;
+    /* [addresses]: where members are, when not where the charter says */
+    size_t addresses_n;
+    struct {
+        uint16_t agency;
+        struct slk_endpoint at;
+    } addresses[SLK_CHARTER_MEMBERS_MAX];
+    /* [http] */
+    struct slk_endpoint http;
+    char http_socket[SLK_CONFIG_PATH_MAX];
+    uint32_t http_connections;
+    uint32_t http_anywhere;
+    /* [log] */
+    enum slk_say_level log_level;
+    uint32_t log_json;
+};
+
+/* SLK_OK; SLK_E_IO, SLK_E_MALFORMED: the fault has the line (0: the file as a whole) and what to do. */
+SLK_MUST_CHECK enum slk_err slk_config_read(
+    struct slk_config *out, struct slk_span text, struct slk_fault *fault);
+SLK_MUST_CHECK enum slk_err slk_config_load(
+    struct slk_config *out, const char *file, struct slk_fault *fault);
+/* The sample: every key with its help, those that have a default with it, as a comment. malloc'ed, NUL-terminated; NULL: no memory. */
+char *slk_config_sample(void);
+/* The first key, "section.key", in which the two differ and which only a start reads; NULL: there is none. */
+const char *slk_config_needs_start(const struct slk_config *a, const struct slk_config *b);
+/* "host:port"; false: it is not that. */
+bool slk_endpoint_parse(struct slk_endpoint *out, const char *text);
+
+#endif

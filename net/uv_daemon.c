@@ -1,0 +1,581 @@
+/* uv_daemon.c: see daemon.h. Everything happens on the loop's thread. Before each wait for events the node does what is due
+ * (slk_node_run) and says when it wants to be called again. */
+#include "net/daemon.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+#include <uv.h>
+
+#include "ledger/core/bft.h"
+#include "net/api.h"
+#include "net/node.h"
+#include "net/notify.h"
+
+enum { SIGNALS = 3 };
+
+struct daemon {
+    struct slk_config config;
+    const char *file;
+    struct slk_logger log;
+    uv_loop_t loop;
+    uv_prepare_t prepare;
+    uv_timer_t wake, watchdog;
+    uv_signal_t signals[SIGNALS];
+    struct slk_key *vote, *log_key, *cosign, *node_key;
+    struct slk_node *node;
+    struct slk_mesh *mesh;
+    struct slk_api *api;
+    struct slk_http_server *http;
+    bool http_listens, http_stopped, mesh_started, mesh_stopped;
+    bool is_stopping;
+    struct slk_hash charter_hash; /* by which the mesh numbers its peers */
+    bool is_renumbering;
+    struct slk_mesh_peer peers[SLK_CHARTER_MEMBERS_MAX];
+    int code;
+};
+
+static uint64_t now_ms(void *ctx)
+{
+    (void)ctx;
+    return uv_hrtime() / 1000000;
+}
+
+static uint64_t wall_ms(void *ctx)
+{
+    struct timespec now;
+
+    (void)ctx;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static int refuse(struct daemon *d, const char *what, enum slk_err err, const struct slk_fault *fault)
+{
+    SLK_SAY(&d->log, SLK_SAY_ERROR, "cannot_start", SLK_SAY_TEXT("what", what),
+        SLK_SAY_TEXT("code", slk_err_name(err)),
+        SLK_SAY_TEXT("why", fault->text[0] != '\0' ? fault->text : slk_err_text(err)));
+    return 2;
+}
+
+/* ---- stopping ---- */
+
+static void close_handle(uv_handle_t *handle, void *ctx)
+{
+    (void)ctx;
+    if (!uv_is_closing(handle))
+        uv_close(handle, NULL);
+}
+
+static void finish_if_stopped(struct daemon *d)
+{
+    if (d->http_stopped && d->mesh_stopped)
+        uv_walk(&d->loop, close_handle, NULL); /* the loop ends when they are closed */
+}
+
+static void stop_mesh(struct daemon *d)
+{
+    if (d->mesh == NULL)
+        d->mesh_stopped = true;
+    else if (!d->mesh_stopped)
+        slk_mesh_stop(d->mesh);
+    finish_if_stopped(d);
+}
+
+static void on_mesh_stopped(void *ctx)
+{
+    struct daemon *d = ctx;
+
+    d->mesh_stopped = true;
+    finish_if_stopped(d);
+}
+
+static void on_http_stopped(void *ctx)
+{
+    struct daemon *d = ctx;
+
+    d->http_stopped = true;
+    stop_mesh(d);
+}
+
+/* Clients first: what they wait for needs the other nodes. */
+static void stop(struct daemon *d, int code)
+{
+    if (d->is_stopping) {
+        stop_mesh(d); /* asked twice: nobody is waited for */
+        return;
+    }
+    d->is_stopping = true;
+    d->code = code;
+    (void)slk_notify("STOPPING=1");
+    SLK_SAY(&d->log, SLK_SAY_INFO, "stopping", SLK_SAY_END);
+    if (d->http != NULL && d->http_listens) {
+        slk_http_server_stop(d->http, on_http_stopped, d);
+    } else {
+        d->http_stopped = true;
+        stop_mesh(d);
+    }
+}
+
+/* ---- peers ---- */
+
+static void set_address(struct slk_mesh_peer *peer, const struct slk_endpoint *at)
+{
+    snprintf(peer->host, sizeof(peer->host), "%s", at->host);
+    snprintf(peer->port, sizeof(peer->port), "%u", at->port);
+}
+
+static void find_address(const struct daemon *d, struct slk_mesh_peer *peer, const struct slk_member *member)
+{
+    struct slk_endpoint at;
+
+    for (size_t i = 0; i < d->config.addresses_n; i++)
+        if (d->config.addresses[i].agency == member->agency) {
+            set_address(peer, &d->config.addresses[i].at);
+            return;
+        }
+    for (size_t i = 0; i < member->addresses_n; i++)
+        if (slk_endpoint_parse(&at, member->addresses[i]) && at.port > 0) {
+            set_address(peer, &at);
+            return;
+        }
+}
+
+static size_t list_peers(struct daemon *d, const struct slk_charter *charter)
+{
+    memset(d->peers, 0, sizeof(d->peers));
+    for (size_t i = 0; i < charter->members_n; i++) {
+        const struct slk_member *m = &charter->members[i];
+
+        d->peers[i].index = slk_node_index(charter, m->agency);
+        d->peers[i].votes = m->role == SLK_VOTING;
+        memcpy(d->peers[i].node_key, m->node_key, SLK_KEY_SIZE);
+        find_address(d, &d->peers[i], m);
+    }
+    return charter->members_n;
+}
+
+static const struct slk_charter *charter_now(struct daemon *d)
+{
+    return slk_ledger_charter(slk_node_ledger(d->node));
+}
+
+static uint16_t own_index(const struct daemon *d, const struct slk_charter *charter)
+{
+    return slk_node_index(charter, (uint16_t)d->config.agency);
+}
+
+/* The node forgets all peers and is told anew who is up: their numbers may have changed places. */
+static void set_peers(struct daemon *d)
+{
+    const struct slk_charter *charter = charter_now(d);
+    size_t n = list_peers(d, charter);
+    enum slk_err err;
+
+    d->is_renumbering = true;
+    d->charter_hash = charter->hash;
+    err = slk_mesh_set_peers(d->mesh, own_index(d, charter), d->peers, n, &charter->hash);
+    d->is_renumbering = false;
+    if (err != SLK_OK)
+        SLK_SAY(&d->log, SLK_SAY_ERROR, "peers", SLK_SAY_TEXT("why", slk_err_text(err)));
+    for (uint16_t i = 0; i < SLK_BFT_PEERS; i++)
+        slk_node_peer_down(d->node, i);
+    for (uint16_t i = 0; i < SLK_BFT_PEERS; i++)
+        if (slk_mesh_is_up(d->mesh, i))
+            slk_node_peer_up(d->node, i);
+}
+
+/* With another charter peers have other numbers: from the very next message on. */
+static void follow_charter(struct daemon *d)
+{
+    if (d->mesh == NULL || slk_hash_equal(&d->charter_hash, slk_node_charter_hash(d->node)))
+        return;
+    SLK_SAY(&d->log, SLK_SAY_INFO, "charter", SLK_SAY_NUMBER("members", charter_now(d)->members_n));
+    set_peers(d);
+}
+
+/* ---- the mesh ---- */
+
+static void on_up(void *ctx, uint16_t peer, const struct slk_hello *hello)
+{
+    struct daemon *d = ctx;
+
+    SLK_SAY(&d->log, SLK_SAY_INFO, "peer_up", SLK_SAY_NUMBER("peer", peer),
+        SLK_SAY_NUMBER("height", hello->height));
+    if (!d->is_renumbering)
+        slk_node_peer_up(d->node, peer);
+}
+
+static void on_down(void *ctx, uint16_t peer, enum slk_mesh_end reason)
+{
+    struct daemon *d = ctx;
+
+    SLK_SAY(&d->log, SLK_SAY_INFO, "peer_down", SLK_SAY_NUMBER("peer", peer),
+        SLK_SAY_TEXT("why", slk_mesh_end_text(reason)));
+    if (!d->is_renumbering)
+        slk_node_peer_down(d->node, peer);
+}
+
+static enum slk_mesh_verdict on_frame(
+    void *ctx, uint16_t peer, enum slk_frame_type type, struct slk_span payload)
+{
+    struct daemon *d = ctx;
+    enum slk_mesh_verdict verdict = slk_node_received(d->node, peer, type, payload);
+
+    follow_charter(d);
+    return verdict;
+}
+
+static void on_ended(
+    void *ctx, uint16_t peer, const char *address, enum slk_mesh_end reason, const char *detail)
+{
+    struct daemon *d = ctx;
+
+    SLK_SAY(&d->log, SLK_SAY_DEBUG, "connection_ended", SLK_SAY_NUMBER("peer", peer),
+        SLK_SAY_TEXT("address", address), SLK_SAY_TEXT("reason", slk_mesh_end_name(reason)),
+        SLK_SAY_TEXT("detail", detail));
+}
+
+static bool wire_send(void *ctx, uint16_t peer, enum slk_frame_type type, struct slk_span message)
+{
+    struct daemon *d = ctx;
+
+    return d->mesh != NULL && slk_mesh_send(d->mesh, peer, type, message) == SLK_OK;
+}
+
+static void wire_charge(void *ctx, uint16_t peer, enum slk_mesh_verdict verdict)
+{
+    struct daemon *d = ctx;
+
+    if (d->mesh != NULL)
+        slk_mesh_charge(d->mesh, peer, verdict);
+}
+
+static int open_mesh(struct daemon *d)
+{
+    const struct slk_charter *charter = charter_now(d);
+    struct slk_mesh_options options = {.loop = &d->loop,
+        .listen_host = d->config.listen.host[0] != '\0' ? d->config.listen.host : NULL,
+        .listen_port = (uint16_t)d->config.listen.port,
+        .index = own_index(d, charter),
+        .node_key = d->node_key,
+        .peers = d->peers,
+        .guests_max = (uint16_t)d->config.guests,
+        .chain_id = *slk_ledger_chain_id(slk_node_ledger(d->node)),
+        .charter_hash = charter->hash,
+        .height = slk_ledger_tip(slk_node_ledger(d->node))->height,
+        .timing = {.delta_ms = d->config.delta_ms > 0 ? d->config.delta_ms : charter->delta_ms},
+        .callbacks = {.ctx = d,
+            .up = on_up,
+            .down = on_down,
+            .frame = on_frame,
+            .stopped = on_mesh_stopped,
+            .ended = on_ended}};
+    struct slk_fault fault = {0};
+    enum slk_err err;
+
+    options.peers_n = list_peers(d, charter);
+    d->charter_hash = charter->hash;
+    err = slk_mesh_new(&d->mesh, &options);
+    if (err != SLK_OK)
+        return refuse(d, "peers", err, &fault);
+    err = slk_mesh_start(d->mesh, &fault);
+    if (err != SLK_OK)
+        return refuse(d, "peers.listen", err, &fault);
+    if (options.listen_host != NULL)
+        SLK_SAY(&d->log, SLK_SAY_INFO, "listening", SLK_SAY_TEXT("for", "peers"),
+            SLK_SAY_NUMBER("port", slk_mesh_port(d->mesh)));
+    return 0;
+}
+
+/* ---- HTTP ---- */
+
+static void print_metrics(void *ctx, struct slk_api_text *text)
+{
+    struct daemon *d = ctx;
+    struct slk_mesh_stats stats;
+
+    slk_mesh_stats(d->mesh, &stats);
+    slk_api_print(text, "# TYPE sillok_peers_up gauge\nsillok_peers_up %zu\n", stats.up);
+    slk_api_print(
+        text, "# TYPE sillok_peer_queued_bytes gauge\nsillok_peer_queued_bytes %zu\n", stats.queued_bytes);
+    slk_api_print(text,
+        "# TYPE sillok_peer_bytes_total counter\nsillok_peer_bytes_total{direction=\"in\"} %llu\n"
+        "sillok_peer_bytes_total{direction=\"out\"} %llu\n",
+        (unsigned long long)stats.total.bytes_in, (unsigned long long)stats.total.bytes_out);
+    slk_api_print(text, "# TYPE sillok_peer_connections_ended_total counter\n");
+    for (unsigned i = 0; i < SLK_END_N; i++)
+        if (stats.total.ended[i] > 0)
+            slk_api_print(text, "sillok_peer_connections_ended_total{reason=\"%s\"} %llu\n",
+                slk_mesh_end_name((enum slk_mesh_end)i), (unsigned long long)stats.total.ended[i]);
+}
+
+static enum slk_err listen_http(struct daemon *d, struct slk_fault *fault)
+{
+    enum slk_err err = SLK_OK;
+
+    if (d->config.http.host[0] != '\0')
+        err = slk_http_listen_tcp(
+            d->http, d->config.http.host, (uint16_t)d->config.http.port, d->config.http_anywhere != 0, fault);
+    d->http_listens = d->config.http.host[0] != '\0' && err == SLK_OK;
+    if (d->http_listens)
+        SLK_SAY(&d->log, SLK_SAY_INFO, "listening", SLK_SAY_TEXT("for", "clients"),
+            SLK_SAY_NUMBER("port", slk_http_port(d->http)));
+    if (err == SLK_OK && d->config.http_socket[0] != '\0') {
+        err = slk_http_listen_unix(d->http, d->config.http_socket, fault);
+        d->http_listens |= err == SLK_OK;
+    }
+    return err;
+}
+
+static int open_http(struct daemon *d)
+{
+    struct slk_api_options options = {
+        .backend = slk_api_backend_of(d->node), .metrics = print_metrics, .metrics_ctx = d};
+    struct slk_http_options http = {
+        .loop = &d->loop, .tick = slk_api_tick, .limits.connections_max = d->config.http_connections};
+    struct slk_fault fault = {0};
+    enum slk_err err;
+
+    if (d->config.http.host[0] == '\0' && d->config.http_socket[0] == '\0')
+        return 0;
+    err = slk_api_new(&d->api, &options);
+    if (err == SLK_OK) {
+        http.routes = slk_api_routes(&http.routes_n);
+        http.ctx = d->api;
+        err = slk_http_server_new(&d->http, &http);
+    }
+    if (err == SLK_OK) {
+        slk_api_serve(d->api, d->http);
+        err = listen_http(d, &fault);
+    }
+    return err == SLK_OK ? 0 : refuse(d, "http", err, &fault);
+}
+
+/* ---- the node ---- */
+
+static void on_news(void *ctx, enum slk_node_news news, uint64_t height)
+{
+    struct daemon *d = ctx;
+
+    if (news == SLK_NEWS_COMMITTED && d->mesh != NULL)
+        slk_mesh_set_height(d->mesh, height);
+}
+
+static int load_key(struct daemon *d, struct slk_key **out, const char *file)
+{
+    struct slk_fault fault = {0};
+    enum slk_err err = file[0] == '\0' ? SLK_OK : slk_key_load(out, file, &fault);
+
+    return err == SLK_OK ? 0 : refuse(d, file, err, &fault);
+}
+
+static int load_keys(struct daemon *d)
+{
+    const struct slk_config *c = &d->config;
+    int code = load_key(d, &d->node_key, c->node_key);
+
+    if (code == 0)
+        code = load_key(d, &d->vote, c->vote_key);
+    if (code == 0)
+        code = load_key(d, &d->log_key, c->log_key);
+    if (code == 0)
+        code = load_key(d, &d->cosign, c->cosign_key);
+    return code;
+}
+
+static int open_node(struct daemon *d)
+{
+    struct slk_node_options options = {.dir = d->config.dir,
+        .agency = (uint16_t)d->config.agency,
+        .vote_key = d->vote,
+        .log_key = d->log_key,
+        .cosign_key = d->cosign,
+        .now_ms = now_ms,
+        .wall_ms = wall_ms,
+        .delta_ms = d->config.delta_ms,
+        .threads = d->config.threads,
+        .wire = {.ctx = d, .send = wire_send, .charge = wire_charge},
+        .log = &d->log};
+    const struct slk_member *me;
+    struct slk_fault fault = {0};
+    enum slk_err err;
+
+    if (getrandom(&options.seed, sizeof(options.seed), GRND_NONBLOCK) < 0)
+        options.seed = uv_hrtime(); /* it spreads messages in time, nothing else */
+    err = slk_node_open(&d->node, &options, &fault);
+    if (err != SLK_OK)
+        return refuse(d, d->config.dir, err, &fault);
+    me = slk_charter_member(charter_now(d), (uint16_t)d->config.agency);
+    if (me == NULL || memcmp(me->node_key, slk_key_public(d->node_key), SLK_KEY_SIZE) != 0) {
+        snprintf(fault.text, sizeof(fault.text),
+            "the charter does not name this node key for agency %u: other nodes would refuse it",
+            d->config.agency);
+        return refuse(d, "node_key", SLK_E_KEY, &fault);
+    }
+    return slk_node_watch(d->node, on_news, d) ? 0 : 2;
+}
+
+/* ---- the loop ---- */
+
+static void on_wake(uv_timer_t *timer)
+{
+    (void)timer; /* the loop turns, and on_prepare does what is due */
+}
+
+static void on_prepare(uv_prepare_t *prepare)
+{
+    struct daemon *d = prepare->data;
+    struct slk_fault fault;
+    uint64_t wake, now;
+
+    if (d->is_stopping && d->http_stopped && d->mesh_stopped)
+        return;
+    slk_node_run(d->node);
+    follow_charter(d);
+    if (slk_node_failed(d->node, &fault) != SLK_OK) {
+        if (!d->is_stopping) {
+            stop(d, 1);
+            stop(d, 1); /* nobody is waited for: nothing will be decided here any more */
+        }
+        return;
+    }
+    wake = slk_node_wake_ms(d->node);
+    now = now_ms(NULL);
+    uv_update_time(&d->loop);
+    if (wake == UINT64_MAX)
+        uv_timer_stop(&d->wake);
+    else
+        uv_timer_start(&d->wake, on_wake, wake > now ? wake - now : 0, 0);
+}
+
+static void on_watchdog(uv_timer_t *timer)
+{
+    (void)timer;
+    (void)slk_notify("WATCHDOG=1"); /* the loop turns: that is what is watched */
+}
+
+static void set_log(struct daemon *d)
+{
+    d->log.level = d->config.log_level;
+    d->log.json = d->config.log_json != 0;
+    d->log.plain = !d->log.json && getenv("JOURNAL_STREAM") != NULL;
+}
+
+static void reload(struct daemon *d)
+{
+    static struct slk_config next;
+    struct slk_fault fault;
+    char text[80];
+    const char *key;
+
+    snprintf(
+        text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)(uv_hrtime() / 1000));
+    (void)slk_notify(text);
+    if (slk_config_load(&next, d->file, &fault) != SLK_OK) {
+        SLK_SAY(&d->log, SLK_SAY_ERROR, "not_reloaded", SLK_SAY_TEXT("file", d->file),
+            SLK_SAY_NUMBER("line", fault.line), SLK_SAY_TEXT("why", fault.text));
+    } else {
+        key = slk_config_needs_start(&d->config, &next);
+        d->config.log_level = next.log_level;
+        d->config.log_json = next.log_json;
+        d->config.addresses_n = next.addresses_n;
+        memcpy(d->config.addresses, next.addresses, sizeof(next.addresses));
+        set_log(d);
+        set_peers(d);
+        SLK_SAY(&d->log, SLK_SAY_INFO, "reloaded", SLK_SAY_TEXT("file", d->file));
+        if (key != NULL)
+            SLK_SAY(&d->log, SLK_SAY_WARN, "needs_restart", SLK_SAY_TEXT("key", key));
+    }
+    (void)slk_notify("READY=1");
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct daemon *d = handle->data;
+
+    if (number == SIGHUP) {
+        if (!d->is_stopping)
+            reload(d);
+        return;
+    }
+    stop(d, 0);
+}
+
+static void start_handles(struct daemon *d)
+{
+    static const int numbers[SIGNALS] = {SIGTERM, SIGINT, SIGHUP};
+    uint64_t watchdog = slk_notify_watchdog_ms();
+
+    for (int i = 0; i < SIGNALS; i++) {
+        uv_signal_init(&d->loop, &d->signals[i]);
+        d->signals[i].data = d;
+        uv_signal_start(&d->signals[i], on_signal, numbers[i]);
+    }
+    uv_timer_init(&d->loop, &d->wake);
+    uv_timer_init(&d->loop, &d->watchdog);
+    if (watchdog > 0)
+        uv_timer_start(&d->watchdog, on_watchdog, watchdog / 2, watchdog / 2);
+    uv_prepare_init(&d->loop, &d->prepare);
+    d->prepare.data = d;
+    uv_prepare_start(&d->prepare, on_prepare);
+}
+
+static int open_all(struct daemon *d)
+{
+    int code = load_keys(d);
+
+    if (code == 0)
+        code = open_node(d);
+    if (code == 0)
+        code = open_mesh(d);
+    if (code == 0)
+        code = open_http(d);
+    return code;
+}
+
+static void free_all(struct daemon *d)
+{
+    slk_http_server_free(d->http);
+    slk_api_free(d->api);
+    slk_mesh_free(d->mesh);
+    d->mesh = NULL; /* what the node says from here on goes nowhere */
+    slk_node_close(d->node);
+    slk_key_free(d->vote);
+    slk_key_free(d->log_key);
+    slk_key_free(d->cosign);
+    slk_key_free(d->node_key);
+}
+
+int slk_daemon_run(const struct slk_config *config, const char *file)
+{
+    struct daemon *d = calloc(1, sizeof(*d));
+    int code;
+
+    if (d == NULL || uv_loop_init(&d->loop) != 0) {
+        free(d);
+        return 2;
+    }
+    d->config = *config;
+    d->file = file;
+    set_log(d);
+    signal(SIGPIPE, SIG_IGN);
+    code = open_all(d);
+    if (code == 0) {
+        start_handles(d);
+        (void)slk_notify("READY=1");
+        SLK_SAY(&d->log, SLK_SAY_INFO, "ready", SLK_SAY_END);
+    } else {
+        stop(d, code);
+    }
+    uv_run(&d->loop, UV_RUN_DEFAULT);
+    code = d->code;
+    free_all(d);
+    SLK_SAY(&d->log, SLK_SAY_INFO, "stopped", SLK_SAY_NUMBER("code", (uint64_t)code));
+    uv_loop_close(&d->loop);
+    free(d);
+    return code;
+}

@@ -1,0 +1,89 @@
+/* sillokd.c: the node's program: options and configuration; net/daemon.h does the rest. */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "net/daemon.h"
+
+static const char usage[] =
+    "usage: sillokd --config FILE [--check-config]\n"
+    "       sillokd --print-config\n"
+    "\n"
+    "Runs one agency's node of a ledger: votes on blocks with the other agencies' nodes, stores them, "
+    "answers clients.\n"
+    "\n"
+    "  --config FILE    the configuration\n"
+    "  --check-config   only says whether the configuration is good\n"
+    "  --print-config   prints a configuration to start from\n"
+    "  --version        prints the version\n"
+    "  --help           prints this\n"
+    "\n"
+    "SIGTERM and SIGINT stop it cleanly; SIGHUP makes it read [log] and [addresses] again.\n"
+    "Exit status: 0 stopped as asked, 1 failed, 2 could not start; its log on standard error says why.\n";
+
+enum { CONFIG = 1, CHECK, PRINT, VERSION, HELP };
+
+static int print_config(void)
+{
+    char *sample = slk_config_sample();
+
+    if (sample == NULL)
+        return 2;
+    fputs(sample, stdout);
+    free(sample);
+    return fflush(stdout) == 0 ? 0 : 2;
+}
+
+static int run(const char *file, bool only_check)
+{
+    static struct slk_config config;
+    struct slk_fault fault;
+
+    if (file == NULL) {
+        fputs(
+            "sillokd: which configuration? --config FILE (sillokd --print-config prints one to start from)\n",
+            stderr);
+        return 2;
+    }
+    if (slk_config_load(&config, file, &fault) != SLK_OK) {
+        if (fault.line > 0)
+            fprintf(stderr, "%s:%zu: %s\n", file, fault.line, fault.text);
+        else
+            fprintf(stderr, "%s: %s\n", file, fault.text);
+        return only_check ? 1 : 2;
+    }
+    if (!only_check)
+        return slk_daemon_run(&config, file);
+    printf("%s: good\n", file);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct option options[] = {{"config", required_argument, NULL, CONFIG},
+        {"check-config", no_argument, NULL, CHECK}, {"print-config", no_argument, NULL, PRINT},
+        {"version", no_argument, NULL, VERSION}, {"help", no_argument, NULL, HELP}, {0}};
+    const char *file = NULL;
+    bool only_check = false;
+    int option;
+
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        if (option == PRINT)
+            return print_config();
+        if (option == VERSION || option == HELP) {
+            fputs(option == HELP ? usage : "sillokd " SLK_VERSION "\n", stdout);
+            return 0;
+        }
+        if (option != CONFIG && option != CHECK) {
+            fputs("sillokd --help says what it takes\n", stderr);
+            return 2;
+        }
+        only_check |= option == CHECK;
+        file = option == CONFIG ? optarg : file;
+    }
+    if (optind < argc) {
+        fprintf(stderr, "sillokd: %s: it takes options alone; see --help\n", argv[optind]);
+        return 2;
+    }
+    return run(file, only_check);
+}
