@@ -688,6 +688,36 @@ static void seed_lmdb(const char *name, unsigned items)
     seed("lmdb_file", name, out, w.size);
 }
 
+static void seed_http(void)
+{
+    seed_text("http", "get", "GET /v1/map/3f?wait=safe&x HTTP/1.1\r\nHost: [::1]:80\r\nAccept: text/*;q=0.5,*/*\r\n\r\n");
+    seed_text("http", "post", "POST /v1/proofs HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\nhello");
+    seed_text("http", "chunks",
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\n");
+    seed_text("http", "pipelined",
+        "GET /a HTTP/1.1\r\nHost: a\r\n\r\nPOST /b HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nxHEAD /c HTTP/1.0\r\n\r\n");
+    seed_text("http", "upgrade",
+        "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, close\r\nUpgrade: h2c\r\nContent-Length: 0\r\n\r\n");
+    seed_text("http", "smuggled",
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET / HTTP/1.1\r\n");
+}
+
+static void seed_api_json(void)
+{
+    const char *const zeros = "0000000000000000000000000000000000000000000000000000000000000000";
+    char text[2048];
+
+    snprintf(text, sizeof(text),
+        "{\"key_id\":\"0011223344556677\",\"signature\":\"%s%s\",\"events\":[{\"credential\":\"%s\",\"kind\":\"ISSUE\",\"device\":"
+        "\"%s\",\"carrier\":\"PHONE\",\"channel\":\"OFFICE_QR\",\"type\":2,\"valid_until\":1800000000,\"commitment\":\"%s\","
+        "\"occurred_at\":1767225600,\"status_index\":5},{\"credential\":\"%s\",\"sequence\":1,\"previous\":\"%s\",\"kind\":"
+        "\"LOCK\",\"channel\":\"HOLDER_REPORT\",\"reason\":1,\"occurred_at\":1767225601}]}",
+        zeros, zeros, zeros, zeros, zeros, zeros, zeros);
+    seed_text("api_json", "submission", text);
+    snprintf(text, sizeof(text), "{\"credential\":\"%s\",\"history\":true}", zeros);
+    seed_text("api_json", "proof", text);
+}
+
 int main(int argc, char **argv)
 {
     struct world *w, *empty;
@@ -714,6 +744,8 @@ int main(int argc, char **argv)
     seed_spellings();
     seed_blocks();
     seed_lines();
+    seed_http();
+    seed_api_json();
     seed_messages();
     seed_steps();
     seed_records(w);
