@@ -9,7 +9,15 @@
 /* The signed layout, written down a second time on purpose (protocol §2.2). */
 enum { TAG = 0, HEIGHT = 80, VIEW = 88, AUX = 92, KIND = 96, HASH = 100 };
 /* And the header's. */
-enum { H_HEIGHT = 4, H_CHARTER = 44, H_NEXT_CHARTER = 76, H_PREVIOUS = 108, H_TIME = 140, H_SIZE = 194 };
+enum {
+    H_HEIGHT = 4,
+    H_CHARTER = 44,
+    H_NEXT_CHARTER = 76,
+    H_PREVIOUS = 108,
+    H_TIME = 140,
+    H_SIZE = 194,
+    H_ROOT = 202
+};
 enum { PROPOSE = 1, NOTARIZE, NULLIFY, FINALIZE };
 enum { HASHES_MAX = 32, SLOTS = 1 << 13, CHARTERS_MAX = 8, NUMBERS_MAX = 4096 };
 
@@ -51,8 +59,12 @@ struct oracle {
     uint8_t chain[ORACLE_HEIGHTS][32];
     struct {
         uint64_t time, size;
-        uint8_t next_charter[32];
+        uint8_t next_charter[32], root[32];
     } heads[ORACLE_HEIGHTS];
+    struct {
+        uint64_t size;
+        uint8_t root[32];
+    } cosigned[ORACLE_PROCESSES];      /* the last by each */
     uint64_t content[ORACLE_HEIGHTS];  /* 0: not told yet */
     uint64_t included_at[NUMBERS_MAX]; /* 0: nowhere */
     struct slot slots[SLOTS];
@@ -78,6 +90,7 @@ void oracle_reset(struct oracle *o, unsigned members, unsigned epoch)
     o->charters_n = 0;
     o->is_beyond = o->is_forked = false;
     memset(o->places, 0, sizeof(o->places));
+    memset(o->cosigned, 0, sizeof(o->cosigned));
     memset(o->known, 0, sizeof(o->known));
     memset(o->content, 0, sizeof(o->content));
     memset(o->included_at, 0, sizeof(o->included_at));
@@ -444,6 +457,7 @@ static bool links(struct oracle *o, uint64_t height, const struct oracle_block *
     o->heads[height].time = time;
     o->heads[height].size = number(h + H_SIZE, 8);
     memcpy(o->heads[height].next_charter, h + H_NEXT_CHARTER, 32);
+    memcpy(o->heads[height].root, h + H_ROOT, 32);
     return numbers_fit(o, height, block);
 }
 
@@ -477,6 +491,95 @@ bool oracle_cosigned(struct oracle *o, unsigned process, uint64_t height, const 
         return true;
     return oracle_fail(o, "I7: process %u cosigned a block of height %llu that is not final", process,
         (unsigned long long)height);
+}
+
+/* Three words of the signed text, read here by themselves: a time, the size of a log, its root in base64 (RFC 4648). */
+static bool numeral(const uint8_t **at, const uint8_t *end, uint64_t *out)
+{
+    const uint8_t *from = *at;
+
+    for (*out = 0; *at < end && **at >= '0' && **at <= '9'; ++*at)
+        *out = 10 * *out + (uint64_t)(**at - '0');
+    return *at > from && *at < end && *(*at)++ == '\n';
+}
+
+static bool base64(const uint8_t *at, uint8_t out[32])
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    enum { CHARACTERS = 43 }; /* of 6 bits, and a '=' */
+    uint32_t bits = 0;
+    unsigned bits_n = 0, used = 0;
+
+    for (int i = 0; i < CHARACTERS; i++) {
+        const char *digit = at[i] == '\0' ? NULL : strchr(digits, at[i]);
+
+        if (digit == NULL)
+            return false;
+        bits = (bits << 6 | (uint32_t)(digit - digits)) & 0xffff;
+        bits_n += 6;
+        if (bits_n >= 8) {
+            bits_n -= 8;
+            out[used++] = (uint8_t)(bits >> bits_n);
+        }
+    }
+    return used == 32 && at[CHARACTERS] == '=';
+}
+
+static bool cosigned_log(const uint8_t *bytes, size_t n, uint64_t *size, uint8_t root[32])
+{
+    static const char head[] = "cosignature/v1\ntime ";
+    enum { ROOT_LINE = 45 };
+    const uint8_t *at = bytes + sizeof(head) - 1, *end = bytes + n;
+    uint64_t time;
+
+    if (n < sizeof(head) || memcmp(bytes, head, sizeof(head) - 1) != 0 || !numeral(&at, end, &time))
+        return false;
+    at = memchr(at, '\n', (size_t)(end - at));
+    if (at == NULL)
+        return false;
+    at++; /* after the origin */
+    return numeral(&at, end, size) && end - at == ROOT_LINE && end[-1] == '\n' && base64(at, root);
+}
+
+/* The height whose block made the log so long; 0: none that is final. */
+static uint64_t height_of(const struct oracle *o, uint64_t size)
+{
+    uint64_t height = o->decided;
+
+    while (height > 0 && (!o->known[height] || o->heads[height].size > size))
+        height--;
+    return height > 0 && o->heads[height].size == size ? height : 0;
+}
+
+bool oracle_cosignature(
+    struct oracle *o, unsigned process, const uint8_t *bytes, size_t size, uint64_t durable)
+{
+    uint64_t log_size, height;
+    uint8_t root[32];
+
+    if (!cosigned_log(bytes, size, &log_size, root))
+        return oracle_fail(o, "I7: process %u cosigned something else than a checkpoint", process);
+    if (log_size < o->cosigned[process].size ||
+        (log_size == o->cosigned[process].size && memcmp(root, o->cosigned[process].root, 32) != 0))
+        return oracle_fail(
+            o, "I7: process %u cosigned two logs of size %llu", process, (unsigned long long)log_size);
+    o->cosigned[process].size = log_size;
+    memcpy(o->cosigned[process].root, root, 32);
+    height = height_of(o, log_size);
+    if (o->is_forked || (height > 0 && height <= durable && memcmp(root, o->heads[height].root, 32) == 0))
+        return true;
+    return oracle_fail(o, "I7: process %u cosigned a log of size %llu that it does not hold", process,
+        (unsigned long long)log_size);
+}
+
+bool oracle_quorum(struct oracle *o, unsigned process, uint64_t log_size, const uint8_t root[32])
+{
+    uint64_t height = height_of(o, log_size);
+
+    if (o->is_beyond || (height > 0 && memcmp(root, o->heads[height].root, 32) == 0))
+        return true;
+    return oracle_fail(
+        o, "I7: process %u holds a quorum's cosignatures of a log that nobody decided", process);
 }
 
 bool oracle_content(struct oracle *o, unsigned process, uint64_t height, uint64_t digest)

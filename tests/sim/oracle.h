@@ -53,6 +53,11 @@ struct oracle_block {
 bool oracle_committed(struct oracle *o, unsigned process, uint64_t height, const struct oracle_block *block);
 /* An honest process cosigned `height`: this block of it. */
 bool oracle_cosigned(struct oracle *o, unsigned process, uint64_t height, const uint8_t hash[32]);
+/* What its cosigning key signs, C2SP cosignature/v1, while its disk holds `durable`: I7, for each alone and for all. */
+bool oracle_cosignature(
+    struct oracle *o, unsigned process, const uint8_t *bytes, size_t size, uint64_t durable);
+/* Somebody honest holds good cosignatures of a quorum for this log. */
+bool oracle_quorum(struct oracle *o, unsigned process, uint64_t log_size, const uint8_t root[32]);
 /* I14: what an honest process holds at `height`, in one number. */
 bool oracle_content(struct oracle *o, unsigned process, uint64_t height, uint64_t digest);
 /* An honest process told a client that `height` is final, while its disk held `durable`. */

@@ -291,6 +291,8 @@ static void carry_out(struct world *w, struct process *p, const struct slk_bft_e
     case SLK_OUT_COSIGN:
         if (process_honest(p) && oracle_acknowledged(w->oracle, p->index, e->seq, p->disk.height))
             (void)oracle_cosigned(w->oracle, p->index, e->seq, p->disk.chain[e->seq]->hash.b);
+        if (e->seq <= p->disk.height)
+            cosign(w, p, e->seq);
         if (ledger_platter(w) != NULL)
             ledger_platter(w)->cosign(w, p, e->seq);
         break;
@@ -464,6 +466,8 @@ void process_start(struct world *w, struct process *p)
     compare(w, p);
     sign_all(w, p);
     process_pool(w, p);
+    if (p->disk.height > 0)
+        cosign(w, p, p->disk.height); /* the tip, anew */
 }
 
 void process_stop(struct world *w, struct process *p)

@@ -438,6 +438,7 @@ void world_init(struct world *w, const struct swarm *swarm)
     oracle_reset(w->oracle, w->n, swarm->epoch);
     if (swarm->is_beyond)
         oracle_beyond(w->oracle);
+    cosign_begin(w);
     w->genesis = ledger_genesis(w);
     for (unsigned i = 0; i < w->n; i++)
         make_process(w, i);

@@ -10,6 +10,7 @@
  *   disk.c      its store: transactions, latency, what a crash leaves
  *   ledger.c    a stand-in ledger: blocks are lists of submission numbers
  *   liar.c      Byzantine members
+ *   cosign.c    cosignatures between members
  *   oracle.c    the invariants; shares nothing with the core
  *   scenario*.c one story each, told step by step (protocol §5)
  *   behind.c    who is hundreds of heights behind, and how fast it catches up
@@ -402,6 +403,11 @@ void ledger_event(struct world *w, struct process *p, const struct event *event)
 bool ledger_sign(
     const struct world *w, unsigned member, const uint8_t *bytes, uint8_t sig[SLK_SIGNATURE_SIZE]);
 bool ledger_charter(const struct world *w, struct slk_hash *charter_hash);
+
+/* cosign.c */
+void cosign_begin(const struct world *w);
+/* `height` is durable at `p`: it cosigns its checkpoint, for everybody. */
+void cosign(struct world *w, struct process *p, uint64_t height);
 
 /* liar.c */
 bool liar_hears(struct world *w, struct process *p, const struct event *event, const struct slk_msg *msg);
