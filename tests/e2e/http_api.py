@@ -1,0 +1,328 @@
+#!/usr/bin/env python3
+"""The HTTP API as real clients use it: curl, http.client and bare sockets.   http_api.py API_SERVER SILLOK_VERIFY   (TAP)
+
+Every answer is held against the OpenAPI document the server itself serves: status, media type, and the JSON's shape.
+"""
+import http.client
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+
+server_path, verify_path = (os.path.realpath(p) for p in sys.argv[1:3])
+work = tempfile.mkdtemp()
+tests_n = 0
+failed = False
+
+
+def report(title, problems):
+    global tests_n, failed
+    tests_n += 1
+    problems = [p for p in problems if p]
+    print(f"{'not ok' if problems else 'ok'} {tests_n} - {title}")
+    for p in problems:
+        print("# " + str(p)[:300].replace("\n", " "))
+    failed |= bool(problems)
+    sys.stdout.flush()
+
+
+def same(got, wanted, what=""):
+    return None if got == wanted else f"{what}: {got!r}, not {wanted!r}"
+
+
+# ---- the OpenAPI document ----
+
+def check(schema, value, where="answer"):
+    """What of a JSON value its schema does not allow; the keywords that openapi.json uses."""
+    if "$ref" in schema:
+        return check(spec["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]], value, where)
+    kinds = {"object": dict, "array": list, "string": str, "boolean": bool, "integer": int}
+    kind = schema.get("type")
+    if kind and (not isinstance(value, kinds[kind]) or (kind == "integer" and isinstance(value, bool))):
+        return [f"{where} is no {kind}: {value!r}"]
+    found = []
+    if "enum" in schema and value not in schema["enum"]:
+        found.append(f"{where} is {value!r}")
+    if "pattern" in schema and not re.search(schema["pattern"], value):
+        found.append(f"{where} does not match {schema['pattern']}: {value!r}")
+    if "minimum" in schema and value < schema["minimum"]:
+        found.append(f"{where} is {value}")
+    if kind == "array":
+        for i, item in enumerate(value):
+            found += check(schema.get("items", {}), item, f"{where}[{i}]")
+    if kind == "object":
+        properties = schema.get("properties", {})
+        found += [f"{where}.{name} is missing" for name in schema.get("required", []) if name not in value]
+        for name, item in value.items():
+            if name in properties:
+                found += check(properties[name], item, f"{where}.{name}")
+            elif schema.get("additionalProperties") is False:
+                found.append(f"{where}.{name} is not in the document")
+    return found
+
+
+def operation(method, path):
+    for template, item in spec["paths"].items():
+        if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", template), path.split("?")[0]):
+            return item.get(method.lower())
+    return None
+
+
+seen = set()
+
+
+def conforms(method, path, status, media, body):
+    op = operation(method, path)
+    if op is None:
+        return [f"{method} {path} is not in the document"]
+    answer = op["responses"].get(str(status))
+    if answer is None:
+        return [f"{method} {path}: {status} is not in the document"]
+    media = media.split(";")[0]
+    if media not in answer["content"]:
+        return [f"{method} {path}: {status} {media} is not in the document"]
+    seen.add((method.lower(), op["summary"]))
+    if media.endswith("json"):
+        return check(answer["content"][media].get("schema", {}), json.loads(body), f"{method} {path} {status}")
+    return []
+
+
+class Unix(http.client.HTTPConnection):
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect(os.path.join(work, "api.sock"))
+
+
+def ask(method, path, body=None, headers=None, connection=None):
+    c = connection or http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    c.request(method, path, body, headers or {})
+    r = c.getresponse()
+    return r.status, r.headers, r.read()
+
+
+def tell(title, method, path, status, body=None, headers=None, connection=None, also=None):
+    """One request, its status, its conformance, and what `also` finds wrong; the body."""
+    got, fields, answer = ask(method, path, body, headers, connection)
+    problems = [same(got, status, "status")] + conforms(method, path, got, fields.get("Content-Type", ""), answer)
+    if got >= 400 and fields.get("Content-Type") == "application/problem+json":
+        problems.append(same(json.loads(answer)["status"], got, "status in the problem"))
+    if also:
+        problems += also(answer, fields)
+    report(title, problems)
+    return answer
+
+
+def sample(name):
+    with open(os.path.join(work, name), "rb") as f:
+        return f.read()
+
+
+PB = {"Content-Type": "application/x-protobuf"}
+JSON = {"Content-Type": "application/json"}
+
+
+def submissions():
+    tell("a submission waits for its proof", "POST", "/v1/submissions?wait=proof", 200, sample("issue.pb"), PB,
+         also=lambda a, f: [None if json.loads(a)["proof"].startswith("c2sp.org/tlog-proof@v1\n") else "no proof"])
+    first = json.loads(tell("the same again is recognised", "POST", "/v1/submissions", 200, sample("issue.pb"), PB,
+                            also=lambda a, f: [same(json.loads(a).get("duplicate"), True)]))
+    tell("where it is", "GET", "/v1/submissions/" + first["id"], 200, also=lambda a, f: [same(json.loads(a)["state"], "final")])
+    tell("one that nobody knows", "GET", "/v1/submissions/" + "0" * 64, 404)
+    tell("an id that is none", "GET", "/v1/submissions/xyz", 400)
+    tell("another event for the same place is stale", "POST", "/v1/submissions?wait=safe", 409, sample("stale.pb"), PB,
+         also=lambda a, f: [same(json.loads(a)["head"]["sequence"], 1, "head")])
+    tell("a batch with a bad event has verdicts", "POST", "/v1/submissions", 422, sample("broken.pb"), PB,
+         also=lambda a, f: [same(json.loads(a)["events"], ["OK", "NOT_ISSUED"])])
+    tell("bytes that are no submission", "POST", "/v1/submissions", 400, b"hello", PB)
+    tell("JSON that is no submission", "POST", "/v1/submissions", 400, b'{"events":[]}', JSON)
+    tell("a wait that is none", "POST", "/v1/submissions?wait=long", 400, b"hello", PB)
+    tell("another content type", "POST", "/v1/submissions", 415, b"hello", {"Content-Type": "text/plain"})
+    tell("a body that is too large", "POST", "/v1/submissions", 413, b"x" * (4 << 20) + b"x", PB)
+    tell("the police locks it", "POST", "/v1/submissions?wait=final", 200, sample("lock.pb"), PB)
+
+
+def proofs():
+    handle = sample("handle").decode()
+    body = json.dumps({"credential": handle, "history": True})
+    for media in ("text/plain", "application/octet-stream", "application/json"):
+        tell("a proof as " + media, "POST", "/v1/proofs", 200, body, {**JSON, "Accept": media},
+             also=lambda a, f: [same(f["Content-Type"].split(";")[0], media), same(f["Cache-Control"], "no-store")])
+    tell("a proof by 32 bytes", "POST", "/v1/proofs?history", 200, bytes.fromhex(handle), {"Content-Type": "application/octet-stream"})
+    absent = json.dumps({"credential": "00" * 32})
+    tell("a proof of absence", "POST", "/v1/proofs", 200, absent, {**JSON, "Accept": "application/json"},
+         also=lambda a, f: [same(json.loads(a)["present"], False)])
+    tell("a media type nobody has", "POST", "/v1/proofs", 406, absent, {**JSON, "Accept": "image/png"})
+    tell("a credential that is none", "POST", "/v1/proofs", 400, b'{"credential":"12"}', JSON)
+    tell("a proof request as form", "POST", "/v1/proofs", 415, b"credential=12", {"Content-Type": "application/x-www-form-urlencoded"})
+    tell("a proof request that is too large", "POST", "/v1/proofs", 413, b" " * 1000, JSON)
+
+
+def reading():
+    tell("the checkpoint", "GET", "/checkpoint", 200, also=lambda a, f: [same(f["Access-Control-Allow-Origin"], "*")])
+    tell("the policy", "GET", "/v1/policy", 200)
+    tell("the charter", "GET", "/v1/charter", 200)
+    tell("the charter's bytes", "GET", "/v1/charter", 200, headers={"Accept": "application/octet-stream"})
+    tell("the charter as an image", "GET", "/v1/charter", 406, headers={"Accept": "image/*"})
+    tell("a charter change that is none", "POST", "/v1/charter", 422, b"hello", {"Content-Type": "application/octet-stream"})
+    tell("a block", "GET", "/v1/blocks/1", 200)
+    tell("block 0", "GET", "/v1/blocks/0", 200)
+    tell("a block's bytes", "GET", "/v1/blocks/1", 200, headers={"Accept": "application/octet-stream"})
+    tell("a block that is not there", "GET", "/v1/blocks/1000", 404)
+    tell("a height that is none", "GET", "/v1/blocks/-1", 400)
+    tell("a prefix", "GET", "/v1/map/0", 200)
+    tell("a prefix's proof", "GET", "/v1/map/0", 200, headers={"Accept": "application/octet-stream"})
+    tell("a prefix that is none", "GET", "/v1/map/G", 400)
+    tell("the status", "GET", "/v1/status", 200)
+    tell("health", "GET", "/health", 200)
+    tell("metrics", "GET", "/metrics", 200)
+    tell("the document itself", "GET", "/v1/openapi.json", 200)
+    tell("over the Unix socket", "GET", "/v1/status", 200, connection=Unix("localhost"))
+
+
+def stream():
+    c = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    c.request("GET", "/v1/stream")
+    r = c.getresponse()
+    lines = [r.readline().decode() for _ in range(4)]
+    found = conforms("GET", "/v1/stream", r.status, r.headers["Content-Type"], b"")
+    c.close()
+    report("the stream begins with where the chain is", found + [
+        same(lines[0], "event: block\n"), None if lines[2].startswith('data: {"height":') else lines[2]])
+    report("every operation of the document was asked for", [
+        f"{method} {path}" for path, item in spec["paths"].items() for method, op in item.items()
+        if (method, op["summary"]) not in seen])
+
+
+# ---- curl ----
+
+def curl(*args, data=None):
+    r = subprocess.run(["curl", "-sS", "-m", "20", *args], capture_output=True, input=data)
+    return r.returncode, r.stdout, r.stderr.decode()
+
+
+def with_curl():
+    if shutil.which("curl") is None:
+        report("curl # SKIP not installed", [])
+        return
+    base = f"http://127.0.0.1:{port}"
+    code, proof, err = curl("-H", "Content-Type: application/json", "-d", json.dumps({"credential": sample("handle").decode(), "history": True}),
+                            base + "/v1/proofs", "-o", os.path.join(work, "status.tlog-proof"))
+    report("curl fetches a proof", [same(code, 0, err)])
+    code, _, err = curl(base + "/v1/policy", "-o", os.path.join(work, "policy"))
+    report("and the policy", [same(code, 0, err)])
+    r = subprocess.run([verify_path, "--policy", "policy", "--handle-file", "handle", "--history", "status.tlog-proof"],
+                       cwd=work, capture_output=True, text=True)
+    report("which the offline verifier accepts: it is locked", [same(r.returncode, 1, r.stdout + r.stderr),
+                                                  None if "LOCKED" in r.stdout else r.stdout])
+    big = b"x" * 2000000
+    code, out, err = curl("-w", "%{http_code}", "-H", "Content-Type: application/x-protobuf", "--data-binary", "@-",
+                          base + "/v1/submissions", data=big)
+    report("a large body waits for 100 Continue", [same(code, 0, err), None if out.endswith(b"400") else out[-200:]])
+    code, out, err = curl("-w", "%{http_code}", "-H", "Transfer-Encoding: chunked", "-H", "Content-Type: application/x-protobuf",
+                          "--data-binary", "@-", base + "/v1/submissions", data=sample("issue.pb"))
+    report("a body in chunks", [same(code, 0, err), None if out.endswith(b"200") else out[-200:]])
+    code, out, err = curl("--http2", "-w", "%{http_version}", base + "/health")
+    report("an offer of HTTP/2 is passed over", [same(code, 0, err), None if out.endswith(b"1.1") else out[-100:]])
+    code, out, err = curl("--unix-socket", os.path.join(work, "api.sock"), "-I", "http://localhost/v1/charter")
+    report("HEAD over the Unix socket", [same(code, 0, err), None if out.startswith(b"HTTP/1.1 200 ") else out])
+    code, out, err = curl("-0", "-w", "%{http_code}", base + "/health")
+    report("HTTP/1.0", [same(code, 0, err), None if out.endswith(b"200") else out])
+    code, out, err = curl("-w", "%{num_connects} ", *([base + "/health"] * 5))
+    report("five requests on one connection", [same(code, 0, err), same(out.count(b"1 "), 1, "connections")])
+
+
+# ---- bare sockets ----
+
+def raw(data):
+    """What comes back until the end, on a connection of its own."""
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as s:
+        s.sendall(data)
+        s.shutdown(socket.SHUT_WR)
+        out = b""
+        try:
+            while piece := s.recv(65536):
+                out += piece
+        except ConnectionResetError:
+            pass
+        return out
+
+
+def smuggling():
+    inner = b"GET /v1/policy HTTP/1.1\r\nHost: a\r\n\r\n"
+    for title, head in {
+        "CL and TE": b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "two lengths": b"Content-Length: 0\r\nContent-Length: 37\r\n\r\n",
+        "a space before the colon": b"Content-Length : 37\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "a folded field": b"X: y\r\n Content-Length: 37\r\n\r\n",
+        "a bare LF": b"Content-Length: 0\n\n",
+        "an extension": b"Transfer-Encoding: chunked\r\n\r\n0;x\r\n\r\n",
+        "another coding": b"Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+        "a hidden field": b"X: y\rContent-Length: 37\r\n\r\n",
+    }.items():
+        out = raw(b"POST /v1/submissions HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-protobuf\r\n" + head + inner)
+        report("smuggled by " + title, [same(out.count(b"HTTP/1.1 "), 1, "answers"),
+                                        None if out[9:12] in (b"400", b"501") else out[:100], None if b"Connection: close" in out else "stays open"])
+
+
+def many_at_once():
+    problems = []
+
+    def client(i):
+        try:
+            c = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+            for _ in range(20):
+                status, _, _ = ask("POST", "/v1/proofs", json.dumps({"credential": f"{i:064x}"}), JSON, c)
+                if status != 200:
+                    problems.append(status)
+        except OSError as e:
+            problems.append(e)
+
+    slow = [socket.create_connection(("127.0.0.1", port)) for _ in range(200)]
+    for s in slow:
+        s.sendall(b"POST /v1/proofs HTTP/1.1\r\nHost:")  # and nothing more
+    threads = [threading.Thread(target=client, args=(i,)) for i in range(16)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    for s in slow:
+        s.close()
+    report("320 proofs for 16 clients beside 200 that stall", problems)
+
+
+work_log = open(os.path.join(work, "log"), "wb")
+process = subprocess.Popen([server_path, work], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=work_log)
+try:
+    port = int(process.stdout.readline())
+    spec = json.loads(ask("GET", "/v1/openapi.json")[2])
+    submissions()
+    proofs()
+    reading()
+    stream()
+    with_curl()
+    smuggling()
+    many_at_once()
+    metrics = ask("GET", "/metrics")[2].decode()
+    handle = sample("handle").decode()
+    report("no metric names a credential or a client", [
+        "the handle" if handle in metrics or handle[:16] in metrics else None, "an address" if "127.0.0" in metrics else None])
+    held = http.client.HTTPConnection("127.0.0.1", port, timeout=20)  # idle while the server stops
+    held.request("GET", "/health")
+    held.getresponse().read()
+    process.stdin.close()
+    report("it stops when asked", [same(process.wait(20), 0, "exit code")])
+    with open(os.path.join(work, "log"), "rb") as f:
+        log = f.read()
+    report("and has logged nothing", [same(log, b"")])
+finally:
+    process.kill()
+    process.wait()
+    work_log.close()
+    shutil.rmtree(work)
+print(f"1..{tests_n}")
+sys.exit(1 if failed else 0)
