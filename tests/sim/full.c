@@ -90,12 +90,17 @@ static bool next_submission(struct slk_reader *r, struct slk_span *out)
 static bool body_hash(const struct slk_hash *chain_id, struct slk_span body, struct slk_hash *out)
 {
     static struct slk_submission s;
-    struct slk_reader r = {.rest = body};
-    struct slk_span bytes;
+    struct slk_span bytes, change = full_change_of(body);
+    struct slk_reader r = {.rest = full_rest_of(body)};
+    struct slk_hash leaf;
     struct slk_sha sha;
 
     slk_sha_init(&sha);
     slk_sha_add(&sha, SLK_TAG_BODY, SLK_TAG_SIZE);
+    if (change.size > 0) {
+        slk_hash_leaf(&leaf, change.at, change.size);
+        slk_sha_add(&sha, leaf.b, SLK_HASH_SIZE);
+    }
     while (next_submission(&r, &bytes)) {
         struct slk_hash ids[FULL_EVENTS_MAX], id;
         uint8_t statement[SLK_SUBMIT_STATEMENT_SIZE];
@@ -196,8 +201,11 @@ void full_machine_new(struct ledger *l)
 
     slk_map_free(m->map);
     slk_index_set_free(m->indexes);
+    slk_charters_free(m->charters);
     memset(m, 0, sizeof(*m));
-    m->charter = full.charter;
+    if (slk_charters_new(&m->charters, full.charter) != SLK_OK)
+        abort();
+    m->charter = slk_charters_now(m->charters);
     m->fingerprint_bits = options.fingerprint_bits;
     slk_charter_chain_id(&m->chain_id, slk_span_of(full.charter_bytes, full.charter_size));
     slk_log_init(&m->log);
@@ -242,8 +250,8 @@ static size_t entries_of(
     const struct ledger *l, const struct slk_block_header *h, struct slk_span body, uint8_t *out)
 {
     static struct slk_submission s;
-    struct slk_reader r = {.rest = body};
-    struct slk_span bytes;
+    struct slk_span bytes, change = full_change_of(body);
+    struct slk_reader r = {.rest = full_rest_of(body)};
     struct slk_seal seal = {.height = h->height,
         .time_ms = h->time_ms,
         .has_previous = true,
@@ -255,6 +263,10 @@ static size_t entries_of(
         .origin_view = h->origin_view};
     size_t n = 0;
 
+    if (change.size > 0) {
+        memcpy(out + 2, change.at, change.size);
+        n = put_entry(out, n, change.size);
+    }
     while (next_submission(&r, &bytes)) {
         struct slk_authorization a;
 
@@ -290,7 +302,7 @@ static enum slk_err execute(struct ledger *l, const struct blob *blob, struct sl
 
     if (slk_block_header_parse(&h, blob->header) != SLK_OK)
         return SLK_E_CORRUPT;
-    if (h.event_count == 0 && h.time_ms < l->machine.tip.time_ms + FULL_EMPTY_MS)
+    if (blob->body_n == 0 && h.time_ms < l->machine.tip.time_ms + FULL_EMPTY_MS)
         return SLK_E_REFUSED;
     size = entries_of(l, &h, slk_span_of(blob->body, blob->body_n), entries);
     if (size == 0)
@@ -436,6 +448,7 @@ const struct blob *ledger_build(
     if (height != l->machine.tip.height + 1)
         return NULL;
     params.time_ms = wall > l->machine.tip.time_ms ? wall : l->machine.tip.time_ms + 1;
+    params.change = full_next_change(l);
     if ((p->lies & LIE_SPOIL) != 0 && random_chance(&w->lie, 300))
         params.time_ms +=
             random_chance(&w->lie, 500) ? 29000 : 600000; /* scenario 15: 30 s are allowed, not more */
@@ -451,7 +464,7 @@ const struct blob *ledger_variant(struct world *w, const struct blob *blob, uint
     static struct slk_submission subs[1024], *list[1024];
     static struct slk_verdict verdicts[1024];
     struct slk_block_params params = {.time_ms = blob->time_ms + 1 + random_below(&w->lie, 3)};
-    struct slk_reader r = {.rest = slk_span_of(blob->body, blob->body_n)};
+    struct slk_reader r = {.rest = full_rest_of(slk_span_of(blob->body, blob->body_n))};
     struct slk_block_source source;
     struct slk_block_header h;
     struct ledger *l = NULL;
@@ -467,6 +480,7 @@ const struct blob *ledger_variant(struct world *w, const struct blob *blob, uint
     params.origin_view = view > 0 ? view : h.origin_view;
     params.proposer = view > 0 ? proposer : h.proposer;
     params.flags = h.flags;
+    params.change = full_change_of(slk_span_of(blob->body, blob->body_n));
     for (; n < 1024 && next_submission(&r, &bytes); n++) {
         full_admit(l, &subs[n], bytes);
         list[n] = &subs[n];
@@ -474,7 +488,11 @@ const struct blob *ledger_variant(struct world *w, const struct blob *blob, uint
     source = source_of(l);
     if (slk_block_build(&l->block, &l->machine, &source, &params, list, verdicts, n, &fault) != SLK_OK)
         return blob;
-    return finish(l, blob->body, l->block.header.event_count == h.event_count ? blob->body_n : 0);
+    if (l->block.header.event_count != h.event_count || l->block.has_change != (params.change.size > 0)) {
+        slk_block_undo(&l->machine, &l->block, NULL);
+        return blob;
+    }
+    return finish(l, blob->body, blob->body_n);
 }
 
 bool full_build(struct ledger *l, const struct slk_block_params *params, struct slk_submission **list,
@@ -512,7 +530,7 @@ static bool overtakes(const struct thing *a, const struct thing *b)
 
 static void mark_stale(struct disk *d, const struct blob *blob, unsigned id)
 {
-    struct slk_reader r = {.rest = slk_span_of(blob->body, blob->body_n)};
+    struct slk_reader r = {.rest = full_rest_of(slk_span_of(blob->body, blob->body_n))};
     struct slk_span bytes;
 
     while (!full_spent(d, id) && next_submission(&r, &bytes))
@@ -533,7 +551,7 @@ void full_place(struct world *w, unsigned id)
 
 size_t full_list(const struct blob *blob, unsigned ids[FULL_LIST_MAX])
 {
-    struct slk_reader r = {.rest = slk_span_of(blob->body, blob->body_n)};
+    struct slk_reader r = {.rest = full_rest_of(slk_span_of(blob->body, blob->body_n))};
     struct slk_span bytes;
     size_t n = 0;
 
@@ -555,6 +573,7 @@ void ledger_apply(const struct world *w, struct disk *d, const struct blob *blob
     unsigned in_block[FULL_LIST_MAX];
     size_t n = full_list(blob, in_block);
 
+    full_change_seen(&full_world, blob);
     assert(blob->height == d->height + 1);
     assert(slk_hash_equal(&blob->previous, &d->chain[d->height]->hash));
     if (n == SIZE_MAX) {
@@ -582,6 +601,8 @@ void ledger_tip(const struct world *w, const struct process *p, struct slk_bft_t
     out->hash = tip->hash;
     world_council(w, tip->height + 1, &out->council);
     out->me = world_index(w, tip->height + 1, p->member);
+    if (!slk_hash_equal(&out->council.charter_hash, &ledger_of(p)->machine.charter->hash))
+        full_fail(ledger_of(p), "I17: the machine is under another charter than the blocks lead to");
 }
 
 /* I13: now and then the whole ledger is executed again; otherwise the machine of the last boot must be at the disk's tip,
@@ -649,6 +670,7 @@ static void forget(void)
         slk_block_free(&l->block);
         slk_map_free(l->machine.map);
         slk_index_set_free(l->machine.indexes);
+        slk_charters_free(l->machine.charters);
         free(l);
     }
     for (unsigned i = 0; i < SUBMISSIONS_MAX && full.things[i] != NULL; i++) {
@@ -656,6 +678,7 @@ static void forget(void)
         free(full.things[i]);
     }
     full_judge_free();
+    full_reigns_free();
     free(full.charter);
     free(full.charter_bytes);
 }
@@ -664,6 +687,7 @@ const struct blob *ledger_genesis(struct world *w)
 {
     struct slk_machine m = {.has_genesis = false};
     struct slk_block block = {.rows_n = 0};
+    struct slk_charter *first;
     const struct blob *blob;
     struct ledger l = {.w = w};
 
@@ -673,16 +697,19 @@ const struct blob *ledger_genesis(struct world *w)
     full.is_real = w->swarm.seed % (full_disks != NULL ? 10 : 100) == 7; /* fsck wants real ones */
     full.lock_quota = w->swarm.seed % 2 == 0 ? 4096 : 256 * random_between(&full.random, 2, 8);
     full.normal_quota = w->swarm.seed % 2 == 0 ? 16384 : 256 * random_between(&full.random, 4, 16);
+    full.is_changing = w->swarm.epoch > 0;
     w->ledger = &full;
     full_make_charter(w);
     if (full_disks != NULL)
         full_disks->begin(w);
     slk_charter_chain_id(&w->council.chain_id, slk_span_of(full.charter_bytes, full.charter_size));
     w->council.charter_hash = full.charter->hash;
-    for (size_t i = 0; full.is_real && i < w->n; i++)
-        memcpy(w->council.keys[i], full.charter->members[i].vote_key, SLK_KEY_SIZE);
-    if (full.is_real)
-        w->verifier = slk_verifier_ed25519;
+    w->verifier = full_verifier;
+    first = malloc(sizeof(*first));
+    if (first == NULL)
+        abort();
+    *first = *full.charter;
+    full_reign(w, first, 0);
 
     m.charter = full.charter;
     m.chain_id = w->council.chain_id;
@@ -704,15 +731,10 @@ const struct blob *ledger_genesis(struct world *w)
 bool ledger_sign(
     const struct world *w, unsigned member, const uint8_t *bytes, uint8_t sig[SLK_SIGNATURE_SIZE])
 {
-    if (full.is_real)
-        full_sign(w, member, bytes, SLK_VOTE_BYTES, sig);
-    return full.is_real;
-}
+    enum { HEIGHT_AT = 80 }; /* in the signed bytes of a vote */
 
-bool ledger_charter(const struct world *w, struct slk_hash *charter_hash)
-{
     (void)w;
-    *charter_hash = full.charter->hash;
+    full_sign(full_charter_at(slk_get_u64(bytes + HEIGHT_AT)), member, bytes, SLK_VOTE_BYTES, sig);
     return true;
 }
 

@@ -5,10 +5,11 @@
  *   full_lmdb.c    `full_lmdb`: each process's disk is a real store, whose power is cut; full_lmdb_main.c its command line
  *   full.c         the world's ledger functions (world.h): real blocks; what a crash leaves
  *   full_pool.c    submissions on their way: admission, gossip, receipts; promises
+ *   full_change.c  charters that change
  *   full_make.c    a charter, keys, issuers and what they send; Byzantine ones
  *   full_judge.c   the invariants of the ledger, by code that shares nothing with the core but its readers (naive.c)
  *
- * The body of a block is its submissions, one after another: u32 size || Submission. Entries, seal and roots follow from
+ * The body of a block is its charter change, if it has one, and its submissions, one after another: u32 size || bytes. Entries, seal and roots follow from
  * executing them; the header binds them by its body hash, so a false body under a true header is no block at all.
  */
 #ifndef SLK_TESTS_SIM_FULL_H
@@ -70,12 +71,37 @@ struct ledger {
     uint64_t doubts[64]; /* tickets that a builder refused: to be judged alone */
 };
 
-struct full {
+#define FULL_REIGNS_MAX  8 /* as many charters as the oracle holds */
+#define FULL_CHANGES_MAX 32
+#define FULL_KEYS_MAX    (MEMBERS_MAX + 2 * FULL_CHANGES_MAX)
+#define FULL_CHANGE_MARK 0x80000000u /* in the size of what stands first in a body */
+struct reign {
+    struct charter members; /* with the height from which they decide */
     struct slk_charter *charter;
+    struct slk_council council;
+};
+/* As an operator made it. */
+struct change {
+    bool is_good;
+    uint64_t activation;
+    struct slk_hash old_hash; /* of the charter that it follows */
+    uint8_t *entry;
+    size_t size;
+};
+
+struct full {
+    bool is_changing;
+    unsigned reigns_n, changes_n, keys_n;
+    struct reign reigns[FULL_REIGNS_MAX];
+    struct change changes[FULL_CHANGES_MAX];
+    struct {
+        uint8_t public[SLK_KEY_SIZE], secret[SLK_SIGNATURE_SIZE];
+    } keys[FULL_KEYS_MAX];       /* that members vote with */
+    uint64_t changed_at;         /* the last block with a change */
+    struct slk_charter *charter; /* the first */
     uint8_t *charter_bytes;
     size_t charter_size;
-    bool is_real; /* votes and receipts are Ed25519 */
-    uint8_t secrets[MEMBERS_MAX][SLK_SIGNATURE_SIZE];
+    bool is_real;                                            /* votes and receipts are Ed25519 */
     uint8_t issuer_secrets[MEMBERS_MAX][SLK_SIGNATURE_SIZE]; /* one issuer for each agency */
     uint8_t police_secret[SLK_SIGNATURE_SIZE];               /* locks any agency's credentials; agency 1's */
     size_t lock_quota, normal_quota; /* of the pools; in half of the seeds so small that they are used up */
@@ -87,7 +113,7 @@ struct full {
     struct judge *judge;
     uint64_t promised; /* the highest block whose proposer's promises were looked at */
     /* what was seen, for the summary */
-    uint64_t events_n, refused_n, stale_n, conflicts_n, safe_n, broken_n, invalid_n, full_n;
+    uint64_t events_n, refused_n, stale_n, conflicts_n, safe_n, broken_n, invalid_n, full_n, accepted_n;
 };
 extern struct full full;
 
@@ -110,7 +136,7 @@ extern const struct full_disks *const full_disks;
 /* full_run.c */
 struct full_total {
     uint64_t seeds, failures, heights, virtual_us, steps, trace;
-    uint64_t submissions, events, refused, stale, rivals, safe, broken, invalid, full;
+    uint64_t submissions, events, refused, stale, rivals, safe, broken, invalid, full, changes, accepted;
 };
 extern struct world full_world;
 void full_setup(void);
@@ -148,6 +174,20 @@ size_t full_list(const struct blob *blob, unsigned ids[FULL_LIST_MAX]);
 int full_find(const struct slk_hash *id, const uint8_t *key_id); /* number, or -1 */
 bool full_spent(const struct disk *d, unsigned id);              /* in a block, or overtaken by one */
 
+/* full_change.c */
+void full_add_key(const uint8_t key[SLK_KEY_SIZE], const uint8_t secret[SLK_SIGNATURE_SIZE]);
+const uint8_t *full_secret(const uint8_t key[SLK_KEY_SIZE]); /* NULL: nobody's */
+const struct slk_charter *full_charter_at(uint64_t height);
+void full_reign(struct world *w, struct slk_charter *charter, uint64_t from);
+void full_reigns_free(void);
+bool full_votes(const struct slk_charter *charter, unsigned member);
+struct slk_span full_change_of(struct slk_span body); /* empty: there is none */
+struct slk_span full_rest_of(struct slk_span body);   /* without it */
+struct change *full_find_change(struct slk_span entry);
+void full_change_seen(struct world *w, const struct blob *blob);
+void full_make_change(const struct ledger *l);
+struct slk_span full_next_change(const struct ledger *l);
+
 /* full_pool.c */
 void full_admit(struct ledger *l, struct slk_submission *out, struct slk_span bytes);
 void full_pool_open(struct ledger *l);
@@ -165,7 +205,9 @@ void full_make_charter(struct world *w);
 bool full_make_thing(struct ledger *l, unsigned id);
 /* The same credentials at the same places, with other words. */
 void full_make_rival(unsigned of, unsigned id);
-void full_sign(const struct world *w, unsigned member, const uint8_t *bytes, size_t size,
+void full_make_key(unsigned number, uint8_t public[SLK_KEY_SIZE], uint8_t secret[SLK_SIGNATURE_SIZE]);
+/* By the member's key of this charter. */
+void full_sign(const struct slk_charter *charter, unsigned member, const uint8_t *bytes, size_t size,
     uint8_t sig[SLK_SIGNATURE_SIZE]);
 extern const struct slk_verifier full_verifier;
 /* The head as a note with the log signature of a member; its size, 0 for an observer. */

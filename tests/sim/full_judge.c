@@ -27,7 +27,12 @@ struct judge {
     struct world *w;
     struct naive *naive;
     uint64_t height, time_ms;
-    uint8_t hash[32], charter_hash[32];
+    uint8_t hash[32];
+    const struct slk_charter *charter; /* in force */
+    uint8_t charter_hash[32];
+    uint64_t activation; /* of the one that waits; 0: none does */
+    struct slk_charter *waiting;
+    uint8_t waiting_hash[32];
 };
 
 static uint64_t number(const uint8_t *at, int size)
@@ -62,35 +67,92 @@ void full_judge_new(struct world *w, const struct blob *genesis)
     j->time_ms = number(genesis->header + TIME, 8);
     tagged(j->hash, "sillok/block/1\0", genesis->header, HEADER);
     tagged(j->charter_hash, "sillok/charter/1", full.charter_bytes, full.charter_size);
+    j->charter = full.charter;
 }
 
 void full_judge_free(void)
 {
-    if (full.judge != NULL)
+    if (full.judge != NULL) {
         naive_free(full.judge->naive);
+        if (full.judge->charter != full.charter)
+            free((void *)(uintptr_t)full.judge->charter);
+        free(full.judge->waiting);
+    }
     free(full.judge);
     full.judge = NULL;
+}
+
+/* I17: a change is in a block when its maker did nothing wrong, it follows the charter in force, no other one waits, and its
+ * height is still to come. */
+static const char *change_is_wrong(struct judge *j, const struct blob *blob, struct slk_span *entry)
+{
+    const struct change *c;
+    struct slk_entry parsed;
+
+    *entry = full_change_of(slk_span_of(blob->body, blob->body_n));
+    if (entry->size == 0)
+        return NULL;
+    c = full_find_change(*entry);
+    if (c == NULL)
+        return "holds a charter change that nobody made";
+    if (!c->is_good || j->activation != 0 || c->activation <= blob->height ||
+        memcmp(c->old_hash.b, j->charter_hash, 32) != 0)
+        return "holds a charter change that is wrong, or comes at the wrong time";
+    j->waiting = malloc(sizeof(*j->waiting));
+    if (j->waiting == NULL || slk_entry_parse(&parsed, *entry) != SLK_OK ||
+        slk_charter_parse(j->waiting, parsed.charter) != SLK_OK)
+        return "holds a charter that cannot be read";
+    tagged(j->waiting_hash, "sillok/charter/1", parsed.charter.at, parsed.charter.size);
+    j->activation = c->activation;
+    full.accepted_n++;
+    return NULL;
+}
+
+/* What governs the next block. */
+static void end_block(struct judge *j)
+{
+    if (j->activation != j->height + 1)
+        return;
+    if (j->charter != full.charter)
+        free((void *)(uintptr_t)j->charter);
+    j->charter = j->waiting;
+    memcpy(j->charter_hash, j->waiting_hash, 32);
+    j->waiting = NULL;
+    j->activation = 0;
+    naive_govern(j->naive, j->charter, j->charter_hash);
+}
+
+static unsigned voting_n(const struct judge *j)
+{
+    unsigned n = 0;
+
+    for (size_t i = 0; i < j->charter->members_n; i++)
+        n += j->charter->members[i].role == SLK_VOTING;
+    return n;
 }
 
 /* I5 */
 static const char *chain_is_broken(const struct judge *j, const uint8_t *h)
 {
+    const uint8_t *next = j->activation == number(h + HEIGHT, 8) + 1 ? j->waiting_hash : j->charter_hash;
+
     if (number(h + HEIGHT, 8) != j->height + 1 || memcmp(h + PREVIOUS, j->hash, 32) != 0)
         return "does not follow the block before";
     if (number(h + TIME, 8) <= j->time_ms)
         return "is not later than the block before";
-    if (memcmp(h + CHARTER, j->charter_hash, 32) != 0 || memcmp(h + NEXT_CHARTER, j->charter_hash, 32) != 0)
+    if (memcmp(h + CHARTER, j->charter_hash, 32) != 0 || memcmp(h + NEXT_CHARTER, next, 32) != 0)
         return "names another charter";
     if (memcmp(h + CHAIN, naive_chain_id(j->naive), 32) != 0)
         return "is another ledger's";
-    if (number(h + PROPOSER, 2) != (number(h + HEIGHT, 8) + number(h + VIEW, 4) - 1) % j->w->n)
+    if (number(h + PROPOSER, 2) != (number(h + HEIGHT, 8) + number(h + VIEW, 4) - 1) % voting_n(j))
         return "is not by the leader of its view";
     return NULL;
 }
 
 /* I6, I9: the naive ledger refuses an event twice. I7: all heads that are ever seen are heads of its one list of leaves. */
-static const char *execution_differs(struct judge *j, const struct blob *blob)
+static const char *execution_differs(struct judge *j, const struct blob *blob, struct slk_span change)
 {
+    const struct slk_span body = full_rest_of(slk_span_of(blob->body, blob->body_n));
     static struct naive_verdict verdict;
     const uint8_t *h = blob->header;
     uint8_t root[32];
@@ -99,14 +161,17 @@ static const char *execution_differs(struct judge *j, const struct blob *blob)
     if (blob->body_n == 0 && number(h + TIME, 8) < j->time_ms + FULL_EMPTY_MS)
         return "is empty, and comes too early";
     naive_begin(j->naive, number(h + TIME, 8));
-    while (at < blob->body_n) {
-        size_t size = (size_t)number(blob->body + at, 4);
+    if (change.size > 0)
+        naive_change(j->naive, change);
+    while (at < body.size) {
+        size_t size = (size_t)number(body.at + at, 4);
 
-        naive_submit(j->naive, slk_span_of(blob->body + at + 4, size), &verdict);
+        naive_submit(j->naive, slk_span_of(body.at + at + 4, size), &verdict);
         if (verdict.rule != SLK_RULE_OK)
             return "holds what breaks a rule";
         at += 4 + size;
     }
+    naive_next(j->naive, h + NEXT_CHARTER); /* compared before */
     naive_end(j->naive, (uint32_t)number(h + PROPOSER, 2), (uint32_t)number(h + VIEW, 4));
     naive_map_root(j->naive, root);
     if (memcmp(root, h + MAP_ROOT, 32) != 0)
@@ -125,10 +190,13 @@ void full_judge_commit(const struct ledger *l, const struct blob *blob)
 
     while (j->height < blob->height) {
         const struct blob *next = l->p->disk.chain[j->height + 1];
-        const char *wrong = chain_is_broken(j, next->header);
+        struct slk_span change;
+        const char *wrong = change_is_wrong(j, next, &change);
 
         if (wrong == NULL)
-            wrong = execution_differs(j, next);
+            wrong = chain_is_broken(j, next->header);
+        if (wrong == NULL)
+            wrong = execution_differs(j, next, change);
         if (wrong != NULL) {
             oracle_fail(l->w->oracle, "I5, I6: block %llu %s", (unsigned long long)next->height, wrong);
             return;
@@ -136,6 +204,7 @@ void full_judge_commit(const struct ledger *l, const struct blob *blob)
         j->height = next->height;
         j->time_ms = next->time_ms;
         tagged(j->hash, "sillok/block/1\0", next->header, HEADER);
+        end_block(j);
     }
 }
 

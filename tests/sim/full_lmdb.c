@@ -629,6 +629,11 @@ static void open_ledger(struct ledger *l)
         return;
     full_machine_new(l);
     end_view(m);
+    if (slk_store_load_charters(m->store, l->machine.charters, &fault) != SLK_OK) {
+        fail(l, "its charters do not load", &fault);
+        return;
+    }
+    l->machine.charter = slk_charters_now(l->machine.charters);
     if (slk_store_load_state(m->store, &l->machine, NULL, NULL, NULL, &fault) != SLK_OK ||
         fault.text[0] != '\0')
         fail(l, "its state does not load", &fault);

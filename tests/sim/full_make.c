@@ -16,7 +16,7 @@ static const uint64_t genesis_ms = 1000000000000ull; /* the world's clocks begin
 static const uint64_t year_s = 31622400;
 
 /* Keys from numbers: every run of every seed has the same ones. */
-static void key_of(unsigned number, uint8_t public[SLK_KEY_SIZE], uint8_t secret[SLK_SIGNATURE_SIZE])
+void full_make_key(unsigned number, uint8_t public[SLK_KEY_SIZE], uint8_t secret[SLK_SIGNATURE_SIZE])
 {
     uint8_t seed[crypto_sign_SEEDBYTES] = {0x5e, (uint8_t)(number >> 8), (uint8_t)number};
 
@@ -29,7 +29,7 @@ static void add_issuer(
 {
     struct slk_issuer *issuer = &c->issuers[c->issuers_n++];
 
-    key_of(number, issuer->public_key, secret);
+    full_make_key(number, issuer->public_key, secret);
     issuer->agency = agency;
     issuer->any_agency = number == POLICE;
     issuer->kinds = number == POLICE ? 1u << SLK_LOCK : SLK_KINDS_ALL;
@@ -48,10 +48,11 @@ static void add_member(struct slk_charter *c, unsigned member)
     m->agency = (uint16_t)(member + 1);
     m->role = SLK_VOTING;
     (void)snprintf(m->name, sizeof(m->name), "agency-%u.example", member);
-    key_of(1000 + 4 * member, m->vote_key, full.secrets[member]);
-    key_of(1001 + 4 * member, m->cosign_key, secret);
-    key_of(LOG_NUMBERS + 4 * member, m->log_key, secret);
-    key_of(1003 + 4 * member, m->node_key, secret);
+    full_make_key(1000 + 4 * member, m->vote_key, secret);
+    full_add_key(m->vote_key, secret);
+    full_make_key(1001 + 4 * member, m->cosign_key, secret);
+    full_make_key(LOG_NUMBERS + 4 * member, m->log_key, secret);
+    full_make_key(1003 + 4 * member, m->node_key, secret);
     add_issuer(c, m->agency, ISSUER_NUMBERS + member, full.issuer_secrets[member]);
 }
 
@@ -110,13 +111,17 @@ static void keyed_sum(
     memcpy(sig, sum.b, SLK_HASH_SIZE);
 }
 
-void full_sign(const struct world *w, unsigned member, const uint8_t *bytes, size_t size,
+void full_sign(const struct slk_charter *charter, unsigned member, const uint8_t *bytes, size_t size,
     uint8_t sig[SLK_SIGNATURE_SIZE])
 {
-    assert(member < w->n);
-    if (!full.is_real)
-        keyed_sum(full.secrets[member], bytes, size, sig);
-    else if (crypto_sign_detached(sig, NULL, bytes, size, full.secrets[member]) != 0)
+    const struct slk_member *m = slk_charter_member(charter, (uint16_t)(member + 1));
+    const uint8_t *secret = m != NULL ? full_secret(m->vote_key) : NULL;
+
+    if (secret == NULL)
+        memset(sig, 0, SLK_SIGNATURE_SIZE); /* an observer for ever */
+    else if (!full.is_real)
+        keyed_sum(secret, bytes, size, sig);
+    else if (crypto_sign_detached(sig, NULL, bytes, size, secret) != 0)
         abort();
 }
 
@@ -124,17 +129,16 @@ static bool verify(void *ctx, const uint8_t sig[SLK_SIGNATURE_SIZE], const uint8
     const uint8_t key[SLK_KEY_SIZE])
 {
     uint8_t expected[SLK_SIGNATURE_SIZE];
+    const uint8_t *secret;
 
     (void)ctx;
     if (full.is_real)
         return slk_verifier_ed25519.verify(slk_verifier_ed25519.ctx, sig, message, size, key);
-    for (size_t i = 0; i < full.charter->members_n; i++) {
-        if (memcmp(full.charter->members[i].vote_key, key, SLK_KEY_SIZE) != 0)
-            continue;
-        keyed_sum(full.secrets[i], message, size, expected);
-        return memcmp(expected, sig, sizeof(expected)) == 0;
-    }
-    return false;
+    secret = full_secret(key);
+    if (secret == NULL)
+        return false;
+    keyed_sum(secret, message, size, expected);
+    return memcmp(expected, sig, sizeof(expected)) == 0;
 }
 
 const struct slk_verifier full_verifier = {.verify = verify};
@@ -151,7 +155,7 @@ size_t full_make_note(
 
     if (member >= w->n)
         return 0;
-    key_of(LOG_NUMBERS + 4 * member, key, secret);
+    full_make_key(LOG_NUMBERS + 4 * member, key, secret);
     if (slk_vkey_init(&log, origin, SLK_SIG_ED25519, key) != SLK_OK)
         abort();
     note.size = slk_checkpoint_format((char *)out, &checkpoint);

@@ -16,7 +16,7 @@ void full_admit(struct ledger *l, struct slk_submission *out, struct slk_span by
 {
     if (slk_submission_parse(out, bytes) != SLK_OK)
         abort(); /* only what an issuer made is sent here */
-    slk_submission_admit(out, full.charter, &l->machine.chain_id);
+    slk_submission_admit(out, l->machine.charter, &l->machine.chain_id);
 }
 
 static uint64_t wall(const struct ledger *l)
@@ -85,26 +85,29 @@ static void hand_out(struct ledger *l, unsigned id, struct slk_receipt *receipt)
 {
     struct thing *t = full.things[id];
     struct world *w = l->w;
+    const struct slk_charter *charter = l->machine.charter;
+    size_t members_n, f = (slk_charter_voting_n(charter) - 1) / 3;
     uint8_t bytes[SLK_RECEIPT_BYTES];
-    size_t members_n;
 
     if (process_honest(l->p) && !has_bit(l->p->disk.pool, id))
         full_fail(l, "a receipt was signed for what is not on the disk");
-    if (l->p->member >= w->n)
+    if (!full_votes(charter, l->p->member))
         return; /* an observer's word counts for nothing */
     for (size_t i = 0; i < t->receipts_n; i++)
         if (t->receipts[i].agency == receipt->agency)
             return;
     slk_receipt_bytes(bytes, &w->council.chain_id, receipt);
-    full_sign(w, l->p->member, bytes, sizeof(bytes), receipt->sig);
+    full_sign(charter, l->p->member, bytes, sizeof(bytes), receipt->sig);
     t->received_us[t->receipts_n] = w->now_us;
     t->receipts[t->receipts_n++] = *receipt;
-    members_n = slk_receipts_count(
-        t->receipts, t->receipts_n, &t->id, full.charter, &w->council.chain_id, &full_verifier);
-    if (members_n != t->receipts_n)
+    members_n =
+        slk_receipts_count(t->receipts, t->receipts_n, &t->id, charter, &w->council.chain_id, &full_verifier);
+    /* Those by a key that was replaced, or by who votes no more, count no more. */
+    if (!slk_receipt_check(receipt, charter, &w->council.chain_id, &full_verifier) ||
+        members_n > t->receipts_n || (full.reigns_n == 1 && members_n != t->receipts_n))
         full_fail(l, "a receipt does not count");
-    full.safe_n += members_n == w->f + 1;
-    if (slk_receipts_are_safe(members_n, full.charter) != (members_n > w->f))
+    full.safe_n += members_n == f + 1;
+    if (slk_receipts_are_safe(members_n, charter) != (members_n > f))
         full_fail(l, "SAFE is not f + 1");
 }
 
@@ -183,6 +186,7 @@ void ledger_submit(struct world *w, struct process *p, unsigned id)
     }
     full_place(w, id);
     offer(p->ledger, id);
+    full_make_change(p->ledger);
     send_rivals(w, p, id);
 }
 
@@ -263,10 +267,11 @@ struct choice {
     struct slk_verdict verdicts[ITEMS];
 };
 
-/* The next selection, on top of what was accepted. */
-static void choose(struct ledger *l, struct choice *c)
+/* The next selection, on top of what was accepted, beside a charter change of so many bytes. */
+static void choose(struct ledger *l, struct choice *c, size_t change)
 {
-    struct slk_pool_extent limit = {full.charter->block_events, full.charter->block_bytes};
+    struct slk_pool_extent limit = {
+        l->machine.charter->block_events, l->machine.charter->block_bytes - (change > 0 ? 2 + change : 0)};
     size_t n = slk_pool_select(l->pool, c->target, limit, c->items, c->n, ITEMS);
 
     c->n = 0;
@@ -300,9 +305,14 @@ static bool doubt(struct ledger *l, struct choice *c)
     return c->n < n;
 }
 
-static void print_body(const struct choice *c, uint8_t *body, size_t *body_n)
+static void print_body(const struct choice *c, struct slk_span change, uint8_t *body, size_t *body_n)
 {
     *body_n = 0;
+    if (change.size > 0) {
+        slk_put_u32(body, FULL_CHANGE_MARK | (uint32_t)change.size);
+        memcpy(body + 4, change.at, change.size);
+        *body_n = 4 + change.size;
+    }
     for (size_t i = 0; i < c->n; i++) {
         assert(c->items[i].bytes.size + 4 <= FULL_BODY_MAX - *body_n);
         slk_put_u32(body + *body_n, (uint32_t)c->items[i].bytes.size);
@@ -322,15 +332,17 @@ bool full_pool_build(
     c.target = (struct slk_pool_extent){
         random_between(&full.random, 1, 200), random_between(&full.random, 1, 40000)};
     for (;;) {
-        choose(l, &c);
-        is_built = c.n > 0 && full_build(l, params, c.list, c.verdicts, c.n);
+        choose(l, &c, params->change.size);
+        is_built = (c.n > 0 || params->change.size > 0) && full_build(l, params, c.list, c.verdicts, c.n);
         if (!doubt(l, &c))
             break;
         if (is_built)
             slk_block_undo(&l->machine, &l->block, NULL);
     }
-    print_body(&c, body, body_n);
-    assert(is_built == (c.n > 0));
+    if (params->change.size > 0 && !(is_built && l->block.has_change))
+        params->change = (struct slk_span){NULL, 0}; /* the builder has left it out */
+    print_body(&c, params->change, body, body_n);
+    assert(is_built == (c.n > 0 || params->change.size > 0));
     if (is_built || !empty)
         return is_built;
     params->flags = SLK_BLOCK_FLAG_HEARTBEAT;
@@ -372,6 +384,8 @@ void full_pool_commit(struct ledger *l, const struct blob *blob)
     struct slk_pool_item item;
 
     slk_pool_commit(l->pool, blob->height, slk_span_of(x->entries, x->entries_size), on_gone, &telling);
+    if (slk_charters_last(l->machine.charters) != l->machine.charter)
+        slk_pool_recharter(l->pool, l->machine.charter, on_gone, &telling);
     for (unsigned id = 0; id < l->w->submissions_n; id++) {
         if (!full_spent(&l->p->disk, id) ||
             !slk_pool_find(l->pool, &full.things[id]->id, full.things[id]->key_id, &item))
@@ -450,7 +464,8 @@ void full_promises_before(struct ledger *l, const struct blob *blob)
         for (size_t i = 0; i < t->receipts_n && promises_n < PROMISES; i++) {
             struct promise *p = &promises[promises_n];
 
-            if (t->receipts[i].agency != h.proposer + 1 || t->receipts[i].tip_height + 2 > blob->height)
+            if (t->receipts[i].agency != world_member(l->w, h.height, h.proposer) + 1 ||
+                t->receipts[i].tip_height + 2 > blob->height)
                 continue;
             p->id = id;
             p->receipt = &t->receipts[i];
@@ -474,7 +489,7 @@ void full_promises_after(struct ledger *l, const struct blob *blob)
         struct promise *p = &promises[i];
         struct slk_promise promise = {.receipt = p->receipt,
             .submission = &p->submission,
-            .charter = full.charter,
+            .charter = full_charter_at(blob->height),
             .chain_id = &l->w->council.chain_id,
             .header = &h,
             .entries = slk_span_of(x->entries, x->entries_size),

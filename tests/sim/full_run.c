@@ -33,10 +33,11 @@ static void full_swarm(struct swarm *out, uint64_t seed)
     unsigned n = sizes[random_below(&r, sizeof(sizes))];
 
     swarm_of(out, seed, n);
-    out->epoch = out->rivals = 0;
+    out->epoch = seed % 3 == 0 ? 1u << 30 : 0; /* charters change, but when blocks say so */
+    out->rivals = 0;
     out->quiet_us = 0;
     out->is_beyond = false;
-    for (unsigned i = 0, left = (n - 1) / 3; i < n; i++) {
+    for (unsigned i = 0, left = out->epoch > 0 && n > 1 ? (n - 2) / 3 : (n - 1) / 3; i < n; i++) {
         if (out->lies[i] != 0 && left == 0)
             out->lies[i] = 0;
         left -= out->lies[i] != 0;
@@ -111,6 +112,8 @@ const char *full_run(uint64_t seed, bool is_traced, struct full_total *t)
     t->broken += full.broken_n;
     t->invalid += full.invalid_n;
     t->full += full.full_n;
+    t->changes += full.changes_n;
+    t->accepted += full.accepted_n;
     t->failures += oracle_verdict(full_world.oracle) != NULL;
     world_close(&full_world);
     return oracle_verdict(full_world.oracle);
@@ -129,8 +132,9 @@ void full_report(const struct full_total *t)
            " SAFE; refused at the door %" PRIu64 ", quota used up %" PRIu64 ", overtaken in a pool %" PRIu64
            "\n",
         t->submissions, t->events, t->rivals, t->safe, t->refused, t->full, t->stale);
-    printf("# %" PRIu64 " times a block was not valid, %" PRIu64 " promises broken by liars\n", t->invalid,
-        t->broken);
+    printf("# %" PRIu64 " times a block was not valid, %" PRIu64 " promises broken by liars; %" PRIu64
+           " charters proposed, %" PRIu64 " accepted\n",
+        t->invalid, t->broken, t->changes, t->accepted);
 }
 
 /* "--seed S [--trace]" or "--seeds A..B" at argv[*i]; false: neither. */

@@ -310,11 +310,12 @@ bool ledger_sign(
     return false;
 }
 
-bool ledger_charter(const struct world *w, struct slk_hash *charter_hash)
+const struct charter *ledger_charter(const struct world *w, uint64_t height, struct slk_council *out)
 {
     (void)w;
-    (void)charter_hash;
-    return false;
+    (void)height;
+    (void)out;
+    return NULL;
 }
 
 const struct platter *ledger_platter(const struct world *w)

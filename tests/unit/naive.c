@@ -337,7 +337,7 @@ void naive_record(uint8_t out[144], const struct naive_credential *c)
 
 struct naive {
     const struct slk_charter *charter;
-    uint8_t charter_hash[32], chain_id[32], seal_hash[32];
+    uint8_t charter_hash[32], next_charter_hash[32], chain_id[32], seal_hash[32];
     uint64_t height, time_ms, previous_time_ms;
     size_t credentials_n, leaves_n;
     struct naive_credential credentials[CREDENTIALS_MAX];
@@ -400,7 +400,7 @@ static void add_seal(struct naive *n, uint32_t proposer, uint32_t origin_view)
         put_field(&seal, 3, n->seal_hash, 32);
     put_field(&seal, 4, root, 32);
     put_field(&seal, 5, n->charter_hash, 32);
-    put_field(&seal, 6, n->charter_hash, 32);
+    put_field(&seal, 6, n->next_charter_hash, 32);
     put_number(&seal, 7, proposer);
     put_number(&seal, 8, origin_view);
     memcpy(n->seal_hash, add_entry(n, 4, &seal), 32);
@@ -415,6 +415,7 @@ struct naive *naive_new(const struct slk_charter *charter, struct slk_span bytes
     n->charter = charter;
     n->time_ms = charter->created_at_ms;
     tagged_hash(n->charter_hash, "sillok/charter/1", bytes);
+    memcpy(n->next_charter_hash, n->charter_hash, 32);
     tagged_hash(n->chain_id, "sillok/genesis/1", bytes);
     body.n = 0;
     put_field(&body, 1, bytes.at, bytes.size);
@@ -439,6 +440,28 @@ void naive_cancel(struct naive *n)
 {
     n->height--;
     n->time_ms = n->previous_time_ms;
+}
+
+void naive_change(struct naive *n, struct slk_span entry)
+{
+    static struct bytes leaf;
+
+    leaf.n = 0;
+    put_be(&leaf, 0, 1);
+    assert(entry.size < sizeof(leaf.at) && n->leaves_n < LEAVES_MAX);
+    memcpy(leaf.at + leaf.n, entry.at, entry.size);
+    sha256(n->leaves[n->leaves_n++], leaf.at, leaf.n + entry.size);
+}
+
+void naive_next(struct naive *n, const uint8_t charter_hash[32])
+{
+    memcpy(n->next_charter_hash, charter_hash, 32);
+}
+
+void naive_govern(struct naive *n, const struct slk_charter *charter, const uint8_t charter_hash[32])
+{
+    n->charter = charter;
+    memcpy(n->charter_hash, charter_hash, 32);
 }
 
 void naive_end(struct naive *n, uint32_t proposer, uint32_t origin_view)

@@ -56,6 +56,11 @@ void naive_begin(struct naive *n, uint64_t time_ms);
 void naive_submit(struct naive *n, struct slk_span submission, struct naive_verdict *verdict);
 void naive_end(struct naive *n, uint32_t proposer, uint32_t origin_view);
 void naive_cancel(struct naive *n);
+/* A charter change: its entry, first in a block; the next block's charter, for this one's seal; and from here on another one
+ * governs, which must outlive the ledger or the next call. Whether it may is not judged. */
+void naive_change(struct naive *n, struct slk_span entry);
+void naive_next(struct naive *n, const uint8_t charter_hash[32]);
+void naive_govern(struct naive *n, const struct slk_charter *charter, const uint8_t charter_hash[32]);
 
 /* By their recursive definitions: design §5 and RFC 6962 §2.1. */
 void naive_map_root(const struct naive *n, uint8_t out[32]);
