@@ -261,8 +261,11 @@ static void keyed_sum(const uint64_t secret[2], const uint8_t *bytes, size_t siz
 static const struct charter *charter_of(const struct world *w, uint64_t height)
 {
     const struct script *script = w->script;
+    const struct charter *real = ledger_charter(w, height, NULL);
     unsigned at = 0;
 
+    if (real != NULL)
+        return real;
     if (script == NULL || script->charters_n == 0)
         return NULL;
     while (at + 1 < script->charters_n && script->charters[at + 1].from <= height)
@@ -330,10 +333,11 @@ void world_council(const struct world *w, uint64_t height, struct slk_council *o
     const struct charter *charter = charter_of(w, height);
     uint64_t epoch = charter != NULL ? charter->from : epoch_of(w, height);
 
+    if (ledger_charter(w, height, out) != NULL)
+        return;
     out->chain_id = w->council.chain_id;
     out->charter_hash = w->council.charter_hash;
-    if (!ledger_charter(w, &out->charter_hash))
-        slk_put_u64(out->charter_hash.b, epoch + 1);
+    slk_put_u64(out->charter_hash.b, epoch + 1);
     out->n = world_size(w, height);
     for (unsigned i = 0; i < out->n; i++)
         memcpy(out->keys[i], w->council.keys[world_member(w, height, i)], SLK_KEY_SIZE);

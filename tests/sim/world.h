@@ -402,7 +402,8 @@ void ledger_event(struct world *w, struct process *p, const struct event *event)
 /* Signatures of its own kind: false when it leaves them to the world. */
 bool ledger_sign(
     const struct world *w, unsigned member, const uint8_t *bytes, uint8_t sig[SLK_SIGNATURE_SIZE]);
-bool ledger_charter(const struct world *w, struct slk_hash *charter_hash);
+/* Who decides `height`, and under which keys, when the ledger has charters of its own: NULL: the world's. `out` may be NULL. */
+const struct charter *ledger_charter(const struct world *w, uint64_t height, struct slk_council *out);
 
 /* cosign.c */
 void cosign_begin(const struct world *w);
