@@ -3,6 +3,7 @@
  * some failures are assertions.
  */
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -142,15 +143,20 @@ static void fewer_members(struct search *s)
     }
 }
 
-static void halve(struct search *s, uint64_t *field, uint64_t least, const char *what)
+static uint64_t *field(struct swarm *swarm, size_t offset)
 {
-    while (*field / 2 >= least && *field > 0) {
-        struct swarm smaller = s->best;
-        uint64_t before = *field;
+    return (uint64_t *)(void *)((char *)swarm + offset);
+}
 
-        *(uint64_t *)((char *)&smaller + ((char *)field - (char *)&s->best)) = before / 2;
+static void halve(struct search *s, size_t offset, uint64_t least, const char *what)
+{
+    while (*field(&s->best, offset) / 2 >= least && *field(&s->best, offset) > 0) {
+        struct swarm smaller = s->best;
+        uint64_t before = *field(&s->best, offset);
+
+        *field(&smaller, offset) = before / 2;
         attempt(s, &smaller, what);
-        if (*field == before)
+        if (*field(&s->best, offset) == before)
             return;
     }
 }
@@ -159,10 +165,10 @@ static void shorter(struct search *s)
 {
     struct swarm smaller = s->best;
 
-    halve(s, &s->best.safety_us, 100 * MS, "half of the time");
-    halve(s, &s->best.quiet_us, 1, "half of the quiet");
-    halve(s, &s->best.spread_us, 1, "half of the delay");
-    halve(s, &s->best.disk_spread_us, 1, "half of the disk's delay");
+    halve(s, offsetof(struct swarm, safety_us), 100 * MS, "half of the time");
+    halve(s, offsetof(struct swarm, quiet_us), 1, "half of the quiet");
+    halve(s, offsetof(struct swarm, spread_us), 1, "half of the delay");
+    halve(s, offsetof(struct swarm, disk_spread_us), 1, "half of the disk's delay");
     smaller = s->best;
     smaller.liveness_heights = 1;
     if (s->best.liveness_heights > 1)
