@@ -152,6 +152,7 @@ static const struct reason reasons[SLK_DROP_N] = {
     [SLK_DROP_EVIDENCE] = {"evidence", SLK_CHARGE_FALSE},
     [SLK_DROP_HEADER] = {"header", SLK_CHARGE_FALSE},
     [SLK_DROP_CHARTER] = {"charter", SLK_CHARGE_FALSE},
+    [SLK_DROP_UNREADABLE] = {"unreadable", SLK_CHARGE_NOTHING},
     [SLK_DROP_UNASKED] = {"unasked", SLK_CHARGE_FALSE},
     [SLK_DROP_LATE] = {"late", SLK_CHARGE_NOTHING},
     [SLK_DROP_CHUNK] = {"chunk", SLK_CHARGE_USELESS},
@@ -287,6 +288,8 @@ static void on_committed(struct slk_bft *core, const struct slk_bft_tip *tip)
     assert(slk_hash_equal(
         &tip->council.charter_hash, &core->blocks[core->decided_block].fields.next_charter_hash));
     core->backoff += failed;
+    if (core->backoff > slk_bft_backoff_max(core))
+        core->backoff = slk_bft_backoff_max(core);
     if (core->backoff > 0)
         core->backoff--;
     slk_bft_effect(core, SLK_OUT_COSIGN)->seq = tip->height;

@@ -117,7 +117,8 @@ enum slk_bft_effect_kind {
     SLK_OUT_SERVE, /* answer `get` of `peer` from the store, or not at all. COMMIT, HEADERS, EPOCHS: the message of
                             that name, as far as the chain goes; BODY: DATA with the body's bytes from `offset`, at most `size` */
     SLK_OUT_BODY, /* `body` of the block `hash` with `header`, or the part of it at `offset` of `size` bytes: keep
-                            it in memory until its height is committed. Parts come in order; offset 0 begins anew */
+                            it in memory until its height is committed. Parts come in order; offset 0 begins anew, but never replaces a
+                            body that was found to be its header's */
     SLK_OUT_VALIDATE, /* `hash`, `header`; then VALIDATED */
     SLK_OUT_BUILD,    /* height, view; empty: a block without events is allowed; then BUILT */
     SLK_OUT_COMMIT,   /* `hash`, `header`, `cert`; drops the height's records; then COMMITTED */
@@ -141,6 +142,7 @@ enum slk_bft_drop {
     SLK_DROP_EVIDENCE,    /* an accusation that does not hold */
     SLK_DROP_HEADER, /* a header that its certificate, its place in the chain or its charter does not bear out */
     SLK_DROP_CHARTER, /* bytes that are not the charter which the header names */
+    SLK_DROP_UNREADABLE, /* the charter which the header names, but this program cannot read it: install a newer one */
     SLK_DROP_UNASKED, /* bulk from a peer that was never asked for any */
     SLK_DROP_LATE,    /* an answer to a question that is closed */
     SLK_DROP_CHUNK,   /* a part of a body with another size than its header says */

@@ -73,6 +73,7 @@ static void open_fetch(
     struct slk_bft *core, const struct slk_hash *hash, uint64_t height, uint16_t first, bool was_false)
 {
     uint64_t peers = free_peers(core, holders(core, height));
+    bool all_failed = (peers & ~core->useless) == 0;
 
     if (peers == 0 || fetch_of(core, hash) != NULL)
         return;
@@ -88,7 +89,7 @@ static void open_fetch(
             .peer = slk_bft_next_peer(core, peers, first),
             .due_ms = core->now_ms,
             .wait_ms = core->config.get_ms};
-        if (was_false && (peers & ~core->useless) == 0)
+        if (was_false && all_failed)
             fetch->due_ms += fetch->wait_ms; /* whoever is left has failed already: not at his pace */
         return;
     }
@@ -139,8 +140,9 @@ static void open_candidate(struct slk_bft *core)
 
     if (at == SLK_BFT_BLOCKS)
         return;
-    first = block->has_header ? block->fields.proposer
-                              : slk_council_leader(&core->tip.council, core->height, core->view);
+    first = block->was_false    ? (uint16_t)(block->giver + 1)
+            : block->has_header ? block->fields.proposer
+                                : slk_council_leader(&core->tip.council, core->height, core->view);
     open_fetch(core, &block->hash, core->height, first, block->was_false);
 }
 
@@ -164,6 +166,7 @@ static bool ask_part(struct slk_bft *core, struct fetch *fetch)
         if (peers == 0)
             return false;
         fetch->peer = slk_bft_next_peer(core, peers, (uint16_t)(fetch->peer + 1));
+        fetch->chunk = 0; /* all parts of a body from one, or a liar's would spoil another's */
     }
     fetch->is_new = false;
     fetch->due_ms = core->now_ms + fetch->wait_ms;
@@ -221,7 +224,7 @@ void slk_bft_on_data(struct slk_bft *core, const struct slk_msg *msg, uint16_t p
         slk_bft_drop(core, SLK_DROP_UNASKED, peer);
         return;
     }
-    if (fetch == NULL || fetch->chunk != msg->chunk) {
+    if (fetch == NULL || fetch->chunk != msg->chunk || (msg->chunk > 0 && peer != fetch->peer)) {
         slk_bft_drop(core, SLK_DROP_LATE, peer);
         return;
     }
@@ -249,6 +252,7 @@ void slk_bft_on_data(struct slk_bft *core, const struct slk_msg *msg, uint16_t p
         body_is_here(core, fetch, peer);
         return;
     }
+    fetch->peer = peer; /* perhaps one that was given up: it answers */
     fetch->chunk++;
     fetch->is_new = true;
     fetch->due_ms = core->now_ms;

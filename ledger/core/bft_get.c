@@ -10,6 +10,7 @@ enum { ASKS_MAX = 3 }; /* for a vote of mine that somebody claims to hold */
 struct question {
     enum slk_get_what what;
     bool is_wanted;
+    bool is_bulk; /* who is asked says to have it: silence is a failure. Others may have nothing to say */
     uint64_t key;
     struct slk_hash hash;
     uint64_t peers; /* whom it makes sense to ask */
@@ -17,10 +18,17 @@ struct question {
     struct slk_get get;
 };
 
-uint16_t slk_bft_next_peer(const struct slk_bft *core, uint64_t peers, uint16_t from)
+/* When all have failed that says nothing any more: all begin anew, or the one that is first in order would be asked for ever. */
+static uint64_t useful(struct slk_bft *core, uint64_t peers)
 {
-    if ((peers & ~core->useless) != 0)
-        peers &= ~core->useless;
+    if ((peers & ~core->useless) == 0)
+        core->useless &= ~peers;
+    return peers & ~core->useless;
+}
+
+uint16_t slk_bft_next_peer(struct slk_bft *core, uint64_t peers, uint16_t from)
+{
+    peers = useful(core, peers);
     for (unsigned i = 0; i < SLK_BFT_PEERS; i++) {
         uint16_t peer = (uint16_t)((from + i) % SLK_BFT_PEERS);
 
@@ -31,10 +39,9 @@ uint16_t slk_bft_next_peer(const struct slk_bft *core, uint64_t peers, uint16_t 
 }
 
 /* They take turns: the questions for heights that follow each other go to different ones. */
-uint16_t slk_bft_turn(const struct slk_bft *core, uint64_t peers, uint64_t turn)
+uint16_t slk_bft_turn(struct slk_bft *core, uint64_t peers, uint64_t turn)
 {
-    if ((peers & ~core->useless) != 0)
-        peers &= ~core->useless;
+    peers = useful(core, peers);
     if (peers == 0)
         return 0;
     for (turn %= slk_bits_n(peers); turn > 0; turn--)
@@ -62,7 +69,8 @@ static bool ask(struct slk_bft *core, const struct question *q)
             (struct request){.is_open = true, .key = q->key, .hash = q->hash, .wait_ms = core->config.get_ms};
         r->peer = slk_bft_next_peer(core, q->peers, q->first);
     } else {
-        slk_bft_drop(core, SLK_DROP_SILENT, r->peer);
+        if (q->is_bulk)
+            slk_bft_drop(core, SLK_DROP_SILENT, r->peer);
         r->wait_ms = 2 * r->wait_ms < core->config.get_max_ms ? 2 * r->wait_ms : core->config.get_max_ms;
         r->peer = slk_bft_next_peer(core, q->peers, (uint16_t)(r->peer + 1));
     }
@@ -93,12 +101,29 @@ uint64_t slk_bft_claimers(const struct slk_bft *core, uint64_t height)
     return peers;
 }
 
+/* The highest certificate that the view's proposal rests on and that is not here; 0: none. A proposal shows 32 of them, and its leader
+ * may carry what was notarized in a view that was nullified here. */
+static uint32_t proposal_gap(const struct slk_bft *core)
+{
+    const struct view *view = &core->views[core->view];
+    uint32_t carried = view->proposal.statement.aux;
+
+    if (!view->has_proposal || view->is_bad)
+        return 0;
+    for (uint32_t w = core->view - 1; w > carried; w--)
+        if (!core->views[w].k.is_held)
+            return w;
+    return carried > 0 && !core->views[carried].n.is_held ? carried : 0;
+}
+
 static void ask_justification(struct slk_bft *core)
 {
     struct question q = {.what = SLK_GET_JUST};
     uint32_t carried, gap = 0;
 
-    q.is_wanted = !core->is_decided && !slk_bft_justify(core, core->view, &carried, &gap);
+    if (slk_bft_justify(core, core->view, &carried, &gap))
+        gap = proposal_gap(core);
+    q.is_wanted = !core->is_decided && gap > 0;
     q.key = gap;
     q.peers = slk_bft_everybody_else(core);
     q.first = slk_council_leader(&core->tip.council, core->height, core->view);
@@ -109,7 +134,7 @@ static void ask_justification(struct slk_bft *core)
 /* The headers that the window has room for: a whole range of them, or all there are said to be. */
 static void ask_headers(struct slk_bft *core)
 {
-    struct question q = {.what = SLK_GET_HEADERS};
+    struct question q = {.what = SLK_GET_HEADERS, .is_bulk = true};
     struct sync_end end;
 
     if (core->claimed_max > core->height && slk_bft_sync_end(core, &end) && end.council != NULL &&
@@ -132,7 +157,7 @@ static void ask_headers(struct slk_bft *core)
 /* The window ends before a height whose charter is not known: which one is it? */
 static void ask_epochs(struct slk_bft *core)
 {
-    struct question q = {.what = SLK_GET_EPOCHS};
+    struct question q = {.what = SLK_GET_EPOCHS, .is_bulk = true};
     struct sync_end end;
 
     if (core->config.electors.council != NULL && core->sync.n > 0 && slk_bft_sync_end(core, &end) &&
@@ -184,6 +209,8 @@ static void answer_justification(struct slk_bft *core, uint32_t view, uint16_t p
         carried = gap;
     msg->height = core->height;
     msg->certs_n = slk_bft_justification(core, view, carried, msg->certs, SLK_JUST_MAX);
+    if (view > 1 && carried == view - 1 && core->views[carried].k.is_held)
+        msg->certs[msg->certs_n++] = &core->views[carried].k.cert; /* whichever of the two is asked for */
     if (msg->certs_n == 0) { /* nothing to tell: take the message back */
         core->out->n--;
         core->out->msgs_n--;

@@ -21,10 +21,13 @@ static void keep_body(struct slk_bft *core, const struct slk_msg *msg)
 static void keep_next(struct slk_bft *core, const struct slk_msg *msg, uint16_t peer)
 {
     const struct slk_statement *s = &msg->vote.statement;
+    struct slk_block_header fields;
 
     if (s->height != core->height + 1 || s->view != 1 || peer != msg->vote.signer ||
-        core->has_next_proposal || slk_council_leader(&core->tip.council, s->height, 1) != msg->vote.signer) {
-        slk_bft_drop(core, SLK_DROP_EARLY, peer);
+        core->has_next_proposal || slk_council_leader(&core->tip.council, s->height, 1) != msg->vote.signer ||
+        slk_block_header_parse(&fields, msg->header.at) != SLK_OK || fields.height != s->height ||
+        !slk_vote_check(&msg->vote, &core->tip.council, &core->config.verifier)) {
+        slk_bft_drop(core, SLK_DROP_EARLY, peer); /* its charter may be the next one: no charge for the signature */
         return;
     }
     core->has_next_proposal = true;
@@ -108,8 +111,8 @@ void slk_bft_on_proposal(struct slk_bft *core, const struct slk_msg *msg, uint16
     view->has_proposal = true;
     view->proposal = msg->vote;
     view->block = at;
-    if (s->aux == 0 && has_body)
-        keep_body(core, msg);
+    if (s->aux == 0 && has_body && core->blocks[at].is_sound && core->blocks[at].state == BLOCK_UNKNOWN)
+        keep_body(core, msg); /* never over one that was looked at */
     take_certs(core, msg, peer);
 }
 

@@ -132,7 +132,8 @@ struct seen {
 struct slk_bft {
     struct slk_bft_config config;
     struct slk_bft_tip tip;
-    struct slk_council last; /* who decided the tip; after a boot: who decides now, mostly the same */
+    struct slk_council last; /* who decided the tip; after a boot: who decides now, mostly the same: */
+    bool is_last_known;      /* if not, nobody is charged for what does not hold under it */
     size_t n, q, f;
     uint16_t me;
     uint64_t height; /* being decided */
@@ -223,10 +224,12 @@ enum slk_vote_kind slk_bft_votes_kind(int index);
 
 /* bft_rules.c: R2 to R8; each says whether it fired */
 bool slk_bft_rules(struct slk_bft *core);
+/* Steps of backoff that still make a timer longer: more would only have to be paid back. */
+uint32_t slk_bft_backoff_max(const struct slk_bft *core);
 /* True when the certificates that justify a proposal in `view` are all here, for the highest *carried; else *gap is
  * the highest view without any. */
 bool slk_bft_justify(const struct slk_bft *core, uint32_t view, uint32_t *carried, uint32_t *gap);
-/* K(view - 1) down to K(carried + 1), then N(carried): as many as fit and are held. */
+/* N(carried), then K(view - 1) down to K(carried + 1): as many as fit and are held. */
 size_t slk_bft_justification(const struct slk_bft *core, uint32_t view, uint32_t carried,
     const struct slk_cert *out[], size_t out_max);
 /* A block that has to be here for something to go on: SLK_BFT_BLOCKS when there is none that is missing. */
@@ -268,9 +271,9 @@ void slk_bft_on_get(struct slk_bft *core, const struct slk_get *get, uint16_t pe
 uint64_t slk_bft_everybody_else(const struct slk_bft *core);
 uint64_t slk_bft_claimers(const struct slk_bft *core, uint64_t height);
 /* The next of `peers` from `from` on, rather one that is useful. */
-uint16_t slk_bft_next_peer(const struct slk_bft *core, uint64_t peers, uint16_t from);
+uint16_t slk_bft_next_peer(struct slk_bft *core, uint64_t peers, uint16_t from);
 /* They take turns. */
-uint16_t slk_bft_turn(const struct slk_bft *core, uint64_t peers, uint64_t turn);
+uint16_t slk_bft_turn(struct slk_bft *core, uint64_t peers, uint64_t turn);
 bool slk_bft_wanted(const struct slk_bft *core, size_t at);
 
 /* bft_recover.c: starting a height, a boot */

@@ -52,10 +52,13 @@ void slk_bft_start_height(struct slk_bft *core, const struct slk_bft_tip *tip)
     if (!slk_hash_equal(&core->tip.council.charter_hash, &tip->council.charter_hash)) {
         memset(core->seen, 0, sizeof(core->seen)); /* indexes may mean others now */
         know_again(core, &tip->council);
+        core->has_next_proposal = false; /* whose it was by index is somebody else's now */
+        memset(core->next_have, 0, sizeof(core->next_have));
         core->heard = 0;
         core->guard_ms = core->now_ms;
     }
-    core->last = core->height > 0 ? core->tip.council : tip->council;
+    core->is_last_known = core->height > 0;
+    core->last = core->is_last_known ? core->tip.council : tip->council;
     core->tip = *tip;
     core->n = tip->council.n;
     core->f = slk_council_faults(&tip->council);

@@ -25,11 +25,12 @@ size_t slk_bft_justification(
 {
     size_t n = 0;
 
+    assert(out_max > 1);
+    if (carried > 0 && core->views[carried].n.is_held)
+        out[n++] = &core->views[carried].n.cert;
     for (uint32_t w = view - 1; w > carried && n < out_max; w--)
         if (core->views[w].k.is_held)
             out[n++] = &core->views[w].k.cert;
-    if (carried > 0 && n < out_max && core->views[carried].n.is_held)
-        out[n++] = &core->views[carried].n.cert;
     return n;
 }
 
@@ -162,21 +163,22 @@ static bool push(struct slk_bft *core)
 
 /* ---- R3 ---- */
 
+/* Mine, or another's that goes from hand to hand. */
 void slk_bft_send_proposal(struct slk_bft *core, uint32_t view, uint16_t peer)
 {
-    const struct own *own = &core->views[view].own[SLK_VOTE_PROPOSE];
+    const struct slk_vote *proposal = &core->views[view].proposal;
     const struct block *block = &core->blocks[core->views[view].block];
-    uint32_t carried = own->vote.statement.aux;
+    uint32_t carried = proposal->statement.aux;
     struct slk_msg *msg;
 
-    assert(own->state == OWN_SIGNED && slk_hash_equal(&block->hash, &own->vote.statement.hash));
+    assert(core->views[view].has_proposal && slk_hash_equal(&block->hash, &proposal->statement.hash));
     if (core->n == 1 || !block->has_header || (msg = slk_bft_msg(core, SLK_MSG_PROPOSAL, peer)) == NULL)
         return;
-    msg->vote = own->vote;
+    msg->vote = *proposal;
     msg->header = slk_span_of(block->header, sizeof(block->header));
     msg->hash = block->hash;
     msg->certs_n = slk_bft_justification(core, view, carried, msg->certs, SLK_JUST_MAX);
-    core->out->at[core->out->n - 1].with_body = carried == 0;
+    core->out->at[core->out->n - 1].with_body = carried == 0 && block->state == BLOCK_VALID;
     core->out->at[core->out->n - 1].hash = block->hash;
 }
 
@@ -275,14 +277,15 @@ void slk_bft_built(struct slk_bft *core, const struct slk_bft_input *in)
 /* A block's own clock, for fresh ones only: not yet while it is ahead of mine (protocol §2.10). */
 static bool clock_agrees(struct slk_bft *core, const struct block *block)
 {
-    static const uint64_t day_ms = 24ull * 3600 * 1000;
+    static const uint64_t day_ms = 24ull * 3600 * 1000, blind_ms = 15ull * 60 * 1000;
     uint64_t ahead = core->config.ahead_ms;
 
     if (core->wall_ms < core->tip.time_ms && core->tip.time_ms - core->wall_ms > day_ms) {
         if (!core->is_clock_told)
             slk_bft_alarm(core, SLK_ALARM_CLOCK); /* a dead clock battery: mine is not worth asking */
         core->is_clock_told = true;
-        return true;
+        /* But time must not run away with those whose clocks are dead: a chain that goes on has heartbeats. */
+        return block->fields.time_ms - core->tip.time_ms <= blind_ms;
     }
     if (block->fields.time_ms < ahead || block->fields.time_ms - ahead <= core->wall_ms)
         return true;
@@ -364,11 +367,26 @@ static uint64_t longest_view(const struct slk_bft *core)
     return longest;
 }
 
+static uint64_t first_view(const struct slk_bft *core)
+{
+    return 8 * core->config.delta_ms + core->config.body_ms;
+}
+
+uint32_t slk_bft_backoff_max(const struct slk_bft *core)
+{
+    uint64_t whole = first_view(core);
+    uint32_t steps = 0;
+
+    for (; whole + whole / 2 <= core->config.view_max_ms; steps++)
+        whole += whole / 2;
+    return steps;
+}
+
 /* Timers run from the later of entering the view and becoming armed; b grows with failed views (protocol §2.8). */
 static bool timed_out(struct slk_bft *core, const struct view *view)
 {
     uint64_t base = core->entered_ms > core->armed_ms ? core->entered_ms : core->armed_ms;
-    uint64_t leader = 4 * core->config.delta_ms, whole = 8 * core->config.delta_ms + core->config.body_ms;
+    uint64_t leader = 4 * core->config.delta_ms, whole = first_view(core);
     uint64_t longest = longest_view(core);
     uint32_t failed = core->backoff + core->view - 1;
 

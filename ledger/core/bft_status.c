@@ -5,6 +5,7 @@
  */
 #include "ledger/core/bft_private.h"
 
+enum { HANDS = 3 }; /* of all members hand a leader's proposal on in answer to one STATUS */
 enum { JITTER_MIN = 700, JITTER_SPAN = 601 }; /* per mille: plus or minus 30 % (protocol §2.8) */
 
 void slk_bft_status_soon(struct slk_bft *core, uint64_t in_ms)
@@ -216,6 +217,19 @@ static void answer_certs(struct slk_bft *core, const struct slk_status *s, uint1
         msg->certs[msg->certs_n++] = certs[i];
 }
 
+/* The leader answers at once. Where lines are missing its proposal goes from hand to hand (protocol §3.1): after a while, from three
+ * members for each STATUS, others for the next, so that what many hold is not sent by all of them. */
+static bool may_hand_on(const struct slk_bft *core, const struct slk_status *s)
+{
+    const struct view *view = &core->views[core->view];
+
+    if (view->own[SLK_VOTE_PROPOSE].state != OWN_NONE)
+        return view->own[SLK_VOTE_PROPOSE].state == OWN_SIGNED;
+    return core->me < core->n && view->has_proposal && !view->is_bad &&
+           core->now_ms >= core->entered_ms + 2 * core->config.delta_ms &&
+           (s->seq + core->me) % core->n < HANDS;
+}
+
 /* What a peer remembers of me may be more than I do (protocol §2.6); it is a hint, so I ask for the vote itself. */
 static void heed_memory(struct slk_bft *core, const struct slk_status *s)
 {
@@ -280,8 +294,7 @@ void slk_bft_on_status(struct slk_bft *core, const struct slk_status *s, uint16_
         !slk_hash_equal(&s->charter_hash, &core->tip.council.charter_hash))
         return;
     answer_certs(core, s, peer);
-    if (s->view == core->view && !s->has_proposal &&
-        core->views[core->view].own[SLK_VOTE_PROPOSE].state == OWN_SIGNED)
+    if (s->view == core->view && !s->has_proposal && may_hand_on(core, s))
         slk_bft_send_proposal(core, core->view, peer);
     answer_votes(core, &answer);
 }

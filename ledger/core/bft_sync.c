@@ -240,7 +240,9 @@ static bool take_epoch(struct slk_bft *core, const struct slk_msg *msg, size_t i
         return true; /* known */
     if (!core->config.electors.council(
             core->config.electors.ctx, epoch->charter, &fields.next_charter_hash, next)) {
-        slk_bft_drop(core, SLK_DROP_CHARTER, peer);
+        slk_hash_tagged(&hash, SLK_TAG_CHARTER, epoch->charter.at, epoch->charter.size);
+        slk_bft_drop(core,
+            slk_hash_equal(&hash, &fields.next_charter_hash) ? SLK_DROP_UNREADABLE : SLK_DROP_CHARTER, peer);
         return false;
     }
     assert(next->n > 0 && next->n <= SLK_CHARTER_VOTING_MAX);

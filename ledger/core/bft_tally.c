@@ -290,7 +290,7 @@ void slk_bft_cert(struct slk_bft *core, const struct slk_cert *cert, uint16_t pe
         if (slk_cert_check(cert, &core->last, &core->config.verifier))
             slk_bft_forked(core, cert);
         else
-            slk_bft_drop(core, SLK_DROP_CERTIFICATE, peer);
+            slk_bft_drop(core, core->is_last_known ? SLK_DROP_CERTIFICATE : SLK_DROP_OLD, peer);
         return;
     }
     if (cert->height != core->height || cert->view > SLK_BFT_VIEWS || cert->kind == SLK_VOTE_PROPOSE) {
