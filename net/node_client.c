@@ -299,33 +299,63 @@ enum slk_node_where slk_node_find(
 
 /* ---- charter changes ---- */
 
-enum slk_change_rule slk_node_change(struct slk_node *node, struct slk_span entry, struct slk_fault *fault)
+static enum slk_change_rule judge_change(
+    struct slk_node *node, struct slk_span entry, struct slk_fault *fault)
 {
     struct slk_change *change = malloc(sizeof(*change));
     struct slk_charter *next = malloc(sizeof(*next));
-    struct slk_machine *machine = &node->ledger->machine;
+    const struct slk_machine *machine = &node->ledger->machine;
     enum slk_change_rule rule = SLK_CHANGE_MALFORMED;
-    uint8_t *bytes = malloc(entry.size + 1);
 
-    *fault = (struct slk_fault){0};
     slk_node_settle(node);
-    if (change == NULL || next == NULL || bytes == NULL)
+    if (change == NULL || next == NULL)
         slk_node_fail(node, SLK_E_NOMEM, NULL);
     else if (slk_change_parse(change, entry) == SLK_OK)
         rule = slk_charters_judge(
             machine->charters, &machine->chain_id, machine->tip.height + 1, change, next, fault);
     free(change);
     free(next);
-    if (rule != SLK_CHANGE_OK) {
-        free(bytes);
+    return rule;
+}
+
+enum slk_change_rule slk_node_change(struct slk_node *node, struct slk_span entry, struct slk_fault *fault)
+{
+    enum slk_change_rule rule;
+    uint8_t *bytes;
+
+    *fault = (struct slk_fault){0};
+    if (node->err != SLK_OK) {
+        *fault = node->fault;
+        return SLK_CHANGE_MALFORMED;
+    }
+    rule = judge_change(node, entry, fault);
+    slk_hash_bytes(&node->change_hash, entry.at, entry.size);
+    if (rule != SLK_CHANGE_OK)
+        return rule;
+    bytes = malloc(entry.size);
+    if (bytes == NULL) {
+        slk_node_fail(node, SLK_E_NOMEM, NULL);
         return rule;
     }
     memcpy(bytes, entry.at, entry.size);
     free(node->change);
     node->change = bytes;
     node->change_size = entry.size;
+    slk_node_tell_change(node);
     slk_node_tell_pool(node);
     return rule;
+}
+
+void slk_node_take_change(struct slk_node *node, const struct slk_hash *name, struct slk_span entry)
+{
+    struct slk_fault fault;
+    struct slk_hash hash;
+
+    slk_hash_bytes(&hash, entry.at, entry.size);
+    if (node->change != NULL || !slk_hash_equal(&hash, name))
+        return; /* one at a time; the other is told of again when this one is through */
+    if (slk_node_change(node, entry, &fault) != SLK_CHANGE_OK)
+        SLK_SAY(node->options.log, SLK_SAY_WARN, "change_refused", SLK_SAY_TEXT("why", fault.text));
 }
 
 /* ---- looking ---- */

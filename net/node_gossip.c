@@ -7,7 +7,8 @@
  *   DIGEST   u64 fingerprint of each of 256 buckets of my pool: name to me what you hold in those that differ
  *
  * Who takes a submission in from a client names it to everybody; a DIGEST finds what a lost message left out. One WANT to a peer
- * is open at a time, and every WANT has one EVENTS as its answer. */
+ * is open at a time, and every WANT has one EVENTS as its answer. A charter change travels the same way; its name is the hash of its entry
+ * and a key id of zeros. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +45,13 @@ static bool same_name(const struct slk_pooled_id *a, const struct slk_pooled_id 
     return slk_hash_equal(&a->id, &b->id) && memcmp(a->key_id, b->key_id, SLK_KEY_ID_SIZE) == 0;
 }
 
+static bool is_change(const struct slk_pooled_id *id)
+{
+    static const uint8_t zeros[SLK_KEY_ID_SIZE];
+
+    return memcmp(id->key_id, zeros, SLK_KEY_ID_SIZE) == 0;
+}
+
 /* ---- telling ---- */
 
 static void flush_names(struct slk_node *node, uint16_t index)
@@ -63,6 +71,18 @@ static void flush_names(struct slk_node *node, uint16_t index)
     if (n > 0)
         (void)slk_node_send(node, index, SLK_FRAME_INV, slk_span_of(node->out, n * NODE_NAME_SIZE));
     peer->told_n = 0;
+}
+
+void slk_node_tell_change(struct slk_node *node)
+{
+    static const uint8_t zeros[SLK_KEY_ID_SIZE];
+
+    if (node->change == NULL)
+        return;
+    for (uint16_t i = 0; i < SLK_BFT_PEERS; i++) {
+        put_name(node->out, &node->change_hash, zeros);
+        (void)slk_node_send(node, i, SLK_FRAME_INV, slk_span_of(node->out, NODE_NAME_SIZE));
+    }
 }
 
 void slk_node_tell(struct slk_node *node, uint64_t ticket)
@@ -140,7 +160,9 @@ static enum slk_mesh_verdict on_inv(struct slk_node *node, uint16_t index, struc
         struct slk_pooled_id id;
 
         get_name(&id, message.at + i * NODE_NAME_SIZE);
-        if (!slk_node_has(node, &id) && !is_final(node, &id.id) && !is_wanted(node, &id))
+        if (is_change(&id) ? slk_hash_equal(&id.id, &node->change_hash) : slk_node_has(node, &id))
+            continue; /* here, or judged already */
+        if (!is_final(node, &id.id) && !is_wanted(node, &id))
             peer->want[peer->want_n++] = id;
     }
     ask(node, index);
@@ -149,14 +171,26 @@ static enum slk_mesh_verdict on_inv(struct slk_node *node, uint16_t index, struc
 
 /* ---- giving ---- */
 
+static bool find(const struct slk_node *node, const struct slk_pooled_id *id, struct slk_span *bytes)
+{
+    struct slk_pool_item item;
+
+    *bytes = slk_span_of(node->change, node->change_size);
+    if (is_change(id))
+        return node->change != NULL && slk_hash_equal(&id->id, &node->change_hash);
+    if (!slk_pool_find(node->pool, &id->id, id->key_id, &item) || !item.is_stored)
+        return false;
+    *bytes = item.bytes;
+    return true;
+}
+
 /* The item, or as much of it as fits; false: nothing more fits. */
 static bool put_item(const struct slk_node *node, struct slk_writer *w, const struct slk_pooled_id *id,
     size_t offset, bool is_first)
 {
-    struct slk_pool_item item = {.events_n = 0};
-    bool is_here =
-        slk_pool_find(node->pool, &id->id, id->key_id, &item) && item.is_stored && offset <= item.bytes.size;
-    size_t room = w->cap - w->size, left = is_here ? item.bytes.size - offset : 0, n = left;
+    struct slk_span bytes;
+    bool is_here = find(node, id, &bytes) && offset <= bytes.size;
+    size_t room = w->cap - w->size, left = is_here ? bytes.size - offset : 0, n = left;
 
     if (room < ITEM_HEAD || (!is_first && left > room - ITEM_HEAD))
         return false;
@@ -164,11 +198,11 @@ static bool put_item(const struct slk_node *node, struct slk_writer *w, const st
         n = room - ITEM_HEAD;
     put_name(w->at + w->size, &id->id, id->key_id);
     w->size += NODE_NAME_SIZE;
-    slk_write_u32(w, is_here ? (uint32_t)item.bytes.size : 0);
+    slk_write_u32(w, is_here ? (uint32_t)bytes.size : 0);
     slk_write_u32(w, (uint32_t)offset);
     slk_write_u32(w, (uint32_t)n);
     if (n > 0)
-        slk_write_bytes(w, item.bytes.at + offset, n);
+        slk_write_bytes(w, bytes.at + offset, n);
     return n == left;
 }
 
@@ -245,7 +279,9 @@ static bool take_item(struct slk_node *node, uint16_t index, const struct item *
         return false;
     if (item->size > 0 && !add_bytes(node, peer, item))
         return peer->part_n > before; /* more is to come */
-    if (item->size > 0 && slk_node_enqueue(node, peer->part, peer->part_size, 0, index))
+    if (item->size > 0 && is_change(&item->id))
+        slk_node_take_change(node, &item->id.id, slk_span_of(peer->part, peer->part_size));
+    else if (item->size > 0 && slk_node_enqueue(node, peer->part, peer->part_size, 0, index))
         peer->part = NULL; /* the queue's; when it is full, this one is named again some time */
     forget_part(peer);
     memmove(peer->want, peer->want + 1, --peer->want_n * sizeof(peer->want[0]));
@@ -403,6 +439,7 @@ static enum slk_mesh_verdict on_digest(struct slk_node *node, uint16_t index, st
 void slk_node_gossip_up(struct slk_node *node, uint16_t index)
 {
     slk_node_pull(node, index);
+    slk_node_tell_change(node); /* who has it does not ask */
 }
 
 void slk_node_gossip_down(struct slk_node *node, uint16_t index)

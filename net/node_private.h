@@ -156,6 +156,7 @@ struct slk_node {
     uint64_t built_ms;             /* when my newest block was built; 0: it was decided */
     uint8_t *change;               /* a charter change that waits for a block; NULL: none */
     size_t change_size;
+    struct slk_hash change_hash; /* of the last one that was judged here, good or not */
 
     /* submissions */
     struct slk_pool *pool;
@@ -249,6 +250,7 @@ void slk_node_gossip_down(struct slk_node *node, uint16_t peer);
 void slk_node_gossip_run(struct slk_node *node);
 void slk_node_pull(struct slk_node *node, uint16_t peer);
 void slk_node_tell(struct slk_node *node, uint64_t ticket); /* INV to everybody */
+void slk_node_tell_change(struct slk_node *node);
 void slk_node_promise(struct slk_node *node, uint16_t peer, const struct slk_receipt *receipt);
 enum slk_mesh_verdict slk_node_gossip_received(
     struct slk_node *node, uint16_t peer, enum slk_frame_type type, struct slk_span message);
@@ -271,6 +273,8 @@ void slk_node_each(struct slk_node *node, const struct slk_hash *id, const uint8
 void slk_node_became_final(
     struct slk_node *node, const struct slk_pooled_id *id, uint64_t height, uint64_t first_index);
 void slk_node_cosigned_up_to(struct slk_node *node, uint64_t height);
+/* A change that a peer brought, by this name. */
+void slk_node_take_change(struct slk_node *node, const struct slk_hash *name, struct slk_span entry);
 void slk_node_tell_news(struct slk_node *node, enum slk_node_news news, uint64_t height);
 void slk_node_answer_all(struct slk_node *node);
 void slk_node_clients_free(struct slk_node *node);

@@ -470,6 +470,74 @@ static void an_idle_chain_gets_fresh_signatures_and_a_heartbeat(void **state)
     assert_same_chain(w);
 }
 
+/* The charter with another timer, approved by three of four, from `activation` on. */
+static struct slk_span make_change(struct node_world *w, uint64_t activation)
+{
+    struct slk_charter *next = malloc(sizeof(*next));
+    struct slk_change *change = calloc(1, sizeof(*change));
+    uint8_t *bytes = malloc(SLK_CHARTER_BYTES_MAX), *entry = malloc(SLK_ENTRY_MAX);
+    struct slk_hash hash;
+    size_t size;
+
+    assert_true(next != NULL && change != NULL && bytes != NULL && entry != NULL);
+    *next = *w->f.charter;
+    next->version++;
+    next->has_previous = true;
+    next->previous = w->f.charter->hash;
+    next->created_at_ms = FIXTURE_START_MS + w->now_ms;
+    next->fresh_s = 120;
+    size = slk_charter_format(bytes, SLK_CHARTER_BYTES_MAX, next);
+    assert_true(size > 0);
+    slk_charter_hash(&hash, slk_span_of(bytes, size));
+    change->charter = slk_span_of(bytes, size);
+    change->activation = activation;
+    for (unsigned i = 0; i < 3; i++) {
+        uint8_t statement[SLK_APPROVE_STATEMENT_SIZE];
+        struct slk_approval approval = {.agency = (uint16_t)(i + 1)};
+
+        slk_approve_statement(statement, &w->f.chain_id, &w->f.charter->hash, &hash, activation);
+        assert_int_equal(
+            slk_key_sign(w->nodes[i].vote, approval.signature, statement, sizeof(statement)), SLK_OK);
+        assert_true(slk_change_put_approval(change, &approval));
+    }
+    size = slk_change_format(entry, SLK_ENTRY_MAX, change);
+    assert_true(size > 0);
+    free(next);
+    free(change);
+    free(bytes);
+    return slk_span_of(entry, size);
+}
+
+static void a_charter_change_given_to_one_governs_all(void **state)
+{
+    struct node_world *w = *state;
+    uint64_t height = go_on(w, 0, 1, 1);
+    struct slk_span entry = make_change(w, height + 4);
+    struct slk_fault fault;
+
+    settle_at(w, height);
+    assert_int_equal(slk_node_change(w->nodes[1].node, slk_span_of(entry.at, entry.size - 1), &fault),
+        SLK_CHANGE_MALFORMED);
+    assert_int_equal(slk_node_change(w->nodes[1].node, entry, &fault), SLK_CHANGE_OK);
+    height++;
+    assert_true(
+        world_run(w, world_is_at, &height, 5000)); /* an idle chain wakes for it, long before its heartbeat */
+    height = go_on(w, 0, 10, 5);
+    settle_at(w, height);
+    for (unsigned i = 0; i < w->n; i++) {
+        assert_int_equal(slk_ledger_charter(slk_node_ledger(w->nodes[i].node))->version, 2);
+        assert_int_equal(slk_ledger_charter(slk_node_ledger(w->nodes[i].node))->fresh_s, 120);
+    }
+    assert_same_chain(w);
+    assert_int_equal(slk_node_change(w->nodes[2].node, entry, &fault), SLK_CHANGE_VERSION);
+    world_stop(w, 3); /* who was away, or starts from nothing, learns of it from the blocks */
+    world_empty(w, 3);
+    world_start(w, 3);
+    settle_at(w, height);
+    assert_same_chain(w);
+    free((void *)(uintptr_t)entry.at);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_four, close_world)
 
 int main(void)
@@ -490,6 +558,7 @@ int main(void)
         TEST(who_was_forgotten_is_not_called),
         TEST(who_waits_when_a_node_stops_is_told),
         TEST(garbage_is_called_bad_and_changes_nothing),
+        TEST(a_charter_change_given_to_one_governs_all),
         TEST(an_idle_chain_gets_fresh_signatures_and_a_heartbeat),
     };
 
