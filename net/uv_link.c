@@ -150,13 +150,13 @@ static void on_shutdown(uv_shutdown_t *shutdown, int status)
         close_now(link);
 }
 
-/* All is written: TLS's goodbye, then TCP's. The peer's end, or the deadline, closes. */
+/* All is written: TLS's goodbye, then TCP's. The peer's end, or the deadline, closes. True: look for output again. */
 static bool leave(struct slk_link *link)
 {
     if (!link->said_goodbye) {
         link->said_goodbye = true;
         slk_tls_shutdown(link->tls);
-        return slk_tls_output_n(link->tls) > 0;
+        return true;
     }
     if (!link->shutting) {
         link->shutting = true;
@@ -296,6 +296,7 @@ static void say_hello(struct slk_link *link)
 
 static void shake_hands(struct slk_link *link)
 {
+    link->mesh->pin_end = SLK_END_PIN; /* unless the pin is asked for and says better */
     switch (slk_tls_handshake(link->tls)) {
     case SLK_TLS_WAIT:
         break;

@@ -242,7 +242,7 @@ void turn(struct world *world, unsigned n)
 void advance(struct world *world, uint64_t ms)
 {
     world->now_ms += ms;
-    turn(world, 10);
+    turn(world, 4);
 }
 
 /* ---- raw clients ---- */

@@ -94,7 +94,7 @@ void turn(struct world *world, unsigned n); /* so often */
     do {                                                                                                     \
         unsigned turns_ = 0;                                                                                 \
         while (!(what)) {                                                                                    \
-            if (++turns_ > 20000)                                                                            \
+            if (++turns_ > 8000)                                                                            \
                 fail_msg("%s:%d: %s does not come", __FILE__, __LINE__, #what);                              \
             turn(world, 1);                                                                                  \
         }                                                                                                    \
