@@ -30,7 +30,7 @@ struct daemon {
     struct slk_mesh *mesh;
     struct slk_api *api;
     struct slk_http_server *http;
-    bool http_listens, http_stopped, mesh_started, mesh_stopped;
+    bool http_stopped, mesh_started, mesh_stopped;
     bool is_stopping;
     struct slk_hash charter_hash; /* by which the mesh numbers its peers */
     bool is_renumbering;
@@ -112,7 +112,7 @@ static void stop(struct daemon *d, int code)
     d->code = code;
     (void)slk_notify("STOPPING=1");
     SLK_SAY(&d->log, SLK_SAY_INFO, "stopping", SLK_SAY_END);
-    if (d->http != NULL && d->http_listens) {
+    if (d->http != NULL) { /* also when it could not listen: its clock runs */
         slk_http_server_stop(d->http, on_http_stopped, d);
     } else {
         d->http_stopped = true;
@@ -320,14 +320,11 @@ static enum slk_err listen_http(struct daemon *d, struct slk_fault *fault)
     if (d->config.http.host[0] != '\0')
         err = slk_http_listen_tcp(
             d->http, d->config.http.host, (uint16_t)d->config.http.port, d->config.http_anywhere != 0, fault);
-    d->http_listens = d->config.http.host[0] != '\0' && err == SLK_OK;
-    if (d->http_listens)
+    if (d->config.http.host[0] != '\0' && err == SLK_OK)
         SLK_SAY(&d->log, SLK_SAY_INFO, "listening", SLK_SAY_TEXT("for", "clients"),
             SLK_SAY_NUMBER("port", slk_http_port(d->http)));
-    if (err == SLK_OK && d->config.http_socket[0] != '\0') {
+    if (err == SLK_OK && d->config.http_socket[0] != '\0')
         err = slk_http_listen_unix(d->http, d->config.http_socket, fault);
-        d->http_listens |= err == SLK_OK;
-    }
     return err;
 }
 

@@ -840,6 +840,29 @@ static void only_loopback_is_listened_on(void **state)
     world_close(w);
 }
 
+static void a_server_that_could_not_listen_stops_too(void **state)
+{
+    struct world *w = world_open(NULL), *second = calloc(1, sizeof(*second));
+    struct slk_http_options options = {.routes = routes, .routes_n = 1};
+    struct slk_fault fault = {0};
+
+    (void)state;
+    assert_non_null(second);
+    assert_int_equal(uv_loop_init(&second->net.loop), 0);
+    options.loop = &second->net.loop;
+    assert_int_equal(slk_http_server_new(&second->net.server, &options), SLK_OK);
+    assert_int_equal(
+        slk_http_listen_tcp(second->net.server, "127.0.0.1", slk_http_port(w->net.server), false, &fault), SLK_E_IO);
+    world_close(second);
+    world_close(w);
+    second = calloc(1, sizeof(*second)); /* nor does one have to listen at all */
+    assert_non_null(second);
+    assert_int_equal(uv_loop_init(&second->net.loop), 0);
+    options.loop = &second->net.loop;
+    assert_int_equal(slk_http_server_new(&second->net.server, &options), SLK_OK);
+    world_close(second);
+}
+
 static void answers_are_counted_by_route_and_status(void **state)
 {
     struct world *w = world_open(NULL);
@@ -892,6 +915,7 @@ int main(void)
         cmocka_unit_test(stopping_lets_requests_under_way_be_answered),
         cmocka_unit_test(a_unix_socket_is_served),
         cmocka_unit_test(only_loopback_is_listened_on),
+        cmocka_unit_test(a_server_that_could_not_listen_stops_too),
         cmocka_unit_test(answers_are_counted_by_route_and_status),
     };
 
