@@ -484,10 +484,10 @@ static json_t *receipts_json(const struct slk_node_answer *a)
     for (size_t i = 0; i < a->receipts_n; i++) {
         const struct slk_receipt *r = &a->receipts[i];
 
-        json_array_append_new(
-            list, json_pack("{s:o, s:o, s:o, s:o}", "agency", slk_api_number(r->agency), "tip_height",
-                      slk_api_number(r->tip_height), "class", slk_api_number((uint64_t)r->class), "signature",
-                      slk_api_hex(r->sig, SLK_SIGNATURE_SIZE)));
+        json_array_append_new(list,
+            json_pack("{s:o, s:o, s:o, s:o, s:o}", "agency", slk_api_number(r->agency), "key_id",
+                slk_api_hex(r->key_id, SLK_KEY_ID_SIZE), "tip_height", slk_api_number(r->tip_height), "class",
+                slk_api_number((uint64_t)r->class), "signature", slk_api_hex(r->sig, SLK_SIGNATURE_SIZE)));
     }
     return list;
 }

@@ -20,7 +20,7 @@ enum {
     NAMES_PER_WANT = 128,
     EVENTS_BYTES = 48 * 1024,
     ITEM_HEAD = NODE_NAME_SIZE + 12,
-    RECEIPT_SIZE = SLK_HASH_SIZE + 8 + 2 + 1 + SLK_SIGNATURE_SIZE,
+    RECEIPT_SIZE = SLK_HASH_SIZE + SLK_KEY_ID_SIZE + 8 + 2 + 1 + SLK_SIGNATURE_SIZE,
     RECEIPTS_MAX = 150, /* in one message */
     DIGEST_SIZE = 8 * SLK_POOL_BUCKETS,
     DIGEST_MS = 1000, /* between two of ours to one peer; and what a peer may ask */
@@ -341,6 +341,7 @@ void slk_node_promise(struct slk_node *node, uint16_t index, const struct slk_re
         flush_receipts(node, index);
     w = (struct slk_writer){.at = peer->receipts + peer->receipts_n * RECEIPT_SIZE, .cap = RECEIPT_SIZE};
     slk_write_bytes(&w, receipt->submission_id.b, SLK_HASH_SIZE);
+    slk_write_bytes(&w, receipt->key_id, SLK_KEY_ID_SIZE);
     slk_write_u64(&w, receipt->tip_height);
     slk_write_u16(&w, receipt->agency);
     slk_write_u8(&w, (uint8_t)receipt->class);
@@ -371,6 +372,7 @@ static enum slk_mesh_verdict on_receipt(struct slk_node *node, struct slk_span m
         uint8_t class;
 
         slk_read_bytes(&r, receipt.submission_id.b, SLK_HASH_SIZE);
+        slk_read_bytes(&r, receipt.key_id, SLK_KEY_ID_SIZE);
         receipt.tip_height = slk_read_u64(&r);
         receipt.agency = slk_read_u16(&r);
         class = slk_read_u8(&r);
@@ -378,7 +380,7 @@ static enum slk_mesh_verdict on_receipt(struct slk_node *node, struct slk_span m
         if (class != SLK_CLASS_LOCK && class != SLK_CLASS_NORMAL)
             return SLK_MESH_BAD;
         receipt.class = (enum slk_class) class;
-        slk_node_each(node, &receipt.submission_id, NULL, count_receipt, &receipt);
+        slk_node_each(node, &receipt.submission_id, receipt.key_id, count_receipt, &receipt);
     }
     return SLK_MESH_OK;
 }

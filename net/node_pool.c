@@ -57,14 +57,6 @@ uint64_t slk_node_pool_wake(const struct slk_node *node)
 
 /* ---- judging ---- */
 
-/* Never again, as the committed state is? */
-static bool is_dead(const struct slk_submission *s, const struct slk_verdict *v)
-{
-    if (v->rule == SLK_RULE_SEQUENCE && v->rule_event < s->events_n)
-        return v->head_sequence > s->events[v->rule_event].sequence;
-    return slk_pool_is_final(v->rule);
-}
-
 /* Executes `n` of the trial's submissions from `first` on the committed state and takes them back: their verdicts. */
 static void try_them(struct slk_node *node, size_t first, size_t n)
 {
@@ -419,7 +411,8 @@ static void settle_doubt(struct slk_node *node, uint64_t ticket)
     }
     slk_submission_admit(&t->subs[0], slk_node_charter(node), slk_ledger_chain_id(node->ledger));
     try_them(node, 0, 1);
-    if (node->err != SLK_OK || !is_dead(&t->subs[0], &t->verdicts[0]))
+    if (node->err != SLK_OK ||
+        !slk_pool_is_over(&t->subs[0], &t->verdicts[0], slk_store_tip(node->ledger->store)->time_ms))
         return;
     slk_node_each(node, &item.id, item.key_id, overtake, &t->verdicts[0]);
     note_gone(node, &item);
@@ -522,7 +515,8 @@ static enum slk_err restore(struct slk_node *node, const struct held *held)
     slk_submission_admit(&t->subs[0], slk_node_charter(node), slk_ledger_chain_id(node->ledger));
     try_them(node, 0, 1);
     node->order = held->order > node->order ? held->order : node->order;
-    if (!is_dead(&t->subs[0], &t->verdicts[0]) && t->subs[0].rule == SLK_RULE_OK)
+    if (!slk_pool_is_over(&t->subs[0], &t->verdicts[0], slk_store_tip(node->ledger->store)->time_ms) &&
+        t->subs[0].rule == SLK_RULE_OK)
         (void)slk_pool_restore(node->pool, &t->subs[0], slk_span_of(held->bytes, held->size));
     else {
         item.id = t->subs[0].id;

@@ -354,7 +354,7 @@ static void settle(struct slk_bft *core)
     } while (fired);
     if (core->is_mute_new) {
         core->is_mute_new = false;
-        slk_bft_record(core, SLK_RECORD_MUTED);
+        slk_bft_record(core, SLK_RECORD_MUTED)->hash = core->muted_key;
     }
     if (core->out->records_n > 0) {
         effect = slk_bft_effect(core, SLK_OUT_PERSIST);

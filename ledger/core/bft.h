@@ -65,7 +65,8 @@ struct slk_bft_record {
     enum slk_bft_record_kind kind;
     struct slk_statement vote;   /* VOTE: mine */
     const struct slk_cert *cert; /* CERT */
-    struct slk_hash hash;        /* BLOCK: with the body the driver has under this hash */
+    struct slk_hash hash;        /* BLOCK: with the body the driver has under this hash. MUTED: the vote key that must be
+                                    silent; zero: this node, whatever its key */
     const uint8_t *header;       /* BLOCK: SLK_BLOCK_HEADER_SIZE bytes */
 };
 

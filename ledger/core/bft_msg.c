@@ -27,7 +27,8 @@ static void keep_next(struct slk_bft *core, const struct slk_msg *msg, uint16_t 
         core->has_next_proposal || slk_council_leader(&core->tip.council, s->height, 1) != msg->vote.signer ||
         slk_block_header_parse(&fields, msg->header.at) != SLK_OK || fields.height != s->height ||
         !slk_vote_check(&msg->vote, &core->tip.council, &core->config.verifier)) {
-        slk_bft_drop(core, SLK_DROP_EARLY, peer); /* its charter may be the next one: no charge for the signature */
+        slk_bft_drop(
+            core, SLK_DROP_EARLY, peer); /* its charter may be the next one: no charge for the signature */
         return;
     }
     core->has_next_proposal = true;
@@ -66,8 +67,7 @@ static void own_proposal(struct slk_bft *core, const struct slk_msg *msg)
             slk_hash_equal(&hash, &s->hash)) ||
         core->is_muted || !slk_vote_check(&msg->vote, &core->tip.council, &core->config.verifier))
         return;
-    core->is_muted = core->is_mute_new = true;
-    slk_bft_alarm(core, SLK_ALARM_AMNESIA);
+    slk_bft_forgetful(core);
 }
 
 void slk_bft_on_proposal(struct slk_bft *core, const struct slk_msg *msg, uint16_t peer, bool has_body)
@@ -164,6 +164,8 @@ static void on_evidence(struct slk_bft *core, const struct slk_msg *msg, uint16_
         slk_bft_drop(core, SLK_DROP_EVIDENCE, peer);
         return;
     }
+    if (msg->vote.signer == core->me)
+        slk_bft_forgetful(core); /* this node never contradicts itself: one of the two it does not remember */
     slk_bft_evidence(core, &msg->vote, &msg->other);
 }
 

@@ -162,6 +162,8 @@ struct slk_bft {
 
     bool is_muted;    /* signs nothing any more */
     bool is_mute_new; /* and the store does not know yet */
+    struct slk_hash
+        muted_key; /* the key that may have signed what is forgotten: another may sign. Zero: none may */
     bool is_clock_told;
     uint64_t guard_ms;
     uint64_t heard;   /* peers whose STATUS came since the start */
@@ -218,6 +220,7 @@ void slk_bft_tally(struct slk_bft *core, const struct slk_vote *vote);
 void slk_bft_cert(struct slk_bft *core, const struct slk_cert *cert, uint16_t peer);
 void slk_bft_hold(struct slk_bft *core, const struct slk_cert *cert);
 void slk_bft_evidence(struct slk_bft *core, const struct slk_vote *first, const struct slk_vote *second);
+void slk_bft_forgetful(struct slk_bft *core);
 void slk_bft_forked(struct slk_bft *core, const struct slk_cert *other);
 int slk_bft_votes_index(enum slk_vote_kind kind);
 enum slk_vote_kind slk_bft_votes_kind(int index);

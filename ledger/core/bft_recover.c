@@ -44,6 +44,14 @@ static void know_again(struct slk_bft *core, const struct slk_council *now)
     core->useless = useless;
 }
 
+/* A new key has signed nothing that could be forgotten. */
+static void speak_again(struct slk_bft *core)
+{
+    if (core->is_muted && !slk_hash_is_zero(&core->muted_key) && core->me < core->n &&
+        memcmp(core->muted_key.b, core->tip.council.keys[core->me], SLK_KEY_SIZE) != 0)
+        core->is_muted = false;
+}
+
 void slk_bft_start_height(struct slk_bft *core, const struct slk_bft_tip *tip)
 {
     assert(tip->council.n > 0 && tip->council.n <= SLK_CHARTER_VOTING_MAX);
@@ -64,6 +72,7 @@ void slk_bft_start_height(struct slk_bft *core, const struct slk_bft_tip *tip)
     core->f = slk_council_faults(&tip->council);
     core->q = slk_council_quorum(&tip->council);
     core->me = tip->me < core->n ? tip->me : SLK_BFT_NOBODY;
+    speak_again(core);
     core->height = tip->height + 1;
     core->view = 1;
     (void)slk_bft_view(core, 1);
@@ -164,6 +173,8 @@ static void load(struct slk_bft *core, const struct slk_bft_record *record)
         return;
     case SLK_RECORD_MUTED:
         core->is_muted = true;
+        core->muted_key = record->hash;
+        speak_again(core);
         return;
     }
 }

@@ -506,6 +506,7 @@ static bool validate(struct slk_bft *core)
         if (block->state == BLOCK_INVALID && !core->is_muted && certified(core, at)) {
             core->is_muted =
                 true; /* more than f members lie, or this node's state is wrong: never repaired here */
+            core->muted_key = slk_hash_zero;
             slk_bft_alarm(core, SLK_ALARM_DIVERGED);
         }
     }

@@ -169,6 +169,16 @@ void slk_bft_tally(struct slk_bft *core, const struct slk_vote *vote)
     certify(core, s->view, index, &s->hash);
 }
 
+/* This key signed what this node does not remember: it is silent until a charter names another (protocol §2.6). */
+void slk_bft_forgetful(struct slk_bft *core)
+{
+    if (core->is_muted)
+        return;
+    core->is_muted = core->is_mute_new = true;
+    memcpy(core->muted_key.b, core->tip.council.keys[core->me], SLK_KEY_SIZE);
+    slk_bft_alarm(core, SLK_ALARM_AMNESIA);
+}
+
 /* A vote of mine that I have no record of: my disk was rolled back, or my key is used twice (protocol §2.6). */
 static void own_sighting(struct slk_bft *core, const struct slk_vote *vote)
 {
@@ -182,9 +192,7 @@ static void own_sighting(struct slk_bft *core, const struct slk_vote *vote)
     }
     if (core->is_muted || !slk_vote_check(vote, &core->tip.council, &core->config.verifier))
         return;
-    core->is_muted = true;
-    core->is_mute_new = true;
-    slk_bft_alarm(core, SLK_ALARM_AMNESIA);
+    slk_bft_forgetful(core);
 }
 
 /* A vote for the next height, from its signer's own connection; checked when its height starts. */
@@ -248,6 +256,7 @@ void slk_bft_forked(struct slk_bft *core, const struct slk_cert *other)
     if (core->is_muted)
         return;
     core->is_muted = core->is_mute_new = true;
+    core->muted_key = slk_hash_zero;
     slk_bft_alarm(core, SLK_ALARM_FORK);
     core->out->at[core->out->n - 1].cert = other;
 }
@@ -284,6 +293,7 @@ void slk_bft_hold(struct slk_bft *core, const struct slk_cert *cert)
 void slk_bft_cert(struct slk_bft *core, const struct slk_cert *cert, uint16_t peer)
 {
     const struct view *view;
+    struct slk_hash mine;
 
     if (cert->height + 1 == core->height && cert->kind == SLK_VOTE_FINALIZE &&
         !slk_hash_equal(&cert->hash, &core->tip.hash) && !core->is_muted) {
@@ -311,5 +321,8 @@ void slk_bft_cert(struct slk_bft *core, const struct slk_cert *cert, uint16_t pe
         slk_bft_drop(core, SLK_DROP_CERTIFICATE, peer);
         return;
     }
+    if (core->me < core->n && (cert->signers >> core->me & 1) != 0 &&
+        !(slk_bft_recorded(core, cert->kind, cert->view, &mine) && slk_hash_equal(&mine, &cert->hash)))
+        slk_bft_forgetful(core);
     slk_bft_hold(core, cert);
 }

@@ -309,6 +309,7 @@ static void fill_receipt(const struct slk_pool *pool, const struct entry *e, str
         .tip_height = pool->height,
         .agency = pool->agency,
         .class = (enum slk_class)(e->class + 1)};
+    memcpy(receipt->key_id, e->key_id, SLK_KEY_ID_SIZE);
 }
 
 bool slk_pool_stored(struct slk_pool *pool, uint64_t ticket, struct slk_receipt *receipt)
@@ -544,11 +545,11 @@ void slk_pool_pass_over(struct slk_pool *pool, uint64_t ticket)
 }
 
 /* The order of SLK_RULES: a rule after SEQUENCE and PREVIOUS is judged on a history that `previous` pins down. */
-bool slk_pool_is_final(enum slk_rule rule)
+static bool is_final(enum slk_rule rule)
 {
     switch (rule) {
     case SLK_RULE_OK:
-    case SLK_RULE_ISSUER_TIME:        /* not yet, or no longer */
+    case SLK_RULE_ISSUER_TIME:        /* not yet; no longer: slk_pool_is_over */
     case SLK_RULE_OCCURRED_IN_FUTURE: /* of a clock that is behind */
     case SLK_RULE_VALIDITY_LONG:      /* until time has passed */
     case SLK_RULE_SEQUENCE:           /* ahead of the state; behind it, slk_pool_commit drops it */
@@ -578,6 +579,16 @@ bool slk_pool_is_final(enum slk_rule rule)
         return true;
     }
     abort();
+}
+
+bool slk_pool_is_over(
+    const struct slk_submission *submission, const struct slk_verdict *verdict, uint64_t tip_ms)
+{
+    if (verdict->rule == SLK_RULE_SEQUENCE && verdict->rule_event < submission->events_n)
+        return verdict->head_sequence > submission->events[verdict->rule_event].sequence;
+    if (verdict->rule == SLK_RULE_ISSUER_TIME)
+        return submission->issuer != NULL && tip_ms / 1000 > submission->issuer->not_after_s;
+    return is_final(verdict->rule);
 }
 
 void slk_pool_drop(struct slk_pool *pool, const uint64_t *tickets, size_t n)

@@ -99,9 +99,10 @@ size_t slk_pool_select(struct slk_pool *pool, struct slk_pool_extent target, str
 /* Leaves it out of selections until the next commit. If it is refused on the committed state alone, too, and for ever,
  * drop it. */
 void slk_pool_pass_over(struct slk_pool *pool, uint64_t ticket);
-/* Will this rule refuse it in every block to come, when it refuses it alone on the committed state? Not the rules that
- * only say "too early". */
-bool slk_pool_is_final(enum slk_rule rule);
+/* Will it be refused in every block to come? `verdict` is its own, alone, on the committed state; the tip's time is `tip_ms`. Not by the
+ * rules that only say "too early". */
+bool slk_pool_is_over(
+    const struct slk_submission *submission, const struct slk_verdict *verdict, uint64_t tip_ms);
 void slk_pool_drop(struct slk_pool *pool, const uint64_t *tickets, size_t n);
 
 /* One that left the pool: its ticket, and the rule that it breaks now; OK: it is in the block. */

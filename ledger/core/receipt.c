@@ -37,6 +37,7 @@ void slk_receipt_bytes(
     slk_write_bytes(&w, SLK_TAG_RECEIPT, SLK_TAG_SIZE);
     slk_write_bytes(&w, chain_id->b, SLK_HASH_SIZE);
     slk_write_bytes(&w, receipt->submission_id.b, SLK_HASH_SIZE);
+    slk_write_bytes(&w, receipt->key_id, SLK_KEY_ID_SIZE);
     slk_write_u64(&w, receipt->tip_height);
     slk_write_u16(&w, receipt->agency);
     slk_write_u8(&w, (uint8_t)receipt->class);
@@ -55,6 +56,7 @@ enum slk_err slk_receipt_parse(struct slk_receipt *out, struct slk_hash *chain_i
     slk_read_bytes(&r, tag, sizeof(tag));
     slk_read_bytes(&r, chain_id->b, SLK_HASH_SIZE);
     slk_read_bytes(&r, out->submission_id.b, SLK_HASH_SIZE);
+    slk_read_bytes(&r, out->key_id, SLK_KEY_ID_SIZE);
     out->tip_height = slk_read_u64(&r);
     out->agency = slk_read_u16(&r);
     class = slk_read_u8(&r);
@@ -93,7 +95,8 @@ static uint64_t member_bit(const struct slk_charter *charter, uint16_t agency)
 _Static_assert(SLK_CHARTER_MEMBERS_MAX <= 64, "a bit for each member");
 
 size_t slk_receipts_count(const struct slk_receipt *receipts, size_t n, const struct slk_hash *submission_id,
-    const struct slk_charter *charter, const struct slk_hash *chain_id, const struct slk_verifier *verifier)
+    const uint8_t key_id[SLK_KEY_ID_SIZE], const struct slk_charter *charter, const struct slk_hash *chain_id,
+    const struct slk_verifier *verifier)
 {
     uint64_t members = 0;
 
@@ -101,6 +104,7 @@ size_t slk_receipts_count(const struct slk_receipt *receipts, size_t n, const st
         uint64_t bit = member_bit(charter, receipts[i].agency);
 
         if ((members & bit) == 0 && slk_hash_equal(&receipts[i].submission_id, submission_id) &&
+            memcmp(receipts[i].key_id, key_id, SLK_KEY_ID_SIZE) == 0 &&
             slk_receipt_check(&receipts[i], charter, chain_id, verifier))
             members |= bit;
     }
@@ -201,6 +205,9 @@ static bool had_room(const struct slk_promise *p, const struct load *load)
     size_t events = least(SLK_TARGET_EVENTS_MIN, c->block_events / 4), n = p->submission->events_n;
     size_t bytes = least(SLK_TARGET_BYTES_MIN, c->block_bytes / 4), share = slk_block_share(p->submission);
 
+    if (load->events == 0 && load->other_bytes == 0 && n <= c->block_events &&
+        share + SLK_SEAL_MAX + 2 <= c->block_bytes)
+        return true; /* whatever it is, it fits alone: its turn lifts the block to the limit */
     if (load->events + n <= events && load->bytes + load->other_bytes + share <= bytes)
         return true;
     return p->receipt->class == SLK_CLASS_LOCK && load->lock_events + n <= events / 2 &&
@@ -228,7 +235,8 @@ enum slk_promise_verdict slk_promise_judge(const struct slk_promise *p)
     struct load load;
     struct part part; /* 128 KiB */
 
-    if (!slk_hash_equal(&p->receipt->submission_id, &p->submission->id) || !is_by(p))
+    if (!slk_hash_equal(&p->receipt->submission_id, &p->submission->id) ||
+        memcmp(p->receipt->key_id, p->submission->key_id, SLK_KEY_ID_SIZE) != 0 || !is_by(p))
         return SLK_PROMISE_OTHER;
     if (p->receipt->tip_height > UINT64_MAX - HEIGHTS || p->header->height < p->receipt->tip_height + HEIGHTS)
         return SLK_PROMISE_EARLY;

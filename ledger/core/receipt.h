@@ -10,7 +10,7 @@
 #include "ledger/core/msg.h"
 
 #define SLK_TAG_RECEIPT   "sillok/receipt/1" /* 16 without the literal's zero */
-#define SLK_RECEIPT_BYTES 96
+#define SLK_RECEIPT_BYTES 104
 
 /* A submission all of whose events are LOCK, and which is short, goes first. A longer one goes as NORMAL: nobody's lock
  * waits for more than SLK_LOCK_BYTES of each other agency's. One event of another kind makes it NORMAL. */
@@ -27,13 +27,15 @@ size_t slk_block_share(const struct slk_submission *submission);
 
 struct slk_receipt {
     struct slk_hash submission_id;
-    uint64_t tip_height; /* committed at the member when it promised */
+    uint8_t
+        key_id[SLK_KEY_ID_SIZE]; /* of the issuer: the same events under another key are another submission */
+    uint64_t tip_height;         /* committed at the member when it promised */
     uint16_t agency;
     enum slk_class class;
     uint8_t sig[SLK_SIGNATURE_SIZE]; /* by the member's vote key */
 };
 
-/*  0 tag[16] | 16 chain_id[32] | 48 submission_id[32] | 80 u64 tip_height | 88 u16 agency | 90 u8 class | 91 zero[5] */
+/*  0 tag[16] | 16 chain_id[32] | 48 submission_id[32] | 80 key_id[8] | 88 u64 tip_height | 96 u16 agency | 98 u8 class | 99 zero[5] */
 void slk_receipt_bytes(
     uint8_t out[SLK_RECEIPT_BYTES], const struct slk_hash *chain_id, const struct slk_receipt *receipt);
 /* The strict reverse: SLK_OK, or SLK_E_MALFORMED for another tag, a class that is none, padding; `sig` is left zero. */
@@ -44,7 +46,8 @@ SLK_MUST_CHECK bool slk_receipt_check(const struct slk_receipt *receipt, const s
     const struct slk_hash *chain_id, const struct slk_verifier *verifier);
 /* How many different members promised this submission, by good receipts. It is SAFE from f + 1 up. */
 size_t slk_receipts_count(const struct slk_receipt *receipts, size_t n, const struct slk_hash *submission_id,
-    const struct slk_charter *charter, const struct slk_hash *chain_id, const struct slk_verifier *verifier);
+    const uint8_t key_id[SLK_KEY_ID_SIZE], const struct slk_charter *charter, const struct slk_hash *chain_id,
+    const struct slk_verifier *verifier);
 bool slk_receipts_are_safe(size_t members_n, const struct slk_charter *charter);
 
 /* Was a promise broken by this final block? Everything but the receipt's signature and the block's certificate, which the

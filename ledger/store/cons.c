@@ -92,6 +92,8 @@ static int put_record(
     assert(record->kind != SLK_RECORD_VOTE || record->vote.height == store->tip.height + 1);
     assert(record->kind != SLK_RECORD_CERT || record->cert->height == store->tip.height + 1);
     key_size = slk_cons_form(key, value, &size, record);
+    if (record->kind == SLK_RECORD_MUTED) /* another key, or all of them */
+        return slk_env_put(txn, store->env->base[SLK_BASE_CONS], key, key_size, value, size);
     rc = put_once(txn, store->env->base[SLK_BASE_CONS], key, key_size, value, size);
     /* The same certificate with other signers says the same. */
     return rc == MDB_KEYEXIST && record->kind == SLK_RECORD_CERT ? 0 : rc;
@@ -121,21 +123,22 @@ enum slk_err slk_store_persist(struct slk_store *store, const struct slk_bft_rec
 
 int slk_cons_drop(struct slk_env *env, MDB_txn *txn)
 {
-    const struct slk_bft_record muted = {.kind = SLK_RECORD_MUTED};
-    uint8_t key[SLK_CONS_KEY_MAX], value[SLK_CONS_FORM_MAX];
-    size_t size, key_size = slk_cons_form(key, value, &size, &muted);
-    MDB_val k = {key_size, key}, v;
+    static const uint8_t key[] = {SLK_RECORD_MUTED};
+    uint8_t value[SLK_CONS_FORM_MAX];
+    MDB_val k = {sizeof(key), (void *)(uintptr_t)key}, v;
     MDB_stat stat;
     bool is_muted;
     int rc = mdb_stat(txn, env->base[SLK_BASE_CONS], &stat);
 
     if (rc == 0 && stat.ms_entries > 0) {
         rc = mdb_get(txn, env->base[SLK_BASE_CONS], &k, &v);
-        is_muted = rc == 0;
+        is_muted = rc == 0 && v.mv_size <= sizeof(value);
+        if (is_muted)
+            memcpy(value, v.mv_data, v.mv_size); /* the page goes */
         if (rc == 0 || rc == MDB_NOTFOUND)
             rc = mdb_drop(txn, env->base[SLK_BASE_CONS], 0);
         if (rc == 0 && is_muted)
-            rc = slk_env_put(txn, env->base[SLK_BASE_CONS], key, key_size, value, size);
+            rc = slk_env_put(txn, env->base[SLK_BASE_CONS], key, sizeof(key), value, v.mv_size);
     }
     if (rc == 0)
         rc = mdb_stat(txn, env->base[SLK_BASE_CAND], &stat);

@@ -4,7 +4,7 @@
  *   data base  key                      value
  *   cons       u8 1, place               my vote: u32 aux || block hash[32] || check
  *              u8 2, place               a certificate (below) || check
- *              u8 4                      muted: u8 1 || check; stays when the height is decided
+ *              u8 4                      muted: vote key[32], or zeros || check; stays when the height is decided
  *   cand       block hash[32]            header[266] || body, which header.body_bytes counts
  *   fcert      u64 height                a certificate of FINALIZE
  *   pool       submission id[32] || key id[8]   u64 order || u16 size || receipt || submission || check

@@ -138,8 +138,9 @@ size_t slk_cons_form(uint8_t key[SLK_CONS_KEY_MAX], uint8_t value[SLK_CONS_FORM_
         break;
     case SLK_RECORD_MUTED:
         key[0] = SLK_RECORD_MUTED;
-        value[0] = 1;
-        key_size = size = 1;
+        memcpy(value, record->hash.b, SLK_HASH_SIZE);
+        key_size = 1;
+        size = SLK_HASH_SIZE;
         break;
     case SLK_RECORD_BLOCK:
         break;
@@ -161,8 +162,10 @@ bool slk_cons_unform(
         return false;
     v = (struct slk_reader){.rest = value};
     record->kind = (enum slk_bft_record_kind)slk_read_u8(&k);
-    if (record->kind == SLK_RECORD_MUTED)
-        return slk_read_done(&k) && slk_read_u8(&v) == 1 && slk_read_done(&v);
+    if (record->kind == SLK_RECORD_MUTED) {
+        slk_read_bytes(&v, record->hash.b, SLK_HASH_SIZE);
+        return slk_read_done(&k) && slk_read_done(&v);
+    }
     s.height = slk_read_u64(&k);
     s.view = slk_read_u32(&k);
     s.kind = (enum slk_vote_kind)slk_read_u8(&k);

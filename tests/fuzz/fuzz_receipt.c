@@ -1,6 +1,6 @@
 /* fuzz_receipt.c: receipts print back to their bytes; a promise is judged whatever the block's bytes are.
  *
- * The first 96 bytes are a receipt's statement; the next one says of whom and when; the rest is a block's entries.
+ * The first 104 bytes are a receipt's statement; the next one says of whom and when; the rest is a block's entries.
  */
 #include "ledger/core/receipt.h"
 #include "tests/fuzz/fuzz.h"
@@ -58,8 +58,9 @@ static void check_count(
 
     other.b[0] ^= 1;
     FUZZ_CHECK(slk_receipt_check(receipt, charter, chain_id, &verifier) == votes);
-    FUZZ_CHECK(slk_receipts_count(twice, 2, &receipt->submission_id, charter, chain_id, &verifier) == votes);
-    FUZZ_CHECK(slk_receipts_count(twice, 2, &other, charter, chain_id, &verifier) == 0);
+    FUZZ_CHECK(slk_receipts_count(twice, 2, &receipt->submission_id, receipt->key_id, charter, chain_id,
+                   &verifier) == votes);
+    FUZZ_CHECK(slk_receipts_count(twice, 2, &other, receipt->key_id, charter, chain_id, &verifier) == 0);
 }
 
 static void judge(const struct slk_receipt *receipt, const struct slk_charter *charter,
@@ -72,6 +73,7 @@ static void judge(const struct slk_receipt *receipt, const struct slk_charter *c
     enum slk_promise_verdict verdict;
 
     submission->id = receipt->submission_id;
+    memcpy(submission->key_id, receipt->key_id, SLK_KEY_ID_SIZE);
     submission->id.b[0] ^= (uint8_t)(b == 0xff);
     submission->rule = (b & 0x10) != 0 ? SLK_RULE_STATE : SLK_RULE_OK;
     header.proposer = b & 3;

@@ -26,14 +26,6 @@ static uint64_t wall(const struct ledger *l)
     return now > l->machine.tip.time_ms ? now : l->machine.tip.time_ms + 1;
 }
 
-/* Never again, as the committed state is? */
-static bool is_dead(const struct slk_submission *s, const struct slk_verdict *v)
-{
-    if (v->rule == SLK_RULE_SEQUENCE)
-        return v->head_sequence > s->events[v->rule_event].sequence;
-    return slk_pool_is_final(v->rule);
-}
-
 static void drop(struct ledger *l, uint64_t ticket)
 {
     struct slk_pool_item item;
@@ -100,8 +92,8 @@ static void hand_out(struct ledger *l, unsigned id, struct slk_receipt *receipt)
     full_sign(charter, l->p->member, bytes, sizeof(bytes), receipt->sig);
     t->received_us[t->receipts_n] = w->now_us;
     t->receipts[t->receipts_n++] = *receipt;
-    members_n =
-        slk_receipts_count(t->receipts, t->receipts_n, &t->id, charter, &w->council.chain_id, &full_verifier);
+    members_n = slk_receipts_count(
+        t->receipts, t->receipts_n, &t->id, receipt->key_id, charter, &w->council.chain_id, &full_verifier);
     /* Those by a key that was replaced, or by who votes no more, count no more. */
     if (!slk_receipt_check(receipt, charter, &w->council.chain_id, &full_verifier) ||
         members_n > t->receipts_n || (full.reigns_n == 1 && members_n != t->receipts_n))
@@ -198,6 +190,7 @@ static void lie_about(struct ledger *l, const struct slk_pool_item *item, unsign
         .agency = (uint16_t)(l->p->member + 1),
         .class = item->class};
 
+    memcpy(receipt.key_id, item->key_id, SLK_KEY_ID_SIZE);
     hand_out(l, id, &receipt);
 }
 
@@ -253,7 +246,7 @@ static void settle_doubts(struct ledger *l, uint64_t time_ms)
             continue;
         full_admit(l, &s, item.bytes);
         full_probe(l, &s, time_ms, &verdict);
-        if (is_dead(&s, &verdict))
+        if (slk_pool_is_over(&s, &verdict, l->machine.tip.time_ms))
             drop(l, l->doubts[i]);
     }
     l->doubts_n = 0;
@@ -425,7 +418,7 @@ void full_pool_open(struct ledger *l)
             continue;
         full_admit(l, &s, slk_span_of(t->bytes, t->size));
         full_probe(l, &s, wall(l), &verdict);
-        if (verdict.rule != SLK_RULE_OK && is_dead(&s, &verdict)) {
+        if (verdict.rule != SLK_RULE_OK && slk_pool_is_over(&s, &verdict, l->machine.tip.time_ms)) {
             if (full_disks != NULL)
                 full_disks->pool_drop(l, id);
             continue;

@@ -166,9 +166,10 @@ static void safe_is_the_promise_of_two_of_four(void **state)
     assert_int_equal(c.outcome, SLK_NODE_ACCEPTED);
     assert_true(c.stage >= SLK_STAGE_SAFE);
     if (c.stage == SLK_STAGE_SAFE)
-        assert_true(slk_receipts_are_safe(slk_receipts_count(c.receipts, c.receipts_n, &c.id, w->f.charter,
-                                              &w->f.chain_id, &slk_verifier_ed25519),
-            w->f.charter));
+        assert_true(
+            slk_receipts_are_safe(slk_receipts_count(c.receipts, c.receipts_n, &c.id, c.receipts[0].key_id,
+                                      w->f.charter, &w->f.chain_id, &slk_verifier_ed25519),
+                w->f.charter));
 }
 
 static void a_proof_of_any_node_verifies_against_the_policy_of_the_agencies(void **state)

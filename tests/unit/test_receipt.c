@@ -54,6 +54,7 @@ static void the_signed_bytes_are_fixed(void **state)
     struct slk_receipt r = {.tip_height = 0x0102030405060708, .agency = 0x0a0b, .class = SLK_CLASS_NORMAL},
                        back;
     uint8_t bytes[SLK_RECEIPT_BYTES], expected[SLK_RECEIPT_BYTES] = "sillok/receipt/1";
+    static const uint8_t key_id[SLK_KEY_ID_SIZE] = {9, 8, 7, 6, 5, 4, 3, 2};
     static const uint8_t tail[11] = {1, 2, 3, 4, 5, 6, 7, 8, 0x0a, 0x0b, 2};
     struct slk_hash chain_id;
 
@@ -61,7 +62,9 @@ static void the_signed_bytes_are_fixed(void **state)
     memset(r.submission_id.b, 0xee, SLK_HASH_SIZE);
     memcpy(expected + 16, chain.b, 32);
     memset(expected + 48, 0xee, 32);
-    memcpy(expected + 80, tail, sizeof(tail));
+    memcpy(r.key_id, key_id, sizeof(key_id));
+    memcpy(expected + 80, key_id, sizeof(key_id));
+    memcpy(expected + 88, tail, sizeof(tail));
     slk_receipt_bytes(bytes, &chain, &r);
     assert_memory_equal(bytes, expected, sizeof(bytes));
     assert_int_equal(slk_receipt_parse(&back, &chain_id, slk_span_of(bytes, sizeof(bytes))), SLK_OK);
@@ -133,12 +136,15 @@ static void members_are_counted_once(void **state)
     struct slk_receipt r[6] = {receipt_of(f, 1, &chain), receipt_of(f, 1, &chain), receipt_of(f, 2, &chain),
         receipt_of(f, 2, &chain), receipt_of(f, 3, &other), receipt_of(f, 3, &chain)};
 
+    static const uint8_t none[SLK_KEY_ID_SIZE], another[SLK_KEY_ID_SIZE] = {1};
+
     r[2].sig[3] ^= 1; /* a bad one does not stand in the way of a good one by the same member */
-    assert_int_equal(slk_receipts_count(r, 0, &chain, f->charter, &chain, &slk_verifier_ed25519), 0);
-    assert_int_equal(slk_receipts_count(r, 2, &chain, f->charter, &chain, &slk_verifier_ed25519), 1);
-    assert_int_equal(slk_receipts_count(r, 3, &chain, f->charter, &chain, &slk_verifier_ed25519), 1);
-    assert_int_equal(slk_receipts_count(r, 5, &chain, f->charter, &chain, &slk_verifier_ed25519), 2);
-    assert_int_equal(slk_receipts_count(r, 6, &chain, f->charter, &chain, &slk_verifier_ed25519), 3);
+    assert_int_equal(slk_receipts_count(r, 0, &chain, none, f->charter, &chain, &slk_verifier_ed25519), 0);
+    assert_int_equal(slk_receipts_count(r, 2, &chain, none, f->charter, &chain, &slk_verifier_ed25519), 1);
+    assert_int_equal(slk_receipts_count(r, 3, &chain, none, f->charter, &chain, &slk_verifier_ed25519), 1);
+    assert_int_equal(slk_receipts_count(r, 5, &chain, none, f->charter, &chain, &slk_verifier_ed25519), 2);
+    assert_int_equal(slk_receipts_count(r, 6, &chain, none, f->charter, &chain, &slk_verifier_ed25519), 3);
+    assert_int_equal(slk_receipts_count(r, 6, &chain, another, f->charter, &chain, &slk_verifier_ed25519), 0);
 }
 
 static void safe_needs_one_more_than_may_lie(void **state)
@@ -266,6 +272,10 @@ static void a_promise_is_broken_by_ones_own_block_with_room(void **state)
     assert_int_equal(answer(q), SLK_PROMISE_OTHER);
     ask(q, f);
     q->submission.id.b[0] ^= 1;
+    assert_int_equal(answer(q), SLK_PROMISE_OTHER);
+    ask(q, f);
+    q->submission.key_id[7] ^=
+        1; /* the same events by another key of the issuer, which the member never saw */
     assert_int_equal(answer(q), SLK_PROMISE_OTHER);
     ask(q, f);
     q->promise.in_ancestor = true;

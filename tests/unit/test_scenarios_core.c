@@ -586,9 +586,9 @@ static void s28_signer_sets_do_not_matter(void **state)
     struct slk_cert a, b;
 
     (void)state;
-    boot(4, 0, NULL, 0);
-    a = cert_by(&tip.council, SLK_VOTE_NOTARIZE, 5, 1, &hash, 0x7);
-    b = cert_by(&tip.council, SLK_VOTE_NOTARIZE, 5, 1, &hash, 0xe);
+    boot(7, 0, NULL, 0); /* which signed none of it, and knows that it did not */
+    a = cert_by(&tip.council, SLK_VOTE_NOTARIZE, 5, 1, &hash, 0x3e);
+    b = cert_by(&tip.council, SLK_VOTE_NOTARIZE, 5, 1, &hash, 0x7c);
     hear_cert(1, &a);
     assert_int_equal(look().view, 2);
     hear_cert(2, &b);
