@@ -14,6 +14,7 @@
 #include "ledger/store/internal.h"
 #include "ledger/verify/proof.h"
 #include "ledger/verify/tile.h"
+#include "net/mesh_hello.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/world.h"
 #include "tools/charter_text.h"
@@ -505,6 +506,36 @@ static void seed_messages(void)
     seed_msg("status", &m);
 }
 
+/* A connection's beginning, and pieces of several classes in between each other. */
+static void seed_frames(void)
+{
+    static uint8_t out[SEED_MAX], message[20000];
+    struct slk_hello hello = {.version = SLK_MESH_VERSION, .height = 9, .index = 2, .asks = 4};
+    uint8_t greeting[SLK_HELLO_MAX];
+    size_t sent = 0, size = 1, greeting_size = slk_hello_format(greeting, &hello);
+
+    size += slk_frame_piece(out + size, sizeof(out) - size, SLK_FRAME_HELLO,
+        slk_span_of(greeting, greeting_size), &sent);
+    sent = 0;
+    size += slk_frame_piece(out + size, sizeof(out) - size, SLK_FRAME_VOTE, slk_span_of("vote", 4), &sent);
+    seed("frame", "hello", out, size);
+    out[0] = 1;
+    sent = 0;
+    size = 1 + slk_frame_piece(out + 1, sizeof(out) - 1, SLK_FRAME_VOTE, slk_span_of("vote", 4), &sent);
+    sent = 0;
+    size += slk_frame_piece(out + size, sizeof(out) - size, SLK_FRAME_INV, slk_span_of("inv", 3), &sent);
+    seed("frame", "small", out, size);
+    sent = 0;
+    size = 1 + slk_frame_piece(out + 1, sizeof(out) - 1, SLK_FRAME_PROPOSAL,
+                   slk_span_of(message, sizeof(message)), &sent);
+    size_t status_sent = 0;
+    size += slk_frame_piece(
+        out + size, sizeof(out) - size, SLK_FRAME_STATUS, slk_span_of("status", 6), &status_sent);
+    size += slk_frame_piece(out + size, sizeof(out) - size, SLK_FRAME_PROPOSAL,
+        slk_span_of(message, sizeof(message)), &sent);
+    seed("frame", "pieces", out, size);
+}
+
 static void seed_cons(const char *name, uint8_t form, struct slk_span key, const uint8_t *value, size_t size)
 {
     uint8_t out[SEED_CONS_MAX];
@@ -747,6 +778,7 @@ int main(int argc, char **argv)
     seed_http();
     seed_api_json();
     seed_messages();
+    seed_frames();
     seed_steps();
     seed_records(w);
     seed_receipts(w);
