@@ -4,7 +4,7 @@
  *
  * One request is read, answered and written before the next of its connection is read: a client that does not read its
  * answers stops itself. A handler may answer from inside its call or at any later time; the exchange it holds stays good
- * when the client, or the whole server, has gone in between, and the answer then goes nowhere.
+ * when the client, or the whole server, has gone in between, and the answer then goes nowhere. The process ignores SIGPIPE.
  */
 #ifndef SLK_NET_SERVE_H
 #define SLK_NET_SERVE_H

@@ -16,7 +16,8 @@
 
 #define LINGER_BYTES_MAX ((size_t)8 << 20) /* read and thrown away of a body that was refused */
 #define FULL_EXTRA       64u               /* connections above the limit that are being told so */
-#define SEND_BUFFER      (128 << 10)       /* the kernel's, of one connection: its own choice is up to 4 MiB, and says that
+#define SEND_BUFFER                                                                                          \
+    (128 << 10) /* the kernel's, of one connection: its own choice is up to 4 MiB, and says that
                                               bytes were taken in lumps of a third of that */
 
 /* ---- lists and states ---- */
@@ -446,6 +447,9 @@ static bool takes_type(const struct slk_http_route *route, const struct slk_http
 {
     struct slk_span type = {0};
 
+    if (slk_http_field(
+            in, "content-encoding", &type)) /* nothing is unpacked here: a few bytes could be gigabytes */
+        return false;
     (void)slk_http_field(in, "content-type", &type);
     for (const char *const *t = route->types; t != NULL && *t != NULL; t++) {
         if (slk_http_media_is(type, *t))

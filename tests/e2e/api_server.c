@@ -3,6 +3,7 @@
  * Writes to DIR what clients need: the socket `api.sock`, submissions that the ledger has not seen (issue.pb, stale.pb,
  * broken.pb), the handle of issue.pb in hexadecimal digits. Prints the port and ends with its standard input.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -161,6 +162,7 @@ int main(int argc, char **argv)
     struct slk_ledger *ledger;
     struct slk_api *api;
 
+    (void)signal(SIGPIPE, SIG_IGN);
     must(argc == 2 || argc == 3, "usage: api_server DIR [CREDENTIALS]");
     fixture_open(&p.f, NULL);
     p.f.now_ms = real_ms(NULL);
