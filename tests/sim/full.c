@@ -392,6 +392,33 @@ static const struct blob *finish(struct ledger *l, const uint8_t *body, size_t b
     return blob;
 }
 
+/* Behind it, what is in a block already. */
+static size_t append_old(const struct ledger *l, uint8_t *body, size_t body_n)
+{
+    for (uint64_t at = l->p->disk.height; at > 0; at--) {
+        const struct blob *blob = l->p->disk.chain[at];
+        struct slk_span old = full_rest_of(slk_span_of(blob->body, blob->body_n));
+
+        if (old.size == 0 || old.size > FULL_BODY_MAX - body_n)
+            continue;
+        memcpy(body + body_n, old.at, old.size);
+        return body_n + old.size;
+    }
+    return body_n;
+}
+
+/* In front of it, any charter change that was ever made. */
+static size_t put_change(struct world *w, uint8_t *body, const struct blob *blob)
+{
+    struct slk_span rest = full_rest_of(slk_span_of(blob->body, blob->body_n));
+    const struct change *c = &full.changes[random_below(&w->lie, full.changes_n)];
+
+    slk_put_u32(body, FULL_CHANGE_MARK | (uint32_t)c->size);
+    memcpy(body + 4, c->entry, c->size);
+    memcpy(body + 4 + c->size, rest.at, rest.size);
+    return 4 + c->size + rest.size;
+}
+
 /* A leader's own idea of a block. */
 static const struct blob *spoil(struct ledger *l, const struct blob *blob)
 {
@@ -404,32 +431,28 @@ static const struct blob *spoil(struct ledger *l, const struct blob *blob)
 
     if (slk_block_header_parse(&h, blob->header) != SLK_OK)
         abort();
-    memcpy(body, blob->body, body_n);
-    switch (random_below(&w->lie, 4)) {
+    if (body_n > 0)
+        memcpy(body, blob->body, body_n);
+    switch (random_below(&w->lie, full.changes_n > 0 && body_n > 0 ? 5 : 4)) {
     case 0:
         roots[random_below(&w->lie, 2)]->b[0] ^= 1;
         break;
-    case 1: /* what is in a block already, again; the hash of the body is right */
-        for (uint64_t at = l->p->disk.height; at > 0; at--) {
-            const struct blob *old = l->p->disk.chain[at];
-
-            if (old->body_n == 0 || old->body_n > FULL_BODY_MAX - body_n)
-                continue;
-            memcpy(body + body_n, old->body, old->body_n);
-            body_n += old->body_n;
-            break;
-        }
-        if (!body_hash(&w->council.chain_id, slk_span_of(body, body_n), &h.body_hash))
-            abort();
-        h.body_bytes = (uint32_t)entries_of(l, &h, slk_span_of(body, body_n), entries);
+    case 1: /* the hash of the body is right */
+        body_n = append_old(l, body, body_n);
         break;
     case 3:
         h.time_ms +=
             29000; /* scenario 15: bounded, and valid only if the roots are made for it; they are not */
         break;
+    case 4:
+        body_n = put_change(w, body, blob);
+        break;
     default:
         h.log_size++;
     }
+    if (!body_hash(&w->council.chain_id, slk_span_of(body, body_n), &h.body_hash))
+        abort();
+    h.body_bytes = (uint32_t)entries_of(l, &h, slk_span_of(body, body_n), entries);
     slk_block_header_format(header, &h);
     return make_blob(w, header, body, body_n);
 }

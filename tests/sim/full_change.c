@@ -145,8 +145,10 @@ void full_change_seen(struct world *w, const struct blob *blob)
 
 /* ---- making one ---- */
 
+enum mistake { RIGHT, FEW_APPROVE, FALSE_APPROVAL, NOT_POSSESSED, FALSE_READY };
 struct making {
     struct world *w;
+    enum mistake mistake;
     const struct ledger *l;
     const struct slk_charter *old;
     struct slk_charter next;
@@ -189,11 +191,16 @@ static void edit(struct making *m)
     }
 }
 
-static void approve(struct making *m, size_t wanted)
+static void approve(struct making *m)
 {
     uint8_t statement[SLK_APPROVE_STATEMENT_SIZE];
+    size_t n = slk_charter_voting_n(m->old), wanted = n - (n - 1) / 3;
     struct slk_hash hash;
 
+    if (m->mistake == FEW_APPROVE)
+        wanted--;
+    else if (random_chance(&full.random, 500))
+        wanted = n;
     slk_charter_hash(&hash, m->change.charter);
     slk_approve_statement(statement, &m->w->council.chain_id, &m->old->hash, &hash, m->change.activation);
     for (size_t i = 0; i < m->old->members_n && m->change.approvals_n < wanted; i++) {
@@ -204,6 +211,8 @@ static void approve(struct making *m, size_t wanted)
         sign_by(m->old->members[i].vote_key, statement, sizeof(statement), approval.signature);
         (void)slk_change_put_approval(&m->change, &approval);
     }
+    if (m->mistake == FALSE_APPROVAL)
+        m->change.approvals[0].signature[3] ^= 1;
 }
 
 static void possess(struct making *m)
@@ -211,7 +220,7 @@ static void possess(struct making *m)
     static struct slk_charter_key keys[SLK_CHARTER_KEYS_MAX];
     size_t n = slk_charter_new_keys(keys, m->old, &m->next);
 
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = m->mistake == NOT_POSSESSED ? 1 : 0; i < n; i++) {
         uint8_t statement[SLK_POSSESS_STATEMENT_SIZE];
         struct slk_possession possession;
 
@@ -235,43 +244,39 @@ static void be_ready(struct making *m)
 
         if (!slk_member_joins(&m->next.members[i], m->old))
             continue;
+        ready.block_hash.b[0] ^= m->mistake == FALSE_READY; /* of another history; the signature is good */
         slk_ready_statement(statement, &m->w->council.chain_id, &ready);
         sign_by(m->next.members[i].vote_key, statement, sizeof(statement), ready.signature);
         (void)slk_change_put_ready(&m->change, &ready);
     }
 }
 
-/* One thing that makes it wrong; false: it is as good as before. */
-static bool spoil(struct making *m)
+/* One thing that can be wrong with this one, in one of three. */
+static enum mistake draw_mistake(const struct making *m)
 {
-    size_t q = slk_charter_voting_n(m->old) - (slk_charter_voting_n(m->old) - 1) / 3;
+    enum { WRONG_PER_MILLE = 330 };
+    bool joins = false, is_new = false;
 
-    switch (random_below(&full.random, 4)) {
-    case 0:
-        m->change.approvals_n = q - 1;
-        return true;
-    case 1:
-        m->change.approvals[0].signature[3] ^= 1;
-        return true;
-    case 2:
-        if (m->change.possessions_n == 0)
-            return false;
-        m->change.possessions_n--;
-        return true;
-    default:
-        if (m->change.readies_n == 0)
-            return false;
-        m->change.readies[0].block_hash.b[0] ^= 1;
-        return true;
+    for (size_t i = 0; i < m->next.members_n; i++) {
+        joins = joins || slk_member_joins(&m->next.members[i], m->old);
+        is_new =
+            is_new || memcmp(m->next.members[i].vote_key, m->old->members[i].vote_key, SLK_KEY_SIZE) != 0;
     }
+    if (!random_chance(&full.random, WRONG_PER_MILLE))
+        return RIGHT;
+    if (joins && random_chance(&full.random, 500))
+        return FALSE_READY;
+    if (is_new && random_chance(&full.random, 500))
+        return NOT_POSSESSED;
+    return random_chance(&full.random, 500) ? FEW_APPROVE : FALSE_APPROVAL;
 }
 
 static void offer(struct making *m)
 {
-    enum { ENTRY_MAX = 65535, WRONG_PER_MILLE = 250 };
+    enum { ENTRY_MAX = 65535 };
     struct change *c = &full.changes[full.changes_n];
 
-    c->is_good = !random_chance(&full.random, WRONG_PER_MILLE) || !spoil(m);
+    c->is_good = m->mistake == RIGHT;
     c->activation = m->change.activation;
     c->old_hash = m->old->hash;
     c->entry = malloc(ENTRY_MAX);
@@ -297,14 +302,17 @@ static struct change *waiting(uint64_t height)
 
 void full_make_change(const struct ledger *l)
 {
-    enum { AHEAD_MOST = 12 };
+    enum { AHEAD_MOST = 12, TOO_EARLY_PER_MILLE = 200 };
     uint64_t tip = l->machine.tip.height, activation;
     struct making *m;
 
     if (!full.is_changing || !process_honest(l->p) || full.changes_n == FULL_CHANGES_MAX ||
-        full.reigns_n == FULL_REIGNS_MAX || waiting(tip) != NULL ||
-        slk_charters_pending(l->machine.charters, &activation) != NULL ||
-        full.reigns[full.reigns_n - 1].members.from > tip + 1) /* who asks is behind */
+        full.reigns_n == FULL_REIGNS_MAX || waiting(tip) != NULL)
+        return;
+    if ((slk_charters_pending(l->machine.charters, &activation) != NULL ||
+            full.reigns[full.reigns_n - 1].members.from > tip + 1) &&
+        !random_chance(
+            &full.random, TOO_EARLY_PER_MILLE)) /* one waits for its height, perhaps unknown here */
         return;
     m = calloc(1, sizeof(*m));
     if (m == NULL)
@@ -320,9 +328,8 @@ void full_make_change(const struct ledger *l)
     m->change.charter = slk_span_of(m->bytes, slk_charter_format(m->bytes, SLK_CHARTER_BYTES_MAX, &m->next));
     m->change.activation = tip + 3 + random_below(&full.random, AHEAD_MOST);
     assert(m->change.charter.size > 0);
-    approve(m, random_chance(&full.random, 500)
-                   ? SIZE_MAX
-                   : slk_charter_voting_n(m->old) - (slk_charter_voting_n(m->old) - 1) / 3);
+    m->mistake = draw_mistake(m);
+    approve(m);
     possess(m);
     be_ready(m);
     offer(m);
