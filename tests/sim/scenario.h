@@ -18,7 +18,7 @@ struct said {
 };
 struct accusation {
     unsigned process, member;
-    enum slk_vote_kind first, second;
+    struct slk_vote votes[2]; /* that contradict each other */
 };
 
 /* The one scene on stage. */
@@ -102,8 +102,8 @@ struct story {
     unsigned number;
     const char *what;
     void (*tell)(void);
-    const char *elsewhere; /* where it is tested when it cannot be told here */
 };
-extern const struct story stories_votes[], stories_disk[], stories_time[], stories_members[], stories_liars[];
+extern const struct story stories_votes[], stories_lines[], stories_disk[], stories_time[], stories_members[],
+    stories_liars[];
 
 #endif

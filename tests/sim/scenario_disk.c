@@ -352,9 +352,8 @@ static void stop_at_a_charter_switch(void)
 }
 
 const struct story stories_disk[] = {
-    {29, "a backup is restored, or a key runs twice: silence and AMNESIA", amnesia, NULL},
-    {31, "EIO and ENOSPC at every commit: it stops before it says anything", failing_disks, NULL},
-    {32, "power fails at every commit: the last or the previous transaction", torn_writes, NULL},
-    {33, "ledger and votes out of step are noticed at once", stale_records, NULL},
-    {57, "a stop at every commit around a charter switch", stop_at_a_charter_switch, NULL},
-    {0, NULL, NULL, NULL}};
+    {29, "a backup is restored, or a key runs twice: silence and AMNESIA", amnesia},
+    {31, "EIO and ENOSPC at every commit: it stops before it says anything", failing_disks},
+    {32, "power fails at every commit: the last or the previous transaction", torn_writes},
+    {33, "ledger and votes out of step are noticed at once", stale_records},
+    {57, "a stop at every commit around a charter switch", stop_at_a_charter_switch}, {0, NULL, NULL}};

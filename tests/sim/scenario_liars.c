@@ -341,6 +341,28 @@ static enum slk_bft_verdict wrong_map(
     return p->index == 3 && blob->height == 4 ? SLK_BLOCK_INVALID : verdict;
 }
 
+static bool loses_finalize;
+
+static bool no_finalize_at_4(unsigned from, unsigned to, const struct slk_msg *msg)
+{
+    (void)from;
+    (void)to;
+    return loses_finalize && msg->kind == SLK_MSG_VOTE && msg->vote.statement.kind == SLK_VOTE_FINALIZE &&
+           msg->vote.statement.height == 4;
+}
+
+static bool has_diverged(void)
+{
+    return has_alarm(3, SLK_ALARM_DIVERGED);
+}
+
+static bool others_are_in_view_4(void)
+{
+    return view_of(0) >= 4 && view_of(1) >= 4;
+}
+
+/* Member 3 finds block 4 invalid, which a quorum has notarized. That this is not decided yet, and views time out, is no reason to say
+ * anything more. */
 static void diverges(void)
 {
     size_t said;
@@ -348,17 +370,30 @@ static void diverges(void)
     scene_new(7);
     scene.script.judges = wrong_map;
     scene.script.expected[3] = 1u << SLK_ALARM_DIVERGED;
+    scene.loses = no_finalize_at_4;
+    loses_finalize = true;
     scene_start();
     stop(2);
-    for (unsigned i = 0; i < 60 && !all_at(0x73, 13); i++) {
+    for (unsigned i = 0; i < 60 && !has_diverged(); i++) {
+        submit(EVERYBODY);
+        (void)pass_until(has_diverged, 500);
+    }
+    expect(has_diverged() && process(3)->disk.height == 3, "member 3 finds block 4 invalid, and says so");
+    expect(process(0)->disk.height == 3, "which is notarized, but not final");
+    said = scene.said_n;
+    expect(pass_until(others_are_in_view_4, 120000), "views pass");
+    for (unsigned i = 0; i < 10; i++) {
+        submit(EVERYBODY);
+        pass_ms(2000);
+    }
+    loses_finalize = false;
+    for (unsigned i = 0; i < 120 && !all_at(0x73, 13); i++) {
         submit(EVERYBODY);
         pass_ms(500);
-        said = scene.said_n;
-        for (size_t k = 0; k < said; k++)
-            expect(scene.said[k].process != 3 || scene.said[k].s.height <= 4, "member 3 stops voting");
     }
     expect(all_at(0x73, 13), "the others continue");
-    expect(has_alarm(3, SLK_ALARM_DIVERGED), "member 3 says why");
+    for (size_t k = said; k < scene.said_n; k++)
+        expect(scene.said[k].process != 3, "member 3 signs nothing any more");
     expect(process(3)->disk.height == 3, "it has not taken the block");
     for (unsigned i = 0; i < 7; i++)
         scene.cut[i] = i == 3 ? 0 : ONLY(2);
@@ -421,23 +456,22 @@ static void too_many_liars(void)
     for (int round = 0; round < 2; round++) {
         said = scene.said_n;
         submit(EVERYBODY);
-        pass_ms(10000);
+        pass_ms(60000);
         for (size_t i = said; i < scene.said_n; i++)
-            expect(scene.said[i].s.height == 1, "%u signs nothing more%s", scene.said[i].process,
+            expect(false, "%u signs nothing more%s", scene.said[i].process,
                 round == 0 ? "" : ", after a restart either");
-        for (int k = 0; k < 2; k++) {
+        for (int k = 0; k < 2; k++) { /* alone from now on: what it saw once has to be enough */
+            cut_off(honest[k]);
             stop(honest[k]);
             start(honest[k]);
         }
     }
 }
 
-const struct story stories_liars[] = {{30, "twins of f members under partitions, over 12 views", twins, NULL},
-    {39, "f leaders leave a submission out: the next one includes it", censors, NULL},
-    {40, "two submissions that exclude each other, at either half", double_numbers, NULL},
-    {47, "a member does not read: its peers' queues drop, then it is healed", unread_link, NULL},
-    {48, "a question for every message: I11 fires", get_storm, NULL},
-    {50, "one member finds a final block invalid", diverges, NULL},
-    {51, "two blocks are final: who sees both stops, and shows both", too_many_liars, NULL},
-    {55, "both sides dial at once", NULL, "needs the network layer of the node: there are no sockets here"},
-    {0, NULL, NULL, NULL}};
+const struct story stories_liars[] = {{30, "twins of f members under partitions, over 12 views", twins},
+    {39, "f leaders leave a submission out: the next one includes it", censors},
+    {40, "two submissions that exclude each other, at either half", double_numbers},
+    {47, "a member does not read: its peers' queues drop, then it is healed", unread_link},
+    {48, "a question for every message: I11 fires", get_storm},
+    {50, "one member finds a final block invalid", diverges},
+    {51, "two blocks are final: who sees both stops, and shows both", too_many_liars}, {0, NULL, NULL}};

@@ -206,7 +206,7 @@ static void cuts_before_activation(void)
 }
 
 const struct story stories_members[] = {
-    {42, "members leave and join: the next leader, three more, 1 to 4, 4 to 1", members_change, NULL},
-    {44, "a member fails as it joins, and a quorum is just missing", newcomer_fails, NULL},
-    {58, "power fails at every commit before and after a charter change", cuts_before_activation, NULL},
-    {0, NULL, NULL, NULL}};
+    {42, "members leave and join: the next leader, three more, 1 to 4, 4 to 1", members_change},
+    {44, "a member fails as it joins, and a quorum is just missing", newcomer_fails},
+    {58, "power fails at every commit before and after a charter change", cuts_before_activation},
+    {0, NULL, NULL}};

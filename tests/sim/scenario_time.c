@@ -291,12 +291,11 @@ static void a_third_is_lost(void)
     expect(one_chain(EVERYBODY), "one chain");
 }
 
-const struct story stories_time[] = {
-    {14, "the clocks of f + 1 members start in 1970", dead_clock_batteries, NULL},
-    {15, "a leader sets the time 29 s ahead in each block", time_runs_ahead, NULL},
-    {19, "two halves for six hours, then healed", halves_for_six_hours, NULL},
-    {20, "a minority goes on receiving: all of it is included after", minority_accepts, NULL},
-    {35, "one event after 24 idle hours is final as fast as ever", after_a_quiet_day, NULL},
-    {36, "f members send NULLIFY on an idle chain", nullify_on_an_idle_chain, NULL},
-    {37, "a leader floods empty blocks", empty_blocks, NULL},
-    {49, "30 % loss on all lines, n = 50", a_third_is_lost, NULL}, {0, NULL, NULL, NULL}};
+const struct story stories_time[] = {{14, "the clocks of f + 1 members start in 1970", dead_clock_batteries},
+    {15, "a leader sets the time 29 s ahead in each block", time_runs_ahead},
+    {19, "two halves for six hours, then healed", halves_for_six_hours},
+    {20, "a minority goes on receiving: all of it is included after", minority_accepts},
+    {35, "one event after 24 idle hours is final as fast as ever", after_a_quiet_day},
+    {36, "f members send NULLIFY on an idle chain", nullify_on_an_idle_chain},
+    {37, "a leader floods empty blocks", empty_blocks},
+    {49, "30 % loss on all lines, n = 50", a_third_is_lost}, {0, NULL, NULL}};

@@ -41,11 +41,48 @@ static void two_blocks(unsigned split, unsigned votes)
     expect(one_chain(EVERYBODY), "one block");
 }
 
+/* Member 3 leads nothing here; what it votes contradicts itself. Everybody hears both, or one hears and tells the others. */
+static void two_faced(enum slk_vote_kind first, enum slk_vote_kind second, bool is_told)
+{
+    static struct slk_msg msg;
+    const struct slk_hash a = {{1}}, b = {{2}};
+
+    scene_new(4);
+    scene_puppet(3);
+    scene_start();
+    pass_ms(30);
+    puppet_votes(3, first, 1, 1, &a, is_told ? 1 : EVERYBODY);
+    puppet_votes(3, second, 1, 1, &b, is_told ? 1 : EVERYBODY);
+    pass_ms(20);
+    expect(times_accused(0, 3) == 1, "kinds %d and %d: 0 has evidence", (int)first, (int)second);
+    expect(scene.accusations[0].votes[0].statement.kind == first &&
+               scene.accusations[0].votes[1].statement.kind == second,
+        "of these kinds");
+    if (is_told) {
+        expect(scene.accusations_n == 1, "nobody else has");
+        memset(&msg, 0, sizeof(msg));
+        msg.kind = SLK_MSG_EVIDENCE;
+        msg.vote = scene.accusations[0].votes[0];
+        msg.other = scene.accusations[0].votes[1];
+        puppet_sends(3, &msg, EVERYBODY); /* whoever says so: it proves itself */
+        pass_ms(20);
+    }
+    expect(scene.accusations_n == 3, "kinds %d and %d: all three have evidence", (int)first, (int)second);
+    submit(EVERYBODY);
+    expect(pass_until_all_at(EVERYBODY, 1, 10000), "height 1 is decided");
+}
+
 static void leader_splits(void)
 {
     for (unsigned split = 0; split < 8; split++)
         for (unsigned votes = 0; votes < 3; votes++)
             two_blocks(split, votes);
+    for (int is_told = 0; is_told <= 1; is_told++) {
+        two_faced(SLK_VOTE_NOTARIZE, SLK_VOTE_NOTARIZE, is_told != 0);
+        two_faced(SLK_VOTE_FINALIZE, SLK_VOTE_FINALIZE, is_told != 0);
+        two_faced(SLK_VOTE_NULLIFY, SLK_VOTE_FINALIZE, is_told != 0);
+        two_faced(SLK_VOTE_FINALIZE, SLK_VOTE_NULLIFY, is_told != 0);
+    }
 }
 
 static void ten_thousand_proposals(void)
@@ -114,18 +151,30 @@ static void finalize_after_nullify(void)
 
 /* ---- 4 ---- */
 
-/* All four lose power after `steps` events; the number of members whose FINALIZE had left. */
-static unsigned power_cut_after(unsigned steps, enum fate in_flight, bool *was_decided)
+static bool misses_the_block;
+
+/* Member 3 hears neither the proposal nor the body. */
+static bool one_misses_the_block(unsigned from, unsigned to, const struct slk_msg *msg)
+{
+    (void)from;
+    return misses_the_block && to == 3 && (msg->kind == SLK_MSG_PROPOSAL || msg->kind == SLK_MSG_DATA);
+}
+
+/* All four lose power after `steps` events; the number of members whose FINALIZE had left. When leader 1 stays `down` and
+ * member 3 had not heard of the block, 0 and 2 have to show their certificates: the votes alone make none any more. */
+static unsigned power_cut_after(unsigned steps, enum fate in_flight, uint64_t down, bool *was_decided)
 {
     unsigned finalized = 0;
 
     scene_new(4);
     scene.script.in_flight = in_flight;
+    scene.loses = one_misses_the_block;
+    misses_the_block = down != 0;
     scene_start();
     submit(EVERYBODY);
     for (unsigned i = 0; i < steps; i++)
         (void)world_step(&scene.w);
-    *was_decided = all_at(EVERYBODY, 1);
+    *was_decided = all_at(down != 0 ? 7 : EVERYBODY, 1);
     for (unsigned i = 0; i < 4; i++) {
         bool is_open = process(i)->disk.height == 0;
 
@@ -135,10 +184,13 @@ static unsigned power_cut_after(unsigned steps, enum fate in_flight, bool *was_d
             expect(is_durable_cert(i, SLK_VOTE_NOTARIZE, 1), "step %u: N(1) is on the disk of %u", steps, i);
         }
     }
+    misses_the_block = false;
     pass_ms(100);
     for (unsigned i = 0; i < 4; i++)
-        start(i);
-    expect(pass_until_all_at(EVERYBODY, 1, 30000), "power cut after step %u: height 1 is decided", steps);
+        if ((down >> i & 1) == 0)
+            start(i);
+    expect(pass_until_all_at(EVERYBODY & ~down, 1, 30000),
+        "power cut after step %u, %llx stay down: height 1 is decided", steps, (unsigned long long)down);
     expect(one_chain(EVERYBODY), "step %u: one block", steps);
     return finalized;
 }
@@ -146,15 +198,18 @@ static unsigned power_cut_after(unsigned steps, enum fate in_flight, bool *was_d
 static void power_cut_everywhere(void)
 {
     enum { STEPS_MAX = 2000 };
-    unsigned all_finalized = 0;
-    bool is_decided = false;
 
-    for (unsigned steps = 0; steps < STEPS_MAX && !is_decided; steps++) {
-        all_finalized += power_cut_after(steps, FATE_LOST, &is_decided) == 4;
-        (void)power_cut_after(steps, FATE_KEPT, &is_decided);
+    for (uint64_t down = 0; down <= ONLY(1); down += ONLY(1)) {
+        unsigned all_finalized = 0;
+        bool is_decided = false;
+
+        for (unsigned steps = 0; steps < STEPS_MAX && !is_decided; steps++) {
+            all_finalized += power_cut_after(steps, FATE_LOST, down, &is_decided) >= (down == 0 ? 4 : 2);
+            (void)power_cut_after(steps, FATE_KEPT, down, &is_decided);
+        }
+        expect(is_decided, "the last cut comes after the decision");
+        expect(all_finalized > 0, "some come after all FINALIZEs have left");
     }
-    expect(is_decided, "the last cut comes after the decision");
-    expect(all_finalized > 0, "some come after all FINALIZEs have left");
 }
 
 /* ---- 5 ---- */
@@ -491,15 +546,14 @@ static void losers(void)
     body_of_a_loser();
 }
 
-const struct story stories_votes[] = {
-    {1, "a leader sends block A to some and B to others", leader_splits, NULL},
-    {2, "a leader sends one proposal, then 10,000 others", ten_thousand_proposals, NULL},
-    {3, "NULLIFY, then N, a restart and view changes: no FINALIZE", finalize_after_nullify, NULL},
-    {4, "all lose power at every step: FINALIZE never left without N on disk", power_cut_everywhere, NULL},
-    {5, "all stop after NULLIFY is durable, before K exists", nullify_survives, NULL},
-    {6, "n = 1 stops anywhere and goes on without a message", alone, NULL},
-    {7, "a crash between saving and sending, for every kind of vote", between_saving_and_sending, NULL},
-    {8, "a builder stops before and after its proposal is durable", builder_stops, NULL},
-    {9, "one holds N, the others K; either leads next", lone_leader_then_group_leader, NULL},
-    {52, "FINALIZE for a block that loses is never cosigned; its body is not asked for", losers, NULL},
-    {0, NULL, NULL, NULL}};
+const struct story stories_votes[] = {{1, "a leader sends block A to some and B to others", leader_splits},
+    {2, "a leader sends one proposal, then 10,000 others", ten_thousand_proposals},
+    {3, "NULLIFY, then N, a restart and view changes: no FINALIZE", finalize_after_nullify},
+    {4, "all lose power at every step: FINALIZE never left without N on disk", power_cut_everywhere},
+    {5, "all stop after NULLIFY is durable, before K exists", nullify_survives},
+    {6, "n = 1 stops anywhere and goes on without a message", alone},
+    {7, "a crash between saving and sending, for every kind of vote", between_saving_and_sending},
+    {8, "a builder stops before and after its proposal is durable", builder_stops},
+    {9, "one holds N, the others K; either leads next", lone_leader_then_group_leader},
+    {52, "FINALIZE for a block that loses is never cosigned; its body is not asked for", losers},
+    {0, NULL, NULL}};

@@ -38,6 +38,9 @@ static struct {
     uint16_t peer;
 } asked[ASKED];
 static size_t asked_n, sent_n[SLK_MSG_KIND_N], commits_n, signed_n[SLK_VOTE_KIND_N], charged_n;
+static size_t evidence_n;
+static struct slk_vote accused[2];             /* the last pair of statements */
+static struct slk_cert shown[SLK_VOTE_KIND_N]; /* the last certificate of each kind that it sent */
 static unsigned alarms;
 static bool is_disk_slow, is_validator_slow;
 static enum slk_bft_verdict verdict;
@@ -121,6 +124,8 @@ static void note(void)
 
         if (e->kind == SLK_OUT_SEND) {
             sent_n[e->msg->kind]++;
+            for (size_t k = 0; k < e->msg->certs_n && e->msg->kind == SLK_MSG_CERT; k++)
+                shown[e->msg->certs[k]->kind] = *e->msg->certs[k];
             if (e->msg->kind == SLK_MSG_GET && asked_n < ASKED) {
                 asked[asked_n].get = e->msg->get;
                 asked[asked_n++].peer = e->peer;
@@ -128,6 +133,12 @@ static void note(void)
         }
         alarms |= e->kind == SLK_OUT_ALARM ? 1u << e->alarm : 0;
         charged_n += e->kind == SLK_OUT_CHARGE;
+        if (e->kind == SLK_OUT_EVIDENCE) {
+            evidence_n++;
+            assert_int_equal(e->peer, e->msg->vote.signer);
+            accused[0] = e->msg->vote;
+            accused[1] = e->msg->other;
+        }
         if (e->kind != SLK_OUT_PERSIST && e->kind != SLK_OUT_SIGN && e->kind != SLK_OUT_VALIDATE &&
             e->kind != SLK_OUT_COMMIT)
             continue;
@@ -296,7 +307,8 @@ static void boot(size_t n, uint16_t me, const struct slk_bft_record *records, si
     second_charter = tip.council;
     second_charter.charter_hash.b[0] = 2;
     second_charter.keys[3][0] = 77;
-    waiting.n = asked_n = commits_n = charged_n = alarms = 0;
+    waiting.n = asked_n = commits_n = charged_n = evidence_n = alarms = 0;
+    memset(shown, 0, sizeof(shown));
     memset(sent_n, 0, sizeof(sent_n));
     memset(signed_n, 0, sizeof(signed_n));
     is_disk_slow = is_validator_slow = false;
@@ -420,47 +432,75 @@ static void serve_bodies(void)
 
 /* ---- votes and certificates ---- */
 
+/* It is in view 3 by K(2), and lacks what else the proposal rests on: K(1), or N(1) of the block that is carried. */
 static void s10_proposals_without_their_reason(void **state)
 {
-    uint8_t header[SLK_BLOCK_HEADER_SIZE];
-    struct slk_cert k1, other;
-    struct slk_hash hash;
+    enum { NOTHING, CHARTER, HEIGHT, VIEW, KIND, CARRIED, CARRIED_OTHER, CASES };
 
     (void)state;
-    boot(4, 0, NULL, 0);
-    may_vote();
-    k1 = cert_of(SLK_VOTE_NULLIFY, 1, NULL);
-    hear_cert(3, &k1);
-    make_header(header, &hash, 5, &tip.hash, 3, 1000100);
-    other = cert_by(&second_charter, SLK_VOTE_NULLIFY, 5, 2, NULL, 0xe); /* K of another charter */
-    hear_proposal(3, 0, header, &hash, &other, 1);
-    assert_int_equal(look().view, 2);
-    assert_int_equal(dropped(SLK_DROP_CERTIFICATE), 1);
-    other = cert_by(&tip.council, SLK_VOTE_NULLIFY, 6, 2, NULL, 0xe); /* K of another height */
-    hear_cert(3, &other);
-    assert_int_equal(look().view, 2);
-    assert_int_equal(signed_n[SLK_VOTE_NOTARIZE], 0);
-    other = cert_of(SLK_VOTE_NULLIFY, 2, NULL);
-    hear_cert(3, &other); /* the true one: now the same proposal holds */
-    assert_int_equal(look().view, 3);
-    assert_int_equal(signed_n[SLK_VOTE_NOTARIZE], 1);
-}
-
-static void s11_both_justifications_are_accepted(void **state)
-{
-    (void)state;
-    for (int form = 0; form < 2; form++) {
+    for (int i = 0; i < CASES; i++) {
+        uint32_t carried = i == CARRIED || i == CARRIED_OTHER ? 1 : 0;
         uint8_t header[SLK_BLOCK_HEADER_SIZE];
-        struct slk_cert just[1];
-        struct slk_hash hash;
+        struct slk_cert wrong, right;
+        struct slk_hash hash, other = {{9}};
 
         boot(4, 0, NULL, 0);
         may_vote();
-        make_header(header, &hash, 5, &tip.hash, form == 0 ? 1 : 2, 1000100);
-        just[0] = form == 0 ? cert_of(SLK_VOTE_NOTARIZE, 1, &hash) : cert_of(SLK_VOTE_NULLIFY, 1, NULL);
-        hear_proposal(2, form == 0 ? 1 : 0, header, &hash, just, 1);
+        wrong = cert_of(SLK_VOTE_NULLIFY, 2, NULL);
+        hear_cert(3, &wrong);
+        assert_int_equal(look().view, 3);
+        make_header(header, &hash, 5, &tip.hash, carried > 0 ? 1 : 3, 1000100);
+        if (i == CHARTER)
+            wrong = cert_by(&second_charter, SLK_VOTE_NULLIFY, 5, 1, NULL, 0xe);
+        if (i == HEIGHT)
+            wrong = cert_by(&tip.council, SLK_VOTE_NULLIFY, 6, 1, NULL, 0xe);
+        if (i == KIND ||
+            i == CARRIED_OTHER) /* of another block: a fresh one does not stand on it, nor is it carried */
+            wrong = cert_of(SLK_VOTE_NOTARIZE, 1, &other);
+        if (i == CARRIED)
+            wrong = cert_of(SLK_VOTE_NULLIFY, 1, NULL);
+        hear_proposal(3, carried, header, &hash, &wrong, i == NOTHING ? 0 : 1);
+        tick(1);
+        assert_int_equal(look().view, 3);
+        assert_int_equal(signed_n[SLK_VOTE_NOTARIZE], 0);
+        assert_int_equal(dropped(SLK_DROP_CERTIFICATE), i == CHARTER);
+        assert_int_equal(dropped(SLK_DROP_EARLY), i == HEIGHT);
+        right = carried > 0 ? cert_of(SLK_VOTE_NOTARIZE, 1, &hash) : cert_of(SLK_VOTE_NULLIFY, 1, NULL);
+        hear_cert(3, &right); /* now it holds; but two blocks cannot be notarized in one view */
+        assert_int_equal(signed_n[SLK_VOTE_NOTARIZE], i == CARRIED_OTHER ? 0 : 1);
+    }
+}
+
+/* It holds one certificate of view 1, and the leader of view 2 the other. Whoever has given view 1 up itself takes both, too. */
+static void s11_both_justifications_are_accepted(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 8; i++) {
+        bool is_carried = (i & 1) != 0, holds_other = (i & 2) != 0, has_given_up = (i & 4) != 0;
+        uint8_t header[SLK_BLOCK_HEADER_SIZE], lost_header[SLK_BLOCK_HEADER_SIZE];
+        struct slk_cert k, n;
+        struct slk_hash hash, lost;
+
+        boot(4, 0, NULL, 0);
+        may_vote();
+        if (has_given_up) {
+            step((struct slk_bft_input){.kind = SLK_IN_POOL, .pool_count = 1});
+            work();
+            tick(5000);
+            assert_int_equal(signed_n[SLK_VOTE_NULLIFY], 1);
+        }
+        make_header(lost_header, &lost, 5, &tip.hash, 1, 1000100);
+        make_header(header, &hash, 5, &tip.hash, is_carried ? 1 : 2, 1000100);
+        k = cert_of(SLK_VOTE_NULLIFY, 1, NULL);
+        n = cert_of(SLK_VOTE_NOTARIZE, 1, &lost);
+        if (holds_other) {
+            hear_cert(3, is_carried ? &k : &n);
+            assert_int_equal(look().view, 2);
+        }
+        hear_proposal(2, is_carried ? 1 : 0, header, &hash, is_carried ? &n : &k, 1);
         assert_int_equal(look().view, 2);
         assert_int_equal(signed_n[SLK_VOTE_NOTARIZE], 1);
+        assert_int_equal(signed_n[SLK_VOTE_FINALIZE], is_carried && !has_given_up ? 1 : 0);
     }
 }
 
@@ -532,22 +572,33 @@ static void s18_votes_come_by_others(void **state)
     assert_int_equal(commits_n, 1);
 }
 
+/* The same statement with a signature that is none, and another statement that nobody signed; before and after the true one. */
 static void s26_garbage_does_not_displace_a_vote(void **state)
 {
-    struct slk_hash hash = {{9}};
-    struct slk_vote bad = vote_of(SLK_VOTE_NOTARIZE, 1, 1, &hash);
-
     (void)state;
-    boot(4, 0, NULL, 0);
-    hear_vote(1, vote_of(SLK_VOTE_NOTARIZE, 1, 1, &hash));
-    bad = vote_of(SLK_VOTE_NOTARIZE, 1, 1, &hash);
-    bad.statement.hash.b[0] ^= 1; /* another statement, signed by nobody */
-    hear_vote(1, bad);
-    assert_int_equal(dropped(SLK_DROP_SIGNATURE), 1);
-    assert_int_equal(charged_n, 1);
-    hear_vote(2, vote_of(SLK_VOTE_NOTARIZE, 2, 1, &hash));
-    hear_vote(3, vote_of(SLK_VOTE_NOTARIZE, 3, 1, &hash));
-    assert_int_equal(look().view, 2);
+    for (int i = 0; i < 4; i++) {
+        bool is_other = (i & 1) != 0, is_first = (i & 2) != 0;
+        struct slk_hash hash = {{9}};
+        struct slk_verifier verifier = {.verify = verify};
+        struct slk_vote good, bad;
+
+        boot(4, 0, NULL, 0);
+        good = bad = vote_of(SLK_VOTE_NOTARIZE, 1, 1, &hash);
+        bad.statement.hash.b[0] ^= is_other;
+        bad.sig[2] ^= 1;
+        hear_vote(1, is_first ? bad : good);
+        hear_vote(1, is_first ? good : bad);
+        assert_int_equal(dropped(SLK_DROP_SIGNATURE), is_other || is_first ? 1 : 0);
+        assert_int_equal(charged_n, is_other || is_first ? 1 : 0);
+        assert_int_equal(evidence_n, 0); /* nor does it accuse */
+        hear_vote(2, vote_of(SLK_VOTE_NOTARIZE, 2, 1, &hash));
+        hear_vote(3, vote_of(SLK_VOTE_NOTARIZE, 3, 1, &hash));
+        assert_int_equal(look().view, 2);
+        tick(100);
+        assert_int_equal(
+            shown[SLK_VOTE_NOTARIZE].signers, 0xe); /* it shows the certificate, and that holds */
+        assert_true(slk_cert_check(&shown[SLK_VOTE_NOTARIZE], &tip.council, &verifier));
+    }
 }
 
 static void s27_bad_certificates(void **state)
@@ -616,6 +667,7 @@ static void s45_old_votes_do_not_count(void **state)
 static void s46_an_observer_has_no_say(void **state)
 {
     struct slk_hash hash = {{9}};
+    static struct slk_msg msg;
     struct slk_cert c;
     struct link forged;
 
@@ -626,6 +678,19 @@ static void s46_an_observer_has_no_say(void **state)
     c = cert_of(SLK_VOTE_NOTARIZE, 1, &hash);
     hear_cert(9, &c);
     assert_int_equal(dropped(SLK_DROP_NO_SAY), 2);
+    msg = (struct slk_msg){.kind = SLK_MSG_PROPOSAL, .hash = chain[0].hash};
+    msg.vote = vote_of(
+        SLK_VOTE_PROPOSE, 1, 1, &chain[0].hash); /* the leader's own, and two that contradict each other */
+    msg.header = slk_span_of(chain[0].header, SLK_BLOCK_HEADER_SIZE);
+    hear(9, &msg);
+    assert_int_equal(dropped(SLK_DROP_NO_SAY), 3);
+    msg = (struct slk_msg){.kind = SLK_MSG_EVIDENCE};
+    msg.vote = vote_of(SLK_VOTE_NULLIFY, 1, 1, NULL);
+    msg.other = vote_of(SLK_VOTE_FINALIZE, 1, 1, &hash);
+    hear(9, &msg);
+    assert_int_equal(dropped(SLK_DROP_NO_SAY), 4);
+    assert_int_equal(evidence_n, 0);
+    assert_false(look().armed);
     forged = chain[0];
     forged.final = cert_by(&second_charter, SLK_VOTE_FINALIZE, 5, 1, &forged.hash, 0xe); /* its own charter */
     hear_commit(9, &forged);
@@ -700,6 +765,130 @@ static void s56_the_next_height_waits_for_the_disk(void **state)
     work();
     assert_int_equal(look().height, 6);
     assert_int_equal(signed_n[SLK_VOTE_NOTARIZE], 1);
+}
+
+/* ---- evidence (protocol §2.12) ---- */
+
+static void hear_evidence(uint16_t peer, const struct slk_vote *first, const struct slk_vote *second)
+{
+    static struct slk_msg msg;
+
+    msg = (struct slk_msg){.kind = SLK_MSG_EVIDENCE, .vote = *first, .other = *second};
+    hear(peer, &msg);
+}
+
+static void assert_accused(const struct slk_vote *first, const struct slk_vote *second)
+{
+    assert_int_equal(evidence_n, 1);
+    assert_memory_equal(accused[0].sig, first->sig, SLK_SIGNATURE_SIZE);
+    assert_memory_equal(accused[1].sig, second->sig, SLK_SIGNATURE_SIZE);
+    assert_int_equal(accused[0].signer, first->signer);
+}
+
+/* What contradicts what: two NOTARIZE, two FINALIZE, NULLIFY and FINALIZE in either order. Heard vote by vote, or shown by another. */
+static void s01_contradictions_become_evidence(void **state)
+{
+    static const enum slk_vote_kind pairs[][2] = {{SLK_VOTE_NOTARIZE, SLK_VOTE_NOTARIZE},
+        {SLK_VOTE_FINALIZE, SLK_VOTE_FINALIZE}, {SLK_VOTE_NULLIFY, SLK_VOTE_FINALIZE},
+        {SLK_VOTE_FINALIZE, SLK_VOTE_NULLIFY}};
+    struct slk_hash a = {{1}}, b = {{2}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+        for (int is_shown = 0; is_shown < 2; is_shown++) {
+            struct slk_vote first, second;
+
+            boot(4, 0, NULL, 0);
+            first = vote_of(pairs[i][0], 2, 1, pairs[i][0] == SLK_VOTE_NULLIFY ? NULL : &a);
+            second = vote_of(pairs[i][1], 2, 1, pairs[i][1] == SLK_VOTE_NULLIFY ? NULL : &b);
+            if (is_shown == 0) {
+                hear_vote(2, first);
+                assert_int_equal(evidence_n, 0);
+                hear_vote(3, second);
+            } else {
+                hear_evidence(3, &first, &second);
+            }
+            assert_accused(&first, &second);
+            hear_vote(1, second); /* one pair per member and height */
+            hear_evidence(1, &second, &first);
+            assert_int_equal(evidence_n, 1);
+            assert_int_equal(dropped(SLK_DROP_AGAIN), 1);
+            assert_int_equal(charged_n, 0);
+        }
+    }
+}
+
+/* What an honest member may say: NOTARIZE and then NULLIFY or FINALIZE; the same twice; other views, other blocks. */
+static void no_contradictions(void **state)
+{
+    struct slk_hash a = {{1}}, b = {{2}};
+    struct slk_vote one, other;
+    unsigned bad = 0;
+
+    (void)state;
+    boot(4, 0, NULL, 0);
+    hear_vote(2, vote_of(SLK_VOTE_NOTARIZE, 2, 1, &a));
+    hear_vote(2, vote_of(SLK_VOTE_NULLIFY, 2, 1, NULL));
+    hear_vote(3, vote_of(SLK_VOTE_NOTARIZE, 3, 1, &a));
+    hear_vote(3, vote_of(SLK_VOTE_FINALIZE, 3, 1, &a));
+    hear_vote(3, vote_of(SLK_VOTE_FINALIZE, 3, 2, &b));
+    hear_vote(3, vote_of(SLK_VOTE_NULLIFY, 3, 3, NULL));
+    assert_int_equal(evidence_n, 0);
+    for (unsigned i = 0; i < 6; i++) { /* accusations that do not hold */
+        one = vote_of(SLK_VOTE_NOTARIZE, 1, 1, &a);
+        other = vote_of(SLK_VOTE_NOTARIZE, i == 0 ? 3 : 1, i == 1 ? 2 : 1, i == 2 ? &a : &b);
+        if (i == 3)
+            other = vote_of(SLK_VOTE_NULLIFY, 1, 1, NULL);
+        one.sig[2] ^= i == 4;
+        other.sig[2] ^= i == 5;
+        hear_evidence(2, &one, &other);
+        bad++;
+        assert_int_equal(dropped(SLK_DROP_EVIDENCE), bad);
+        assert_int_equal(charged_n, bad);
+    }
+    one = vote_of(SLK_VOTE_NULLIFY, 1, 1, NULL);
+    one.signer = 7;
+    hear_evidence(2, &one, &one);
+    assert_int_equal(dropped(SLK_DROP_NO_SAY), 1);
+    one.signer = 1;
+    one.statement.height--;
+    hear_evidence(2, &one, &one);
+    assert_int_equal(dropped(SLK_DROP_OLD), 1);
+    one.statement.height += 2;
+    hear_evidence(2, &one, &one);
+    assert_int_equal(dropped(SLK_DROP_EARLY), 1);
+    assert_int_equal(evidence_n, 0);
+}
+
+/* A second proposal of one view is evidence once; further ones, and those of who does not lead, cost no signature check. */
+static void s01_two_proposals(void **state)
+{
+    uint8_t header[2][SLK_BLOCK_HEADER_SIZE];
+    static struct slk_msg msg;
+    struct slk_hash hash[2];
+
+    (void)state;
+    boot(4, 0, NULL, 0);
+    may_vote();
+    for (unsigned i = 0; i < 2; i++)
+        make_header(header[i], &hash[i], 5, &tip.hash, 1, 1000100 + i);
+    hear_proposal(1, 0, header[0], &hash[0], NULL, 0);
+    hear_proposal(1, 0, header[0], &hash[0], NULL, 0);
+    assert_int_equal(evidence_n, 0);
+    hear_proposal(1, 0, header[1], &hash[1], NULL, 0);
+    assert_int_equal(evidence_n, 1);
+    assert_int_equal(accused[0].statement.kind, SLK_VOTE_PROPOSE);
+    assert_true(slk_hash_equal(&accused[0].statement.hash, &hash[0]));
+    assert_true(slk_hash_equal(&accused[1].statement.hash, &hash[1]));
+    hear_proposal(1, 0, header[1], &hash[1], NULL, 0);
+    assert_int_equal(dropped(SLK_DROP_AGAIN), 1);
+    msg = (struct slk_msg){.kind = SLK_MSG_PROPOSAL, .hash = hash[1]};
+    msg.vote = vote_of(SLK_VOTE_PROPOSE, 3, 1, &hash[1]); /* member 3 leads view 3 */
+    msg.header = slk_span_of(header[1], SLK_BLOCK_HEADER_SIZE);
+    hear(3, &msg);
+    assert_int_equal(dropped(SLK_DROP_NOT_LEADER), 1);
+    assert_int_equal(evidence_n, 1);
+    assert_int_equal(charged_n, 0);
 }
 
 /* ---- catching up ---- */
@@ -1047,6 +1236,8 @@ static void reasons_have_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        SCENARIO("scenario 01: two votes that contradict each other", s01_contradictions_become_evidence),
+        SCENARIO("scenario 01: two proposals of one view", s01_two_proposals),
         SCENARIO("scenario 10: a proposal without its reason, or with one of another height or charter",
             s10_proposals_without_their_reason),
         SCENARIO(
@@ -1069,6 +1260,7 @@ int main(void)
         SCENARIO("scenario 53: a pause of ten minutes", s53_a_pause_of_ten_minutes),
         SCENARIO("scenario 54: restarts do not run away", s54_restarts_do_not_run_away),
         SCENARIO("scenario 56: the next height waits for the disk", s56_the_next_height_waits_for_the_disk),
+        cmocka_unit_test_teardown(no_contradictions, clean),
         cmocka_unit_test_teardown(bodies_come_in_parallel, clean),
         cmocka_unit_test_teardown(epochs_are_verified, clean),
         cmocka_unit_test_teardown(a_long_justification_is_asked_for, clean),
