@@ -110,8 +110,8 @@ static void send(struct slk_node *node, const struct slk_bft_effect *effect)
         (void)slk_node_send(node, effect->peer, (enum slk_frame_type)msg.kind, message);
         return;
     }
-    for (uint16_t peer = 0; peer < node->council.n; peer++)
-        (void)slk_node_send(node, peer, (enum slk_frame_type)msg.kind, message);
+    for (size_t peer = 0; peer < node->council.n; peer++)
+        (void)slk_node_send(node, (uint16_t)peer, (enum slk_frame_type)msg.kind, message);
 }
 
 /* ---- effects ---- */

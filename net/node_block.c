@@ -126,7 +126,10 @@ static struct slk_node_part *begin_part(struct slk_node *node, const struct slk_
     if (part == NULL)
         part = &node->parts[node->parts_next++ % NODE_PARTS_MAX];
     free(part->bytes);
-    *part = (struct slk_node_part){.hash = *hash, .size = size, .bytes = malloc(size + 1)};
+    part->bytes = malloc(size + 1);
+    part->hash = *hash;
+    part->n = 0;
+    part->size = size;
     if (part->bytes == NULL)
         slk_node_fail(node, SLK_E_NOMEM, NULL);
     return part->bytes != NULL ? part : NULL;

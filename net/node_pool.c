@@ -335,8 +335,10 @@ static void judge_front(struct slk_node *node)
     }
     try_all(node);
     tickets = calloc(node->trial.n + 1, sizeof(*tickets));
-    if (tickets == NULL)
+    if (tickets == NULL) {
         slk_node_fail(node, SLK_E_NOMEM, NULL);
+        return;
+    }
     for (size_t i = 0; node->err == SLK_OK && i < node->trial.n; i++) {
         tickets[i] = offer(node, i);
         is_any |= tickets[i] != 0;
