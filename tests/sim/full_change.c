@@ -264,7 +264,7 @@ static enum mistake draw_mistake(const struct making *m)
     }
     if (!random_chance(&full.random, WRONG_PER_MILLE))
         return RIGHT;
-    if (joins && random_chance(&full.random, 500))
+    if (joins && random_chance(&full.random, 700))
         return FALSE_READY;
     if (is_new && random_chance(&full.random, 500))
         return NOT_POSSESSED;
@@ -302,7 +302,7 @@ static struct change *waiting(uint64_t height)
 
 void full_make_change(const struct ledger *l)
 {
-    enum { AHEAD_MOST = 12, TOO_EARLY_PER_MILLE = 200 };
+    enum { AHEAD_MOST = 8, TOO_EARLY_PER_MILLE = 200 };
     uint64_t tip = l->machine.tip.height, activation;
     struct making *m;
 

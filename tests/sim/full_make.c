@@ -73,6 +73,8 @@ static void fill_charter(struct slk_charter *c, unsigned members)
     c->reasons[0] = (struct slk_reason){.code = REASON, .name = "LOST"};
     for (unsigned i = 0; i < members; i++)
         add_member(c, i);
+    if (full.is_changing && members > 1 && random_chance(&full.random, 500))
+        c->members[members - 1].role = SLK_OBSERVER; /* until a change lets it vote */
     add_issuer(c, 1, POLICE, full.police_secret);
 }
 
