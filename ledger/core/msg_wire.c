@@ -8,7 +8,7 @@
 #include <assert.h>
 #include <string.h>
 
-#define FIELDS_MAX 15
+#define FIELDS_MAX 24 /* above the number of any field */
 
 struct shape {
     uint32_t numbers;  /* bit i: field i is a varint */

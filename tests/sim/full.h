@@ -24,10 +24,12 @@
 #define FULL_EMPTY_MS    60000 /* protocol §2.9: a block without events before that is not valid */
 
 enum full_lie {
-    LIE_FLOOD = 1 << 12,  /* its issuer sends what contradicts itself, without end */
-    LIE_SPOIL = 1 << 13,  /* as a leader: blocks that are not valid */
-    LIE_PROMISE = 1 << 14 /* receipts for what it does not hold; its blocks leave locks out */
+    LIE_FLOOD = 1 << 16,  /* its issuer sends what contradicts itself, without end */
+    LIE_SPOIL = 1 << 17,  /* as a leader: blocks that are not valid */
+    LIE_PROMISE = 1 << 18 /* receipts for what it does not hold; its blocks leave locks out */
 };
+
+_Static_assert((int)LIE_FLOOD > (int)LIE_DRIP, "the lies of the ledger stand above those of the world");
 
 /* A submission as the world knows it: number `id` of world.h. */
 struct thing {
