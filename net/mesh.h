@@ -145,7 +145,7 @@ struct slk_mesh_options {
 /* SLK_OK; SLK_E_NOMEM; SLK_E_RANGE (too many peers or guests, an index twice or too high, a key twice); SLK_E_KEY (libcrypto refuses the
  * node key). */
 SLK_MUST_CHECK enum slk_err slk_mesh_new(struct slk_mesh **out, const struct slk_mesh_options *options);
-/* Once: listens and begins to dial. SLK_E_IO: the address cannot be listened on, `fault` says why; slk_mesh_stop follows all the
+/* Once: listens and begins to dial; SIGPIPE is ignored from here on, unless it has a handler. SLK_E_IO: the address cannot be listened on, `fault` says why; slk_mesh_stop follows all the
  * same before slk_mesh_free. */
 SLK_MUST_CHECK enum slk_err slk_mesh_start(struct slk_mesh *mesh, struct slk_fault *fault);
 /* Says goodbye on every connection (`down` comes for each), closes everything, then `stopped`. May be called again, to no

@@ -506,7 +506,7 @@ static void connect_to(struct slk_link *link, const struct sockaddr *to)
 static void on_resolved(uv_getaddrinfo_t *resolve, int status, struct addrinfo *found)
 {
     struct slk_link *link = resolve->data;
-    size_t n = 0, pick;
+    size_t n = 1, pick;
 
     link->resolving = false;
     if (link->state != SLK_LINK_RESOLVING) {
@@ -514,14 +514,15 @@ static void on_resolved(uv_getaddrinfo_t *resolve, int status, struct addrinfo *
         free_when_done(link);
         return;
     }
-    for (const struct addrinfo *a = found; a != NULL; a = a->ai_next)
-        n++;
-    if (status != 0 || n == 0) {
+    if (status != 0 || found == NULL) {
         slk_link_end(link, SLK_END_RESOLVE, status != 0 ? uv_strerror(status) : "");
     } else {
         const struct addrinfo *a = found;
 
-        for (pick = (size_t)slk_mesh_random(link->mesh, n); pick > 0; pick--)
+        for (; a->ai_next != NULL; a = a->ai_next)
+            n++;
+        pick = (size_t)slk_mesh_random(link->mesh, n);
+        for (a = found; pick > 0 && a->ai_next != NULL; pick--)
             a = a->ai_next;
         connect_to(link, a->ai_addr);
     }

@@ -2,6 +2,7 @@
 #include "net/uv_mesh.h"
 
 #include <assert.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -185,8 +186,10 @@ enum slk_err slk_mesh_set_peers(struct slk_mesh *mesh, uint16_t own_index, const
         }
         n++;
     }
-    memcpy(old, mesh->peers, sizeof(old));
-    memcpy(mesh->peers, fresh, n * sizeof(fresh[0]));
+    for (size_t i = 0; i < old_n; i++)
+        old[i] = mesh->peers[i];
+    for (size_t i = 0; i < n; i++)
+        mesh->peers[i] = fresh[i];
     mesh->peers_n = n;
     mesh->own_index = own_index;
     mesh->charter_hash = *charter_hash;
@@ -463,6 +466,17 @@ static int listen_on(struct slk_mesh *mesh)
     return 0;
 }
 
+/* libuv 1.44 writes without MSG_NOSIGNAL: no peer may end this process by closing a socket. Who has a handler keeps it. */
+static void survive_sigpipe(void)
+{
+    struct sigaction action;
+
+    if (sigaction(SIGPIPE, NULL, &action) != 0 || action.sa_handler != SIG_DFL)
+        return;
+    action = (struct sigaction){.sa_handler = SIG_IGN};
+    (void)sigaction(SIGPIPE, &action, NULL);
+}
+
 enum slk_err slk_mesh_start(struct slk_mesh *mesh, struct slk_fault *fault)
 {
     int rc;
@@ -470,6 +484,7 @@ enum slk_err slk_mesh_start(struct slk_mesh *mesh, struct slk_fault *fault)
     assert(!mesh->started && mesh->handles == 0);
     *fault = (struct slk_fault){0};
     mesh->started = true;
+    survive_sigpipe();
     rc = uv_tcp_init(mesh->loop, &mesh->listener);
     mesh->handles += rc == 0;
     assert(rc == 0); /* these three only set fields: libuv 1.44 has no way to fail here without flags */
@@ -535,12 +550,12 @@ void slk_mesh_stop(struct slk_mesh *mesh)
 
 void slk_mesh_link_closed(struct slk_mesh *mesh, struct slk_link *link)
 {
-    struct slk_link **at = &mesh->dirty;
-
-    while (*at != NULL && *at != link)
-        at = &(*at)->next_dirty;
-    if (*at == link)
-        *at = link->next_dirty;
+    for (struct slk_link **at = &mesh->dirty; *at != NULL; at = &(*at)->next_dirty) {
+        if (*at == link) {
+            *at = link->next_dirty;
+            break;
+        }
+    }
     if (link->prev != NULL)
         link->prev->next = link->next;
     else
