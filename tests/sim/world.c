@@ -42,12 +42,13 @@ void *world_alloc(struct world *w, size_t size)
 
 /* Whoever uses a core that was freed should be told: by a sanitizer, which sees that only if it was freed. */
 #ifdef __SANITIZE_ADDRESS__
-enum { SPARE_CORES = 0 };
+static const bool are_cores_kept = false;
 #else
-enum { SPARE_CORES = 16 };
+static const bool are_cores_kept = true;
 #endif
+enum { SPARE_CORES = 16 };
 
-static struct slk_bft *cores[SPARE_CORES + 1];
+static struct slk_bft *cores[SPARE_CORES];
 static unsigned cores_n;
 
 struct slk_bft *world_core(const struct slk_bft_config *config)
@@ -62,7 +63,7 @@ struct slk_bft *world_core(const struct slk_bft_config *config)
 
 void world_core_done(struct slk_bft *core)
 {
-    if (core != NULL && cores_n < SPARE_CORES)
+    if (core != NULL && are_cores_kept && cores_n < SPARE_CORES)
         cores[cores_n++] = core;
     else
         slk_bft_free(core);
@@ -209,8 +210,7 @@ static void budget(struct world *w, struct process *from, bool is_vote)
     }
     from->sent_votes_n += is_vote;
     from->sent_others_n += !is_vote;
-    if (from->sent_votes_n > ONCE + BURST * (uint64_t)w->n ||
-        from->sent_others_n > ONCE + OTHERS * peers_n)
+    if (from->sent_votes_n > ONCE + BURST * (uint64_t)w->n || from->sent_others_n > ONCE + OTHERS * peers_n)
         oracle_fail(w->oracle,
             "I11: process %u sent %llu votes too fast, %llu other messages within a second", from->index,
             (unsigned long long)from->sent_votes_n, (unsigned long long)from->sent_others_n);
