@@ -222,5 +222,7 @@ void slk_bft_look(const struct slk_bft *core, struct slk_bft_view_of *out);
 /* Does the core have this vote of its own on record, durable or being written? For tests. */
 bool slk_bft_recorded(
     const struct slk_bft *core, enum slk_vote_kind kind, uint32_t view, struct slk_hash *hash);
+/* Did the core take over this record, which the store gave to it at the start? For tests. */
+bool slk_bft_loaded(const struct slk_bft *core, const struct slk_bft_record *record);
 
 #endif

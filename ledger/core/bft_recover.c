@@ -179,6 +179,41 @@ static void load(struct slk_bft *core, const struct slk_bft_record *record)
     }
 }
 
+static bool is_loaded_cert(const struct slk_bft *core, const struct slk_cert *cert)
+{
+    const struct view *view = &core->views[cert->view];
+
+    if (cert->kind == SLK_VOTE_NULLIFY)
+        return view->k.is_held && view->k.is_saved && core->view > cert->view;
+    return cert->kind == SLK_VOTE_NOTARIZE && view->n.is_held && view->n.is_saved &&
+           slk_hash_equal(&view->n.cert.hash, &cert->hash) && core->view > cert->view;
+}
+
+bool slk_bft_loaded(const struct slk_bft *core, const struct slk_bft_record *record)
+{
+    struct slk_hash hash;
+
+    switch (record->kind) {
+    case SLK_RECORD_VOTE:
+        return core->me >= core->n ||
+               (record->vote.view <= core->view &&
+                   slk_bft_recorded(core, record->vote.kind, record->vote.view, &hash) &&
+                   slk_hash_equal(&hash, &record->vote.hash));
+    case SLK_RECORD_CERT:
+        return is_loaded_cert(core, record->cert);
+    case SLK_RECORD_BLOCK:
+        for (size_t i = 0; i < core->blocks_n; i++)
+            if (slk_hash_equal(&core->blocks[i].hash, &record->hash))
+                return core->blocks[i].has_header && core->blocks[i].is_saved;
+        return false;
+    case SLK_RECORD_MUTED: /* of a key that is not mine any more it says nothing */
+        return core->is_muted ||
+               (!slk_hash_is_zero(&record->hash) && core->me < core->n &&
+                   memcmp(record->hash.b, core->tip.council.keys[core->me], SLK_KEY_SIZE) != 0);
+    }
+    return false;
+}
+
 void slk_bft_boot(struct slk_bft *core, const struct slk_bft_tip *tip, const struct slk_bft_record *records,
     size_t records_n)
 {

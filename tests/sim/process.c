@@ -413,24 +413,25 @@ void process_pool(struct world *w, struct process *p)
     feed(w, p, &in);
 }
 
-/* I13: what the core took over is what the disk holds. */
-static void compare(struct world *w, const struct process *p)
+/* I13: what the core took over is what the disk holds: height, votes, certificates, blocks, silence. */
+static void compare(
+    struct world *w, const struct process *p, const struct slk_bft_record *records, size_t records_n)
 {
+    static const char *const names[] = {
+        "?", "a vote", "a certificate", "a block", "that it has to be silent"};
     struct slk_bft_view_of look;
-    struct slk_hash hash;
 
     if (!process_honest(p))
         return;
     slk_bft_look(p->core, &look);
     if (look.height != p->disk.height + 1)
         oracle_fail(w->oracle, "I13: process %u starts at another height than its disk", p->index);
-    for (size_t i = 0; i < p->disk.votes_n; i++) {
-        const struct slk_statement *s = &p->disk.votes[i];
-
-        if (!slk_bft_recorded(p->core, s->kind, s->view, &hash) || !slk_hash_equal(&hash, &s->hash) ||
-            look.view < s->view)
-            oracle_fail(w->oracle, "I13: process %u forgot a vote over a restart", p->index);
-    }
+    if (records_n < p->disk.votes_n + p->disk.certs_n + p->disk.blobs_n + p->disk.muted)
+        oracle_fail(w->oracle, "I13: the disk of process %u forgot what was written", p->index);
+    for (size_t i = 0; i < records_n; i++)
+        if (!slk_bft_loaded(p->core, &records[i]))
+            oracle_fail(
+                w->oracle, "I13: process %u forgot %s over a restart", p->index, names[records[i].kind]);
 }
 
 void process_start(struct world *w, struct process *p)
@@ -463,7 +464,7 @@ void process_start(struct world *w, struct process *p)
     world_trace(w, "process %u starts at height %llu", p->index, (unsigned long long)tip.height + 1);
     slk_bft_start(p->core, &tip, records, n, &at, w->out);
     after_step(w, p);
-    compare(w, p);
+    compare(w, p, records, n);
     sign_all(w, p);
     process_pool(w, p);
     if (p->disk.height > 0)
