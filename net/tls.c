@@ -96,6 +96,8 @@ static int select_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_s
 
 static bool set_rules(SSL_CTX *ssl, struct slk_tls_context *context)
 {
+    char sigalgs[] = "ed25519", groups[] = "X25519"; /* libssl's macros cast const away */
+
     SSL_CTX_set_options(ssl, SSL_OP_NO_TICKET | SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
     SSL_CTX_set_mode(
         ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
@@ -106,9 +108,9 @@ static bool set_rules(SSL_CTX *ssl, struct slk_tls_context *context)
     SSL_CTX_set_alpn_select_cb(ssl, select_alpn, NULL);
     return SSL_CTX_set_min_proto_version(ssl, TLS1_3_VERSION) == 1 &&
            SSL_CTX_set_max_proto_version(ssl, TLS1_3_VERSION) == 1 && SSL_CTX_set_num_tickets(ssl, 0) == 1 &&
-           SSL_CTX_set_max_early_data(ssl, 0) == 1 && SSL_CTX_set1_sigalgs_list(ssl, "ed25519") == 1 &&
-           SSL_CTX_set1_client_sigalgs_list(ssl, "ed25519") == 1 &&
-           SSL_CTX_set1_groups_list(ssl, "X25519") == 1 && SSL_CTX_set_alpn_protos(ssl, alpn, ALPN_SIZE) == 0;
+           SSL_CTX_set_max_early_data(ssl, 0) == 1 && SSL_CTX_set1_sigalgs_list(ssl, sigalgs) == 1 &&
+           SSL_CTX_set1_client_sigalgs_list(ssl, sigalgs) == 1 &&
+           SSL_CTX_set1_groups_list(ssl, groups) == 1 && SSL_CTX_set_alpn_protos(ssl, alpn, ALPN_SIZE) == 0;
 }
 
 enum slk_err slk_tls_context_new(

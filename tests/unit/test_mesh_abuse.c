@@ -155,6 +155,7 @@ static void nothing_is_read_before_hello_and_no_second_one(void **state)
 
 static void who_is_slow_to_greet_is_let_go(void **state)
 {
+    static const uint8_t begins[] = {0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00, 0x01, 0xfc, 0x03, 0x03};
     struct world *world = *state;
     struct node *a = expects_raw(world);
     struct raw *silent = raw_dial(world, a->port, NULL);
@@ -163,12 +164,10 @@ static void who_is_slow_to_greet_is_let_go(void **state)
 
     until(world, mute->ready && silent->connected && drips->connected && stats_of(a).unauthenticated == 3);
     for (unsigned i = 0; i < 49; i++) {
-        raw_send(drips, "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + i % 11,
-            1); /* a ClientHello that begins and begins */
+        raw_send(drips, &begins[i % sizeof(begins)], 1); /* a ClientHello that begins and begins */
         advance(world, 100);
     }
-    assert_int_equal(ended(a, SLK_END_SLOW) + ended(a, SLK_END_TLS) + ended(a, SLK_END_TLS_VERSION),
-        ended(a, SLK_END_TLS) + ended(a, SLK_END_TLS_VERSION));
+    assert_int_equal(ended(a, SLK_END_SLOW), 0);
     advance(world, 200);
     until(world, silent->ended && mute->ended && drips->ended);
     assert_true(ended(a, SLK_END_SLOW) >= 2);
