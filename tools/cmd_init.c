@@ -15,7 +15,11 @@ static int made(const char *dir, const struct cli_charter *c, bool is_signed, bo
     }
     printf("%s: a new ledger of %s\nchain id  %s\nissuers   %s\n", dir, c->charter->origin, id,
         text_count(count, c->charter->issuers_n));
-    if (!is_signed)
+    if (slk_charter_voting_n(c->charter) > 1)
+        printf("its %zu voting members decide together: each runs `init` with the same charter, then a node "
+               "(sillokd)\n",
+            slk_charter_voting_n(c->charter));
+    else if (!is_signed)
         printf("unsigned: run `sillok head %s --sign --log-key FILE --cosign-key FILE`, or give the keys to "
                "`sillok submit`\n",
             dir);
@@ -63,6 +67,9 @@ const struct cli_command cmd_init = {
     .summary = "Make a new ledger by a charter",
     .about = "DIR is created, or must be empty. The charter becomes entry 0 and can never be changed "
              "silently: its hash\n"
-             "is the ledger's identity (chain id).",
+             "is the ledger's identity (chain id). Of several voting members each makes the ledger for "
+             "itself, from the "
+             "same\n"
+             "charter; their nodes (sillokd) write to it from then on.",
     .run = run,
 };
