@@ -1,6 +1,8 @@
 /* scenario.c: the stage on which the scenarios of protocol §5 are told, and their list.
  *
- *   scenarios [NUMBER] [--trace]     TAP
+ *   scenarios [NUMBER] [--trace]     TAP: all of them, or one
+ *
+ * SLK_SCENARIO_S: simulated seconds of each world of scenario 49 (30).
  */
 #include <inttypes.h>
 #include <stdarg.h>
@@ -94,6 +96,11 @@ void scene_end(void)
 
 void scene_new(unsigned n)
 {
+    scene_new_by_chance(n, 0);
+}
+
+void scene_new_by_chance(unsigned n, uint64_t seed)
+{
     struct swarm swarm;
     struct world kept;
 
@@ -103,6 +110,7 @@ void scene_new(unsigned n)
     scene.w = kept;
     memset(&swarm, 0, sizeof(swarm));
     swarm.n = n;
+    swarm.seed = seed;
     swarm.delta_ms = 100;
     swarm.delay_us = 10 * MS;
     swarm.disk_us = 2 * MS;
@@ -485,20 +493,48 @@ static bool tell(const struct story *story, unsigned at)
     return is_good;
 }
 
+static int usage(FILE *to, int status)
+{
+    fprintf(to,
+        "usage: scenarios [NUMBER] [--trace]\n"
+        "Tells the scenarios of protocol 5, or one of them, and says as TAP whether all came as it must.\n"
+        "--trace: every step. SLK_SCENARIO_S=N: simulated seconds of each world of scenario 49.\n");
+    return status;
+}
+
+static bool number_of(const char *text, unsigned *out)
+{
+    char *end;
+    unsigned long n = strtoul(text, &end, 10);
+
+    *out = (unsigned)n;
+    return text[0] >= '0' && text[0] <= '9' && *end == '\0' && n > 0 && n <= NUMBER_MAX;
+}
+
 int main(int argc, char **argv)
 {
     unsigned only = 0, n = 0, at = 0, bad = 0;
 
-    for (int i = 1; i < argc; i++)
-        if (strcmp(argv[i], "--trace") == 0)
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--help") == 0)
+            return usage(stdout, 0);
+        if (strcmp(argv[i], "--trace") == 0) {
             is_traced = true;
-        else
-            only = (unsigned)strtoul(argv[i], NULL, 10);
+        } else if (!number_of(argv[i], &only)) {
+            fprintf(stderr, "scenarios: %s is no scenario\n", argv[i]);
+            return usage(stderr, 2);
+        }
+    }
+    if (only != 0 && story_of(only) == NULL) {
+        fprintf(stderr, "scenarios: number %u is not told here; tests/sim/scenarios_counted.py says where\n",
+            only);
+        return 2;
+    }
     for (unsigned number = 1; number <= NUMBER_MAX; number++)
         n += story_of(number) != NULL && (only == 0 || only == number);
     printf("1..%u\n", n);
     for (unsigned number = 1; number <= NUMBER_MAX; number++)
         if (story_of(number) != NULL && (only == 0 || only == number))
             bad += !tell(story_of(number), ++at);
-    return n == 0 || bad > 0;
+    return bad > 0;
 }

@@ -1,6 +1,6 @@
 /* scenario.h: telling the simulated world one story, step by step; and what must have come of it. Source: protocol §5.
  *
- * A scene is quiet: 10 ms lines, 2 ms disks, Δ = 100 ms, no chance. A story cuts lines, loses messages, stops and
+ * A scene is quiet: 10 ms lines, 2 ms disks, Δ = 100 ms, no chance unless a story asks for some. A story cuts lines, loses messages, stops and
  * starts processes, fails writes, and speaks for puppets: liars without a process of their own.
  */
 #ifndef SLK_TESTS_SIM_SCENARIO_H
@@ -46,6 +46,7 @@ extern struct scene scene;
 bool expect(bool is_so, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 void scene_new(unsigned n);
+void scene_new_by_chance(unsigned n, uint64_t seed); /* when there is some: losses, delays */
 /* Before the start: `member` is a puppet. */
 void scene_puppet(unsigned member);
 /* Before the start: from height `from` on the members in the bits of `members` decide. In the order of `from`, from 0. */
