@@ -90,6 +90,7 @@ void member_close(struct member *m);
 /* Comes back with what is durable. */
 void member_restart(struct member *m);
 void member_input(struct member *m, struct slk_bft_input in);
+void member_certify(const struct member *m, struct slk_cert *cert); /* signs it anew, by all but this member */
 void member_tick(struct member *m, uint64_t now);
 /* From here on it talks to the others, and builds when it wants to. */
 void member_join(struct member *m, struct post *post);

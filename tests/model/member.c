@@ -432,19 +432,15 @@ static struct slk_statement statement_of(enum slk_vote_kind kind, uint32_t view,
     return s;
 }
 
-/* By all but this member; who signs a certificate must not matter to anything. */
-static void make_cert(
-    const struct member *m, struct slk_cert *cert, enum slk_vote_kind kind, uint32_t view, uint8_t block)
+/* By all but this member: its own signature, which it may not have given, would tell it that it forgot. Who else signs a certificate must not
+ * matter to anything. */
+void member_certify(const struct member *m, struct slk_cert *cert)
 {
-    struct slk_vote vote = {.statement = statement_of(kind, view, block)};
+    struct slk_vote vote = {
+        .statement = {.kind = cert->kind, .height = cert->height, .view = cert->view, .hash = cert->hash}};
     size_t used = 0;
 
-    memset(cert, 0, sizeof(*cert));
-    cert->kind = kind;
-    cert->height = HEIGHT;
-    cert->view = view;
-    cert->hash = vote.statement.hash;
-    cert->bitmap_bytes = 1;
+    cert->signers = 0;
     for (uint16_t i = 0; i < MEMBERS; i++) {
         if (i == m->index)
             continue;
@@ -452,6 +448,18 @@ static void make_cert(
         vote_by(m, &vote, i);
         memcpy(cert->sigs[used++], vote.sig, SLK_SIGNATURE_SIZE);
     }
+}
+
+static void make_cert(
+    const struct member *m, struct slk_cert *cert, enum slk_vote_kind kind, uint32_t view, uint8_t block)
+{
+    memset(cert, 0, sizeof(*cert));
+    cert->kind = kind;
+    cert->height = HEIGHT;
+    cert->view = view;
+    cert->hash = statement_of(kind, view, block).hash;
+    cert->bitmap_bytes = 1;
+    member_certify(m, cert);
 }
 
 static void hear(struct member *m, const struct slk_msg *msg)

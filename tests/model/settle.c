@@ -17,10 +17,15 @@ static void deliver(struct member members[HONEST], struct post *post)
         enum slk_err err = slk_msg_parse(&msg, &pool, letter->kind, slk_span_of(letter->bytes, letter->size));
 
         assert(err == SLK_OK);
-        for (size_t k = 0; k < HONEST; k++)
-            if (members[k].index == letter->to)
-                member_input(&members[k],
-                    (struct slk_bft_input){.kind = SLK_IN_MSG, .peer = letter->from, .msg = &msg});
+        for (size_t k = 0; k < HONEST; k++) {
+            if (members[k].index != letter->to)
+                continue;
+            for (size_t c = 0; c < msg.certs_n;
+                 c++) /* it may stand for a quorum that this member was not in */
+                member_certify(&members[k], &pool.at[c]);
+            member_input(
+                &members[k], (struct slk_bft_input){.kind = SLK_IN_MSG, .peer = letter->from, .msg = &msg});
+        }
         free(letter->bytes);
     }
     free(arrived.at);
