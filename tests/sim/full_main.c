@@ -62,7 +62,7 @@ static int tests(void)
     const char *wanted = getenv("SLK_SEEDS");
     uint64_t seeds = wanted != NULL ? strtoull(wanted, NULL, 10) / SHARE : SEEDS, differ = 0;
     struct full_total total = {0}, again = {0};
-    bool is_idle;
+    bool is_idle, is_varied;
 
     printf("1..3\n");
     for (uint64_t seed = 1; seed <= seeds; seed++) {
@@ -75,14 +75,16 @@ static int tests(void)
         (void)full_run(seed, false, &again);
         differ += again.trace != total.trace;
     }
-    printf("%s 1 - %" PRIu64 " seeds of real blocks without a violation\n",
-        total.failures == 0 ? "ok" : "not ok", seeds);
+    is_varied =
+        seeds < SEEDS || (total.accepted > 0 && total.full > 0 && total.safe > 0 && total.invalid > 0);
+    printf("%s 1 - %" PRIu64 " seeds of real blocks without a violation, and not for want of trouble\n",
+        total.failures == 0 && is_varied ? "ok" : "not ok", seeds);
     printf("%s 2 - a seed runs the same way twice\n", differ == 0 ? "ok" : "not ok");
     is_idle = idle();
     printf(
         "%s 3 - an idle network sends STATUS and makes one block per heartbeat\n", is_idle ? "ok" : "not ok");
     full_report(&total);
-    return total.failures > 0 || differ > 0 || !is_idle;
+    return total.failures > 0 || differ > 0 || !is_idle || !is_varied;
 }
 
 int main(int argc, char **argv)
