@@ -648,6 +648,52 @@ static void s28_signer_sets_do_not_matter(void **state)
     assert_int_equal(alarms, 0);
 }
 
+/* The whole of what a core says and where it is, in one number. */
+static uint32_t said_since(void)
+{
+    const struct slk_bft_view_of l = look();
+    uint8_t sums[4], bytes[sizeof(sent_n) + sizeof(signed_n) + 3 * sizeof(uint64_t) + SLK_HASH_SIZE];
+    const uint64_t numbers[3] = {l.height, l.view, out->wake_ms};
+
+    memcpy(bytes, sent_n, sizeof(sent_n));
+    memcpy(bytes + sizeof(sent_n), signed_n, sizeof(signed_n));
+    memcpy(bytes + sizeof(sent_n) + sizeof(signed_n), numbers, sizeof(numbers));
+    memcpy(bytes + sizeof(bytes) - SLK_HASH_SIZE, tip.hash.b, SLK_HASH_SIZE);
+    sum(sums, bytes, sizeof(bytes));
+    return slk_get_u32(sums);
+}
+
+/* Finalised by these or by those: the next height begins the same way. */
+static void s28_finality_by_others(void **state)
+{
+    static const uint64_t signers[3] = {0x3e, 0x7c, 0x7e};
+    uint32_t said[3];
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        now = 0;
+        boot(7, 0, NULL, 0);
+        make_chain();
+        may_vote();
+        for (uint16_t peer = 3; peer < 6; peer++)
+            hear_status(peer, TIP + 1);
+        chain[0].final = cert_by(&tip.council, SLK_VOTE_FINALIZE, 5, 1, &chain[0].hash, signers[i]);
+        hear_commit(1, &chain[0]);
+        assert_int_equal(commits_n, 1);
+        step((struct slk_bft_input){.kind = SLK_IN_POOL, .pool_count = 1});
+        work();
+        for (int k = 0; k < 20; k++)
+            tick(100);
+        hear_commit(2, &chain[0]); /* once more: no fork, no complaint */
+        chain[0].final = cert_by(&tip.council, SLK_VOTE_FINALIZE, 5, 1, &chain[0].hash, signers[(i + 1) % 3]);
+        hear_commit(2, &chain[0]);
+        assert_int_equal(alarms, 0);
+        assert_int_equal(charged_n, 0);
+        said[i] = said_since();
+        assert_int_equal(said[i], said[0]);
+    }
+}
+
 static void s45_old_votes_do_not_count(void **state)
 {
     struct slk_hash hash = {{9}};
@@ -1072,6 +1118,41 @@ static void bodies_come_in_parallel(void **state)
     assert_int_equal(dropped(SLK_DROP_BODY), 1); /* it was not this header's */
 }
 
+/* A part of another size than its header allows, or no answer at all: the next one is asked, and nobody is charged. */
+static void wrong_parts_and_silence(void **state)
+{
+    static const uint8_t bytes[8];
+    static struct slk_msg msg;
+    uint16_t peer = 99, other = 99;
+
+    (void)state;
+    boot(4, 0, NULL, 0);
+    make_chain();
+    is_disk_slow = true;
+    for (uint16_t i = 1; i < 4; i++)
+        hear_status(i, 100);
+    hear_headers(1, 0, 2);
+    assert_int_equal(last_get(SLK_GET_BODY, &peer)->height, TIP + 2);
+    msg = (struct slk_msg){.kind = SLK_MSG_DATA, .hash = chain[1].hash};
+    msg.header = slk_span_of(chain[1].header, SLK_BLOCK_HEADER_SIZE);
+    msg.body = slk_span_of(bytes, 4); /* less than it says */
+    msg.body_size = 8;
+    hear(peer, &msg);
+    assert_int_equal(dropped(SLK_DROP_CHUNK), 1);
+    msg.body_size = SLK_BODY_MAX; /* more than its header says */
+    hear(peer, &msg);
+    assert_int_equal(dropped(SLK_DROP_CHUNK), 2);
+    assert_int_equal(dropped(SLK_DROP_SILENT), 0);
+    for (int i = 0; i < 3; i++)
+        tick(1000);
+    assert_true(dropped(SLK_DROP_SILENT) > 0);
+    assert_int_equal(last_get(SLK_GET_BODY, &other)->height, TIP + 2);
+    assert_int_not_equal(other, peer);
+    assert_int_equal(charged_n, 0);
+    hear_data(other, &chain[1]);
+    assert_int_equal(dropped(SLK_DROP_CHUNK), 2);
+}
+
 /* The window goes on behind a change of charter once the charter is known, from the chain and nobody's word. */
 static void epochs_are_verified(void **state)
 {
@@ -1254,6 +1335,7 @@ int main(void)
         SCENARIO("scenario 26: garbage does not displace a vote", s26_garbage_does_not_displace_a_vote),
         SCENARIO("scenario 27: certificates that do not hold", s27_bad_certificates),
         SCENARIO("scenario 28: which members signed does not matter", s28_signer_sets_do_not_matter),
+        SCENARIO("scenario 28: which members made it final does not matter", s28_finality_by_others),
         SCENARIO("scenario 38: a leader that is dead costs half the time", s38_a_leader_that_is_dead),
         SCENARIO("scenario 45: votes under the old charter", s45_old_votes_do_not_count),
         SCENARIO("scenario 46: an observer has no say", s46_an_observer_has_no_say),
@@ -1262,6 +1344,7 @@ int main(void)
         SCENARIO("scenario 56: the next height waits for the disk", s56_the_next_height_waits_for_the_disk),
         cmocka_unit_test_teardown(no_contradictions, clean),
         cmocka_unit_test_teardown(bodies_come_in_parallel, clean),
+        cmocka_unit_test_teardown(wrong_parts_and_silence, clean),
         cmocka_unit_test_teardown(epochs_are_verified, clean),
         cmocka_unit_test_teardown(a_long_justification_is_asked_for, clean),
         cmocka_unit_test_teardown(views_do_not_run_out, clean),

@@ -159,6 +159,18 @@ static void scenario_43_bad_charter_changes_are_refused_alike(void **state)
     all_refuse(worlds, change, SLK_CHANGE_CHARTER);
     free(next);
 
+    next = change_world_successor(
+        worlds[0]); /* a key that was another one before, in a charter that is sound by itself */
+    for (size_t i = 0; i < SLK_KEY_SIZE; i++) {
+        uint8_t byte = next->members[0].vote_key[i];
+
+        next->members[0].vote_key[i] = next->members[0].node_key[i];
+        next->members[0].node_key[i] = byte;
+    }
+    change_fill(change, bytes, worlds[0], next, worlds[0]->machine.tip.height + 11);
+    all_refuse(worlds, change, SLK_CHANGE_KEY_REUSED);
+    free(next);
+
     next = joining(change, bytes, worlds[0], 9); /* a good one; and another while it waits */
     good = change_print(change);
     for (int i = 0; i < 3; i++)
