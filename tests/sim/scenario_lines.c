@@ -1,4 +1,4 @@
-/* scenario_lines.c: scenarios 12, 16 to 18, 38 and 54: lines that are missing, leaders that are dead, restarts without end.
+/* scenario_lines.c: scenarios 12, 16 to 18, 38, 53 and 54: lines that are missing, leaders that are dead, pauses, restarts.
  *
  * Each is a whole network over minutes, with work all the time: what a rule forgets to repeat is found by those who never get it.
  */
@@ -224,6 +224,45 @@ static void one_is_dead(void)
         (unsigned long long)views_lost(0), (unsigned long long)height);
 }
 
+/* ---- 53 ---- */
+
+static bool is_saving_its_vote(void)
+{
+    return process(3)->disk.is_busy && process(3)->disk.height == 0;
+}
+
+/* Member 3's machine stands still for ten minutes, with a vote on its way to the disk; then all that came meanwhile comes at once. */
+static void ten_minutes_pause(void)
+{
+    enum { PAUSE_MS = 600000 };
+    uint64_t height;
+    size_t said;
+
+    scene_new(4);
+    scene_start();
+    pass_ms(30);
+    submit(EVERYBODY);
+    expect(pass_until(is_saving_its_vote, 2000), "member 3 saves a vote");
+    process(3)->is_paused = true;
+    process(3)->resume_us = scene.w.now_us + PAUSE_MS * MS;
+    said = scene.said_n;
+    keep_busy(PAUSE_MS - 1000, 3000);
+    height = process(0)->disk.height;
+    expect(all_at(7, PAUSE_MS / 3000 / 2) && process(3)->disk.height == 0, "the others go on to %llu",
+        (unsigned long long)height);
+    for (size_t i = said; i < scene.said_n; i++)
+        expect(scene.said[i].process != 3, "and it says nothing");
+    pass_ms(2000);
+    process(3)->is_paused = false;
+    expect(pass_until_all_at(EVERYBODY, height, 60000), "it catches up");
+    expect(times_said(3, SLK_VOTE_NOTARIZE, 1, 1, NULL) == 1, "its vote of then is late, and harms nobody");
+    submit(EVERYBODY);
+    expect(pass_until_all_at(EVERYBODY, process(0)->disk.height + 1, 10000), "and votes with the others");
+    expect(one_chain(EVERYBODY) && scene.accusations_n == 0, "one chain, nobody is accused");
+    for (unsigned i = 0; i < 4; i++)
+        expect(scene.alarms[i] == 0, "%u raises nothing", i);
+}
+
 /* ---- 54 ---- */
 
 /* `silent`: member 3 is, and the three others must all be up to decide. */
@@ -269,4 +308,5 @@ const struct story stories_lines[] = {
     {17, "a member sends and does not hear", one_is_deaf},
     {18, "lines are missing: rows and rings of neighbours", missing_lines},
     {38, "a leader is dead for 200 heights", one_is_dead},
+    {53, "a machine stands still for ten minutes while it saves a vote", ten_minutes_pause},
     {54, "all restart every few seconds for ten minutes, then no more", restart_loop}, {0, NULL, NULL}};
