@@ -14,7 +14,8 @@ import sys
 
 LAST = 58
 ELSEWHERE = {
-    47: [("tests/unit/test_mesh.c", "a_full_queue_of_votes_drops_the_oldest")],
+    47: [("tests/unit/test_mesh.c", "a_full_queue_of_votes_drops_the_oldest"),
+         ("tests/unit/test_mesh_abuse.c", "who_never_reads_costs_a_bounded_queue")],
     55: [("tests/unit/test_mesh.c", "of_two_connections_both_ends_keep_the_same")],
     58: [("tests/unit/test_ledger_change.c", "a_charter_that_waits_survives_every_restart"),
          ("tests/unit/test_charter_change.c", "what_is_read_again_is_what_was_replayed")],
