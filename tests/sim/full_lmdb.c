@@ -22,7 +22,8 @@ struct medium {
     struct slk_view *view;   /* what the machine reads; ended before each write, so that the map may grow */
     struct slk_cons boot;
     uint64_t order;       /* of arrival in the pool */
-    uint64_t signed_size; /* of the last checkpoint */
+    uint64_t noted_size;  /* of the last checkpoint that was written; an observer writes none */
+    uint64_t signed_size; /* of the last one that was told to be durable */
     size_t evidence_n;
     const struct transaction *late; /* LMDB_LATE_VOTES: told to be durable, not yet written */
 };
@@ -163,7 +164,10 @@ static bool write_checkpoint(struct ledger *l, struct medium *m, uint64_t height
         return true; /* an observer signs nothing */
     lmdb_seen.writes++;
     end_view(m);
-    return slk_store_put_checkpoint(m->store, &head, slk_span_of(note, size)) == SLK_OK;
+    if (slk_store_put_checkpoint(m->store, &head, slk_span_of(note, size)) != SLK_OK)
+        return false;
+    m->noted_size = head.tree_size;
+    return true;
 }
 
 static bool write_snapshot(struct ledger *l, struct medium *m)
@@ -264,7 +268,7 @@ static void on_cosign(struct world *w, struct process *p, uint64_t height)
     if (!write_checkpoint(p->ledger, m, height))
         fail(p->ledger, "does not take a checkpoint", NULL);
     else
-        m->signed_size = full_executed(p->disk.chain[height])->tip.log_size;
+        m->signed_size = m->noted_size;
 }
 
 /* ---- what is found: against the account ---- */
@@ -456,7 +460,7 @@ static void check_rest(const struct ledger *l, struct medium *m)
 
     if ((err != SLK_OK && err != SLK_E_NOT_FOUND) || head.tree_size < m->signed_size)
         fail(l, "a checkpoint that was signed is gone", NULL);
-    m->signed_size = head.tree_size;
+    m->signed_size = m->noted_size = head.tree_size;
     if (slk_view_evidence(view_of(m), on_pair, &pairs_n, &fault) != SLK_OK || pairs_n != m->evidence_n)
         fail(l, "its evidence is not what was found", NULL);
 }
