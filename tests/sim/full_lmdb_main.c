@@ -1,6 +1,6 @@
 /* full_lmdb_main.c: the simulator over real stores whose power is cut.
  *
- *   full_lmdb                         TAP: SLK_SEEDS / 10 seeds (20), every 10th twice; the controls
+ *   full_lmdb                         TAP: SLK_SEEDS / 25 seeds (20), every 10th twice; the controls
  *   full_lmdb --seed S [--trace]      one seed, in full
  *   full_lmdb --seeds A..B            many, with a summary
  *   ... --control no_barriers | late_votes | no_pool    with a disk that lies, or a member that is careless
@@ -43,7 +43,7 @@ static uint64_t caught(enum lmdb_control control, uint64_t seeds)
 
 static int tests(void)
 {
-    enum { TWICE_EVERY = 10, SEEDS = 20, SHARE = 10, CONTROLS = 5 };
+    enum { TWICE_EVERY = 10, SEEDS = 20, SHARE = 25, CONTROLS = 5 };
     const char *wanted = getenv("SLK_SEEDS");
     uint64_t seeds = wanted != NULL ? strtoull(wanted, NULL, 10) / SHARE : SEEDS, differ = 0;
     struct full_total total = {0}, again = {0};

@@ -1,6 +1,6 @@
 /* full_main.c: the simulator with real blocks.
  *
- *   full                         TAP: SLK_SEEDS / 5 seeds (40), every 10th twice; the idle network
+ *   full                         TAP: SLK_SEEDS / 10 seeds (40), every 10th twice; the idle network
  *   full --seed S [--trace]      one seed, in full
  *   full --seeds A..B            many, with a summary
  */
@@ -58,7 +58,7 @@ static bool idle(void)
 
 static int tests(void)
 {
-    enum { TWICE_EVERY = 10, SEEDS = 40, SHARE = 5 };
+    enum { TWICE_EVERY = 10, SEEDS = 40, SHARE = 10 };
     const char *wanted = getenv("SLK_SEEDS");
     uint64_t seeds = wanted != NULL ? strtoull(wanted, NULL, 10) / SHARE : SEEDS, differ = 0;
     struct full_total total = {0}, again = {0};
