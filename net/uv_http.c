@@ -466,8 +466,9 @@ static bool send_continue(struct conn *c)
     return uv_try_write(&c->io.stream, &buf, 1) == (int)sizeof(line) - 1; /* nothing else is being written */
 }
 
-/* The head is read: what is wrong with the request is said before its body comes. */
-static void headed(struct conn *c)
+/* The head is read: what is wrong with the request is said before its body comes. False: it was, or the connection is closing; the
+ * exchange is gone. */
+static bool headed(struct conn *c)
 {
     struct slk_http_server *s = c->server;
     struct slk_http_exchange *x = c->exchange;
@@ -476,22 +477,25 @@ static void headed(struct conn *c)
     x->route = find_route(s, x, &known);
     if (x->route == NULL) {
         refuse_request(c, known != NULL ? SLK_HTTP_METHOD : SLK_HTTP_NOT_FOUND, known);
-        return;
+        return false;
     }
     if (x->in.method == SLK_HTTP_POST && !takes_type(x->route, &x->in)) {
         refuse_request(c, SLK_HTTP_MEDIA_TYPE, x->route);
-        return;
+        return false;
     }
     if (x->in.length > s->limits.bodies_max - (size_t)s->stats.bodies_bytes) {
         refuse_request(c, SLK_HTTP_MEMORY, x->route);
-        return;
+        return false;
     }
     slk_http_accept(&x->in, x->in.method == SLK_HTTP_POST ? x->route->body_max : 0);
     if (x->in.phase == SLK_HTTP_IN_BODY) {
         enter(c, CONN_BODY);
-        if (x->in.wants_continue && !send_continue(c))
+        if (x->in.wants_continue && !send_continue(c)) {
             close_conn(c, SLK_HTTP_READER_GONE);
+            return false;
+        }
     }
+    return true;
 }
 
 /* Keeps the sum of all bodies. */
@@ -543,9 +547,7 @@ static void feed(struct conn *c, const uint8_t *at, size_t size)
         taken = slk_http_feed(&x->in, at, size);
         at += taken;
         size -= taken;
-        if (x->in.phase == SLK_HTTP_HEADED)
-            headed(c);
-        if (c->exchange == NULL)
+        if (x->in.phase == SLK_HTTP_HEADED && !headed(c))
             break;
         if (x->in.phase == SLK_HTTP_REFUSED || !count_body(c)) {
             refuse_request(c, x->in.phase == SLK_HTTP_REFUSED ? x->in.reason : SLK_HTTP_MEMORY, x->route);

@@ -148,7 +148,7 @@ def test(stage, options, count):
 
 
 def tidy(count):
-    """clang-tidy over every source of ledger/ and tools/, when it is installed."""
+    """clang-tidy over every source of ledger/, net/ and tools/, when it is installed."""
     program = shutil.which("clang-tidy")
     database = os.path.join(BUILDS, "plain", "compile_commands.json")
     if program is None or not os.path.exists(database):
@@ -159,7 +159,7 @@ def tidy(count):
     with open(database) as f:
         entries = [(e["directory"], e["file"]) for e in json.load(f)]
     paths = sorted({os.path.relpath(os.path.join(d, p), ROOT) for d, p in entries})
-    paths = [p for p in paths if p.startswith(("ledger/", "tools/"))]
+    paths = [p for p in paths if p.startswith(("ledger/", "net/", "tools/"))]
     started = time.monotonic()
     waiting, running, before = list(paths), {}, count.failed
     while waiting or running:
