@@ -38,7 +38,7 @@ STAGES = {
     "tsan": (["-Db_sanitize=thread", "-Db_lundef=false"], [f"tests/unit/test_{name}" for name in THREADED],
              ["--timeout-multiplier", "6", *THREADED]),
 }
-SIM_SEEDS = {"plain": "2000"}  # of the simulator; elsewhere its own default, unless $SLK_SEEDS says otherwise
+SIM_SEEDS = {"plain": "2000", "asan": "200"}  # of the simulator; elsewhere its own default, unless $SLK_SEEDS says otherwise
 TIDY_PER_FILE_S = 300
 SCRATCH_BYTES = 1 << 30  # what the tests may need at a time, generously
 
