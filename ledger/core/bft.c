@@ -28,7 +28,7 @@ void slk_bft_config_default(struct slk_bft_config *out, uint64_t delta_ms)
         .batch_ms = delta_ms / 4,
         .gap_ms = delta_ms / 2,
         .heartbeat_ms = 600 * 1000,
-        .empty_ms = 60 * 1000,
+        .empty_ms = SLK_BLOCK_EMPTY_MS,
         .ahead_ms = 30 * 1000,
         .guard_ms = 5000,
         .get_ms = 1000,
@@ -281,15 +281,15 @@ static void on_validated(struct slk_bft *core, const struct slk_hash *hash, enum
 /* A decision in view w costs w - 1 steps of backoff and pays one back (protocol §2.8). */
 static void on_committed(struct slk_bft *core, const struct slk_bft_tip *tip)
 {
-    uint32_t failed = core->decided.view - 1;
+    uint32_t failed = core->decided.view - 1, most = slk_bft_backoff_max(core);
 
     assert(core->is_commit_asked && tip->height == core->height);
     assert(slk_hash_equal(&tip->hash, &core->decided.hash));
     assert(slk_hash_equal(
         &tip->council.charter_hash, &core->blocks[core->decided_block].fields.next_charter_hash));
     core->backoff += failed;
-    if (core->backoff > slk_bft_backoff_max(core))
-        core->backoff = slk_bft_backoff_max(core);
+    if (core->backoff > most)
+        core->backoff = most;
     if (core->backoff > 0)
         core->backoff--;
     slk_bft_effect(core, SLK_OUT_COSIGN)->seq = tip->height;

@@ -144,6 +144,8 @@ extern struct world full_world;
 void full_setup(void);
 /* NULL, or what was violated. */
 const char *full_run(uint64_t seed, bool is_traced, struct full_total *t);
+/* Seeds 1 to `seeds`, every tenth twice; what fails is printed. How many did not run the same way twice. */
+uint64_t full_run_all(uint64_t seeds, struct full_total *t);
 void full_report(const struct full_total *t);
 struct full_range {
     uint64_t first, last; /* 0: none was asked for */

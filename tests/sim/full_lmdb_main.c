@@ -43,23 +43,14 @@ static uint64_t caught(enum lmdb_control control, uint64_t seeds)
 
 static int tests(void)
 {
-    enum { TWICE_EVERY = 10, SEEDS = 20, SHARE = 25, CONTROLS = 5 };
+    enum { SEEDS = 20, SHARE = 25, CONTROLS = 5 };
     const char *wanted = getenv("SLK_SEEDS");
-    uint64_t seeds = wanted != NULL ? strtoull(wanted, NULL, 10) / SHARE : SEEDS, differ = 0;
-    struct full_total total = {0}, again = {0};
+    uint64_t seeds = wanted != NULL ? strtoull(wanted, NULL, 10) / SHARE : SEEDS, differ;
+    struct full_total total = {0};
     bool is_cut, is_lost, is_late, is_broken;
 
     printf("1..5\n");
-    for (uint64_t seed = 1; seed <= seeds; seed++) {
-        const char *verdict = full_run(seed, false, &total);
-
-        if (verdict != NULL)
-            printf("# seed=%" PRIu64 " %s\n", seed, verdict);
-        if (seed % TWICE_EVERY != 0)
-            continue;
-        (void)full_run(seed, false, &again);
-        differ += again.trace != total.trace;
-    }
+    differ = full_run_all(seeds, &total);
     is_cut = seeds < SEEDS ||
              (lmdb_seen.torn > 0 && lmdb_seen.in_flight > 0 && lmdb_seen.snapshots > 0 && total.accepted > 0);
     printf("%s 1 - %" PRIu64 " seeds over real stores without a violation\n",

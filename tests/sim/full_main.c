@@ -58,23 +58,14 @@ static bool idle(void)
 
 static int tests(void)
 {
-    enum { TWICE_EVERY = 10, SEEDS = 40, SHARE = 10 };
+    enum { SEEDS = 40, SHARE = 10 };
     const char *wanted = getenv("SLK_SEEDS");
-    uint64_t seeds = wanted != NULL ? strtoull(wanted, NULL, 10) / SHARE : SEEDS, differ = 0;
-    struct full_total total = {0}, again = {0};
+    uint64_t seeds = wanted != NULL ? strtoull(wanted, NULL, 10) / SHARE : SEEDS, differ;
+    struct full_total total = {0};
     bool is_idle, is_varied;
 
     printf("1..3\n");
-    for (uint64_t seed = 1; seed <= seeds; seed++) {
-        const char *verdict = full_run(seed, false, &total);
-
-        if (verdict != NULL)
-            printf("# seed=%" PRIu64 " %s\n", seed, verdict);
-        if (seed % TWICE_EVERY != 0)
-            continue;
-        (void)full_run(seed, false, &again);
-        differ += again.trace != total.trace;
-    }
+    differ = full_run_all(seeds, &total);
     is_varied =
         seeds < SEEDS || (total.accepted > 0 && total.full > 0 && total.safe > 0 && total.invalid > 0);
     printf("%s 1 - %" PRIu64 " seeds of real blocks without a violation, and not for want of trouble\n",

@@ -159,6 +159,25 @@ bool full_option(struct full_range *range, int argc, char **argv, int *i)
     return true;
 }
 
+uint64_t full_run_all(uint64_t seeds, struct full_total *t)
+{
+    enum { TWICE_EVERY = 10 };
+    struct full_total again = {0};
+    uint64_t differ = 0;
+
+    for (uint64_t seed = 1; seed <= seeds; seed++) {
+        const char *verdict = full_run(seed, false, t);
+
+        if (verdict != NULL)
+            printf("# seed=%" PRIu64 " %s\n", seed, verdict);
+        if (seed % TWICE_EVERY != 0)
+            continue;
+        (void)full_run(seed, false, &again);
+        differ += again.trace != t->trace;
+    }
+    return differ;
+}
+
 int full_run_range(const struct full_range *range)
 {
     struct full_total total = {0};
