@@ -150,20 +150,29 @@ static enum slk_err ready(struct slk_ledger *ledger, struct slk_fault *fault)
     return SLK_OK;
 }
 
-enum slk_err slk_ledger_lookup(struct slk_ledger *ledger, const uint8_t handle[SLK_HANDLE_SIZE], struct slk_record *record,
-    struct slk_fault *fault)
+/* The newest row of a credential that was issued. */
+static enum slk_err find_issued(struct slk_ledger *ledger, const uint8_t handle[SLK_HANDLE_SIZE], uint64_t *number,
+    struct slk_row *row, struct slk_fault *fault)
 {
     struct slk_hash path;
-    struct slk_row row;
-    uint64_t number;
     enum slk_err err = ready(ledger, fault);
 
     if (err != SLK_OK)
         return err;
     slk_hash_bytes(&path, handle, SLK_HANDLE_SIZE);
-    err = slk_ledger_find(ledger, &path, &number, &row, fault);
+    err = slk_ledger_find(ledger, &path, number, row, fault);
+    return err == SLK_E_NOT_FOUND ? slk_ledger_fail(fault, err, "the credential was never issued") : err;
+}
+
+enum slk_err slk_ledger_lookup(struct slk_ledger *ledger, const uint8_t handle[SLK_HANDLE_SIZE], struct slk_record *record,
+    struct slk_fault *fault)
+{
+    struct slk_row row;
+    uint64_t number;
+    enum slk_err err = find_issued(ledger, handle, &number, &row, fault);
+
     if (err != SLK_OK)
-        return err == SLK_E_NOT_FOUND ? slk_ledger_fail(fault, err, "the credential was never issued") : err;
+        return err;
     return slk_record_parse(record, row.record) == SLK_OK ? SLK_OK : corrupt(fault, "status record", number);
 }
 
@@ -228,19 +237,13 @@ static enum slk_err history_load(struct slk_ledger *ledger, const struct slk_row
 enum slk_err slk_ledger_history(struct slk_ledger *ledger, const uint8_t handle[SLK_HANDLE_SIZE], slk_history_fn *item, void *ctx,
     struct slk_fault *fault)
 {
-    struct slk_hash path;
     struct history history;
     struct slk_row row;
     uint64_t number;
-    enum slk_err err = ready(ledger, fault);
+    enum slk_err err = find_issued(ledger, handle, &number, &row, fault);
 
-    if (err != SLK_OK)
-        return err;
-    slk_hash_bytes(&path, handle, SLK_HANDLE_SIZE);
-    err = slk_ledger_find(ledger, &path, &number, &row, fault);
-    if (err != SLK_OK)
-        return err == SLK_E_NOT_FOUND ? slk_ledger_fail(fault, err, "the credential was never issued") : err;
-    err = history_load(ledger, &row, &history, fault);
+    if (err == SLK_OK)
+        err = history_load(ledger, &row, &history, fault);
     if (err != SLK_OK)
         return err;
     for (size_t i = 0; i < history.n; i++)
