@@ -161,7 +161,9 @@ static enum slk_err find_issued(struct slk_ledger *ledger, const uint8_t handle[
         return err;
     slk_hash_bytes(&path, handle, SLK_HANDLE_SIZE);
     err = slk_ledger_find(ledger, &path, number, row, fault);
-    return err == SLK_E_NOT_FOUND ? slk_ledger_fail(fault, err, "the credential was never issued") : err;
+    if (err == SLK_E_NOT_FOUND)
+        (void)slk_ledger_fail(fault, err, "the credential was never issued");
+    return err;
 }
 
 enum slk_err slk_ledger_lookup(struct slk_ledger *ledger, const uint8_t handle[SLK_HANDLE_SIZE], struct slk_record *record,
