@@ -5,19 +5,15 @@
  * Events are made and signed before each timed piece; parsing, signature checks, rules, hashing and the commit are timed. */
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <lmdb.h>
-#include <openssl/crypto.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "bench/machine.h"
 #include "bench/stream.h"
 #include "ledger/core/fastsig.h"
 #include "ledger/core/multihash.h"
@@ -27,66 +23,19 @@
 #define HISTORY_CREDENTIALS 2000 /* get a history of exactly five events */
 #define COSIGNERS           4
 
-static FILE *csv;
-
 static double now(void)
 {
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+    return bench_now();
 }
 
 static void die(const char *what, const struct slk_fault *fault)
 {
-    fprintf(stderr, "bench_ledger: %s: %s\n", what, fault == NULL ? strerror(errno) : fault->text);
-    exit(2);
+    bench_die(what, fault == NULL ? NULL : fault->text);
 }
 
-/* A row of the table: measured, the unit, the target, and whether it was met. */
 static void row(const char *what, double value, const char *unit, double target, bool at_least)
 {
-    const char *met = target <= 0 ? "" : (at_least ? value >= target : value <= target) ? "met" : "MISSED";
-
-    if (target > 0)
-        printf("  %-58s %12.*f %-8s %s %.*f  %s\n", what, value < 100 ? 2 : 0, value, unit, at_least ? ">=" : "<=", target < 100 ? 2 : 0,
-            target, met);
-    else
-        printf("  %-58s %12.*f %s\n", what, value < 100 ? 2 : 0, value, unit);
-    fflush(stdout);
-    if (csv != NULL)
-        fprintf(csv, "\"%s\",%.6g,%s,%.6g,%s\n", what, value, unit, target, met);
-}
-
-/* ---- the machine ---- */
-
-static void print_cpu(void)
-{
-    char line[256];
-    FILE *f = fopen("/proc/cpuinfo", "r");
-
-    while (f != NULL && fgets(line, sizeof(line), f) != NULL) {
-        if (strncmp(line, "model name", 10) == 0) {
-            printf("  cpu         %s", strchr(line, ':') + 2);
-            break;
-        }
-    }
-    if (f != NULL)
-        fclose(f);
-}
-
-static void print_machine(void)
-{
-    struct utsname u;
-
-    uname(&u);
-    printf("machine\n");
-    print_cpu();
-    printf("  cores       %ld, memory %ld MiB, kernel %s\n", sysconf(_SC_NPROCESSORS_ONLN),
-        sysconf(_SC_PHYS_PAGES) / 256 * (sysconf(_SC_PAGESIZE) / 4096), u.release);
-    printf("  built with  %s, sillok %s, %s, libsodium %s, %s, hashing %s\n",
-        __VERSION__, SLK_VERSION, OpenSSL_version(OPENSSL_VERSION), sodium_version_string(), mdb_version(NULL, NULL, NULL), slk_multihash_engine());
-    printf("  durability  every block: one LMDB transaction, full sync (fdatasync and an O_DSYNC meta page) before any answer\n");
+    bench_row(what, value, unit, target, at_least);
 }
 
 static int by_size(const void *a, const void *b)
@@ -94,32 +43,6 @@ static int by_size(const void *a, const void *b)
     double x = *(const double *)a, y = *(const double *)b;
 
     return x < y ? -1 : x > y;
-}
-
-static double median_sync_ms(const char *dir, size_t size)
-{
-    enum { N = 61 };
-    double times[N];
-    uint8_t *bytes = calloc(1, size);
-    char file[4096];
-    int fd;
-
-    snprintf(file, sizeof(file), "%s.probe", dir);
-    fd = open(file, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    if (fd < 0 || bytes == NULL)
-        die(file, NULL);
-    for (int i = 0; i < N; i++) {
-        double start = now();
-
-        if (write(fd, bytes, size) != (ssize_t)size || fdatasync(fd) != 0)
-            die(file, NULL);
-        times[i] = (now() - start) * 1000;
-    }
-    close(fd);
-    unlink(file);
-    free(bytes);
-    qsort(times, N, sizeof(times[0]), by_size);
-    return times[N / 2];
 }
 
 static void probe(const char *dir, const struct stream *s)
@@ -130,8 +53,7 @@ static void probe(const char *dir, const struct stream *s)
     int good = 0;
 
     printf("probes\n");
-    row("disk: append 4 KiB + fdatasync, median", median_sync_ms(dir, 4096), "ms", 0, false);
-    row("disk: append 1 MiB + fdatasync, median", median_sync_ms(dir, 1u << 20), "ms", 0, false);
+    bench_disk(dir);
     if (slk_key_sign(s->issuer, sig, message, sizeof(message)) != SLK_OK)
         exit(2);
     start = now();
@@ -644,23 +566,24 @@ int main(int argc, char **argv)
         return child_open(argv[2]);
     if (argc == 3 && strcmp(argv[1], "--child-audit") == 0)
         return child_audit(argv[2]);
+    bench_name = "bench_ledger";
     parse_args(&set, argc, argv);
     check_dir(set.dir);
-    csv = set.csv == NULL ? NULL : fopen(set.csv, "w");
-    if (set.csv != NULL && csv == NULL)
+    bench_csv = set.csv == NULL ? NULL : fopen(set.csv, "w");
+    if (set.csv != NULL && bench_csv == NULL)
         die(set.csv, NULL);
-    if (csv != NULL)
-        fprintf(csv, "what,value,unit,target,verdict\n");
+    if (bench_csv != NULL)
+        fprintf(bench_csv, "what,value,unit,target,verdict\n");
     stream_open(&s, set.credentials + 4000000);
     options.log_key = s.log;
     options.cosign_key = s.cosign;
-    print_machine();
+    bench_machine();
     probe(set.dir, &s);
     if (slk_ledger_init(set.dir, slk_span_of(s.charter_bytes, s.charter_size), &options, &fault) != SLK_OK)
         die(set.dir, &fault);
     bench(&set, &s);
-    if (csv != NULL)
-        fclose(csv);
+    if (bench_csv != NULL)
+        fclose(bench_csv);
     printf("the ledger stays in %s: remove it when you have looked\n", set.dir);
     stream_close(&s);
     return 0;
