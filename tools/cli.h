@@ -78,7 +78,7 @@ struct cli_option {
     {                                                                                                        \
         .name = "out", .letter = 'o', .value = "FILE", .help = (h), .text = (to)                             \
     }
-#define CLI_OPTIONS_MAX 24
+#define CLI_OPTIONS_MAX 40
 
 /* Reads argv by the table (ended by a zero entry). False: stop with cli->exit_code (--help, or a message was printed). */
 bool cli_parse(struct cli *cli, const struct cli_option *options, size_t args_min, size_t args_max);
