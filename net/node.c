@@ -143,7 +143,7 @@ static void sign(struct slk_node *node, const struct slk_statement *statement)
     input->vote.signer = node->me;
     input->in.vote = &input->vote;
     slk_statement_bytes(bytes, &node->council, statement);
-    if (slk_key_sign(node->options.vote_key, input->vote.sig, bytes, sizeof(bytes)) != SLK_OK)
+    if (slk_key_sign(node->vote_key, input->vote.sig, bytes, sizeof(bytes)) != SLK_OK)
         slk_node_fail(node, SLK_E_KEY, NULL);
 }
 
@@ -323,9 +323,6 @@ static enum slk_err open_ledger(struct slk_node *node, struct slk_fault *fault)
 {
     const struct slk_node_options *o = &node->options;
     struct slk_ledger_options options = {.by_node = true,
-        .vote_key = o->vote_key,
-        .log_key = o->log_key,
-        .cosign_key = o->cosign_key,
         .clock_ms = o->wall_ms,
         .clock_ctx = o->clock_ctx,
         .threads = o->threads,
@@ -374,26 +371,12 @@ static enum slk_err start(struct slk_node *node, struct slk_fault *fault)
     return err;
 }
 
-static enum slk_err check_agency(struct slk_node *node, struct slk_fault *fault)
-{
-    const struct slk_charter *charter = slk_node_charter(node);
-    const struct slk_member *m = slk_charter_member(charter, node->options.agency);
-
-    if (node->options.vote_key == NULL ||
-        (m != NULL && m->role == SLK_VOTING &&
-            memcmp(m->vote_key, slk_key_public(node->options.vote_key), SLK_KEY_SIZE) == 0))
-        return SLK_OK;
-    snprintf(fault->text, sizeof(fault->text),
-        "the vote key is not the one that the charter names for agency %u", node->options.agency);
-    return SLK_E_KEY;
-}
-
 static enum slk_err bring_up(struct slk_node *node, struct slk_fault *fault)
 {
     enum slk_err err = open_ledger(node, fault);
 
     if (err == SLK_OK)
-        err = check_agency(node, fault);
+        err = slk_node_check_keys(node, &node->options, fault);
     if (err == SLK_OK)
         err = open_core(node);
     if (err == SLK_OK)
@@ -463,6 +446,11 @@ const struct slk_hash *slk_node_charter_hash(const struct slk_node *node)
     return &node->council.charter_hash;
 }
 
+uint64_t slk_node_charter_turns(const struct slk_node *node)
+{
+    return node->charter_turns;
+}
+
 void slk_node_peer_up(struct slk_node *node, uint16_t peer)
 {
     if (peer >= SLK_BFT_PEERS || peer == node->my_peer || node->peers[peer].is_up)
@@ -524,6 +512,8 @@ void slk_node_run(struct slk_node *node)
     if (node->err == SLK_OK)
         slk_node_judge(node);
     slk_node_pump(node);
+    if (node->err == SLK_OK)
+        slk_node_keys_run(node);
     if (node->err == SLK_OK)
         slk_node_gossip_run(node);
     if (node->err == SLK_OK)

@@ -28,6 +28,9 @@ struct slk_node_options {
     const struct slk_key *vote_key; /* all three borrowed; vote_key NULL: it observes, and never votes */
     const struct slk_key *log_key;  /* these two NULL: it signs no checkpoint */
     const struct slk_key *cosign_key;
+    /* The keys of a charter to come, borrowed, each may be NULL: whichever of the two the charter in force names for this agency is
+     * used, from one block to the next. */
+    const struct slk_key *next_vote_key, *next_log_key, *next_cosign_key;
     uint64_t (*now_ms)(void *ctx);  /* monotonic */
     uint64_t (*wall_ms)(void *ctx); /* the clock on the wall */
     void *clock_ctx;
@@ -41,10 +44,15 @@ struct slk_node_options {
     void *progress_ctx;
 };
 
-/* Opens the ledger, takes up what was on record for the height after the tip. SLK_OK, what slk_ledger_open answers, SLK_E_KEY (the vote
- * key is not this agency's). The fault says why. */
+/* Opens the ledger, takes up what was on record for the height after the tip. SLK_OK, what slk_ledger_open answers, SLK_E_KEY (a key
+ * given twice, or another agency's). The fault says why. Keys that the charter in force does not name are none of these: the node
+ * follows the chain, and begins to vote when a charter names them. */
 SLK_MUST_CHECK enum slk_err slk_node_open(
     struct slk_node **out, const struct slk_node_options *options, struct slk_fault *fault);
+/* Other keys, as in the options, of which nothing else is read; borrowed. A key that begins to count does so with the next block.
+ * SLK_E_KEY: as slk_node_open, or the vote key in use is not among them; nothing has changed then. */
+SLK_MUST_CHECK enum slk_err slk_node_set_keys(
+    struct slk_node *node, const struct slk_node_options *keys, struct slk_fault *fault);
 /* Answers who still waits (STOPPING), closes the ledger. NULL is fine. */
 void slk_node_close(struct slk_node *node);
 
@@ -53,6 +61,9 @@ uint16_t slk_node_index(const struct slk_charter *charter, uint16_t agency);
 
 /* Of the charter in force: with another one, peers may have other indexes. All peers are to be taken down then, and up again. */
 const struct slk_hash *slk_node_charter_hash(const struct slk_node *node);
+
+/* Grows whenever another charter is in force, or another waits: the peers are to be looked at again. */
+uint64_t slk_node_charter_turns(const struct slk_node *node);
 
 void slk_node_peer_up(struct slk_node *node, uint16_t peer);
 void slk_node_peer_down(struct slk_node *node, uint16_t peer);

@@ -97,7 +97,7 @@ struct slk_node_status {
     uint64_t cosigned_height; /* of slk_node_checkpoint; 0: none yet */
     uint64_t
         cosigned_time_ms; /* when a quorum had cosigned it, by this node's clock; health is the age of this */
-    char alarm[16];       /* AMNESIA, DIVERGED, FORK, CLOCK, VIEWS: the last one raised; empty: none */
+    char alarm[16];       /* AMNESIA, DIVERGED, FORK, CLOCK, VIEWS, KEYS: the last one raised; empty: none */
     /* counted since the start */
     uint64_t blocks_n, submissions_n, refused_n, busy_n, messages_n, malformed_n, evidence_n, charged_n,
         proofs_n;

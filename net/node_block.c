@@ -33,8 +33,9 @@ void slk_node_fill_tip(struct slk_node *node)
     if (err != SLK_OK)
         slk_node_fail(node, err, NULL);
     node->me = SLK_BFT_NOBODY;
-    for (size_t i = 0; node->options.vote_key != NULL && i < node->council.n; i++)
-        if (memcmp(node->council.keys[i], slk_key_public(node->options.vote_key), SLK_KEY_SIZE) == 0)
+    slk_node_choose_vote_key(node);
+    for (size_t i = 0; node->vote_key != NULL && i < node->council.n; i++)
+        if (memcmp(node->council.keys[i], slk_key_public(node->vote_key), SLK_KEY_SIZE) == 0)
             node->me = (uint16_t)i;
     node->my_peer = slk_node_index(charter, node->options.agency);
     node->tip.height = tip->height;
@@ -441,6 +442,7 @@ static void after_commit(struct slk_node *node)
         node->change = NULL;
     }
     adapt(node);
+    node->charter_turns += is_recharter || node->block.has_change;
     slk_node_fill_tip(node);
     slk_node_cosign_new_tip(node, is_recharter);
     slk_node_pool_committed(node, is_recharter);

@@ -140,10 +140,12 @@ static enum slk_mesh_verdict split_view(struct slk_node *node, const struct slk_
     return SLK_MESH_BAD;
 }
 
-enum slk_mesh_verdict slk_node_cosign_received(struct slk_node *node, uint16_t index, struct slk_span message)
+/* Of the member that the peer is, or was when it sent this. */
+static enum slk_mesh_verdict take_note(struct slk_node *node, struct slk_node_peer *peer,
+    const struct slk_member *member, struct slk_span message)
 {
     const struct slk_tip *tip = slk_store_tip(node->ledger->store);
-    const struct slk_member *member = member_at(node, index);
+    const char *origin = slk_charters_now(charters(node))->origin;
     struct slk_checkpoint checkpoint;
     struct slk_note note;
 
@@ -153,18 +155,21 @@ enum slk_mesh_verdict slk_node_cosign_received(struct slk_node *node, uint16_t i
     if (member == NULL || checkpoint.head.tree_size < tip->log_size)
         return SLK_MESH_OK; /* no member's any more, or late */
     if (checkpoint.head.tree_size > tip->log_size) {
-        struct slk_node_peer *peer = &node->peers[index];
-
+        peer->early_agency = member->agency;
         peer->early_n = message.size <= sizeof(peer->early) ? message.size : 0;
         memcpy(peer->early, message.at, peer->early_n); /* until its block is here */
         return SLK_MESH_OK;
     }
-    if (!slk_span_equal(checkpoint.origin, slk_span_of(slk_charters_now(charters(node))->origin,
-                                               strlen(slk_charters_now(charters(node))->origin))))
+    if (!slk_span_equal(checkpoint.origin, slk_span_of(origin, strlen(origin))))
         return SLK_MESH_BAD;
     if (!slk_hash_equal(&checkpoint.head.root_hash, &tip->log_root))
         return split_view(node, member);
     return take_sig(node, &note, member) ? SLK_MESH_OK : SLK_MESH_BAD;
+}
+
+enum slk_mesh_verdict slk_node_cosign_received(struct slk_node *node, uint16_t index, struct slk_span message)
+{
+    return take_note(node, &node->peers[index], member_at(node, index), message);
 }
 
 /* What came before its block did. */
@@ -172,6 +177,7 @@ static void look_at_early(struct slk_node *node)
 {
     for (uint16_t i = 0; node->err == SLK_OK && i < SLK_BFT_PEERS; i++) {
         struct slk_node_peer *peer = &node->peers[i];
+        const struct slk_charter *charter = slk_charters_now(charters(node));
         uint8_t bytes[NODE_EARLY_MAX];
         size_t n = peer->early_n;
 
@@ -179,7 +185,8 @@ static void look_at_early(struct slk_node *node)
             continue;
         memcpy(bytes, peer->early, n);
         peer->early_n = 0; /* put back when it is still early */
-        if (slk_node_cosign_received(node, i, slk_span_of(bytes, n)) == SLK_MESH_BAD &&
+        if (take_note(node, peer, slk_charter_member(charter, peer->early_agency), slk_span_of(bytes, n)) ==
+                SLK_MESH_BAD &&
             node->options.wire.charge != NULL)
             node->options.wire.charge(node->options.wire.ctx, i, SLK_MESH_BAD);
     }
@@ -193,15 +200,6 @@ void slk_node_cosign_new_tip(struct slk_node *node, bool is_recharter)
     memset(node->cosigs, 0, sizeof(node->cosigs));
     node->own_n = 0;
     node->is_note_stale = false;
-}
-
-static bool is_signer(const struct slk_node *node)
-{
-    const struct slk_charters *all = charters(node);
-
-    return node->options.log_key != NULL &&
-           (slk_charter_member(slk_charters_now(all), node->options.agency) != NULL ||
-               slk_charter_member(slk_charters_last(all), node->options.agency) != NULL);
 }
 
 static void sign_tip(struct slk_node *node)
@@ -234,9 +232,11 @@ void slk_node_cosign(struct slk_node *node, uint64_t height)
     struct slk_bft_view_of look;
 
     slk_bft_look(node->core, &look);
-    if (!is_signer(node) || height != slk_store_tip(node->ledger->store)->height || look.certain > height)
+    if (height != slk_store_tip(node->ledger->store)->height || look.certain > height)
         return;
     slk_node_settle(node);
+    if (!slk_node_choose_signers(node))
+        return;
     sign_tip(node);
     if (node->err == SLK_OK)
         look_at_early(node);
@@ -266,7 +266,10 @@ void slk_node_cosign_run(struct slk_node *node)
 
     if (node->own_n > 0 && now >= node->fresh_due_ms) {
         slk_node_settle(node);
-        sign_tip(node);
+        if (slk_node_choose_signers(node))
+            sign_tip(node);
+        else
+            node->own_n = 0;
     }
     if (node->err == SLK_OK && node->is_note_stale && now >= slk_node_cosign_wake(node))
         settle_note(node);

@@ -175,7 +175,7 @@ static void hand_out(struct slk_node *node, const struct slk_submission *s, stru
         return;
     }
     slk_receipt_bytes(bytes, slk_ledger_chain_id(node->ledger), receipt);
-    if (slk_key_sign(node->options.vote_key, receipt->sig, bytes, sizeof(bytes)) != SLK_OK) {
+    if (slk_key_sign(node->vote_key, receipt->sig, bytes, sizeof(bytes)) != SLK_OK) {
         slk_node_fail(node, SLK_E_KEY, NULL);
         return;
     }

@@ -7,6 +7,7 @@
  *   node_gossip.c   submissions from node to node
  *   node_client.c   who waits for an answer, news, the look from outside
  *   node_cosign.c   checkpoints
+ *   node_keys.c     which of the keys count
  *   node_body.c     which bytes are a block's body
  */
 #ifndef SLK_NET_NODE_PRIVATE_H
@@ -79,7 +80,8 @@ struct slk_node_peer {
     uint64_t digests_ms; /* when it was last given an answer to its own: a bound on what it can ask */
     uint8_t *receipts;   /* for the submissions it brought; sent at the end of a run */
     size_t receipts_n;
-    size_t early_n; /* its newest checkpoint, above our tip */
+    size_t early_n;        /* its newest checkpoint, above our tip, */
+    uint16_t early_agency; /* and whose it is: with another charter the peer may have another number */
     uint8_t early[NODE_EARLY_MAX];
 };
 
@@ -125,10 +127,13 @@ struct slk_node {
     struct slk_ledger *ledger;
     struct slk_bft *core;
     struct slk_bft_effects *effects;
-    struct slk_council council; /* of the height being decided */
-    uint16_t me;                /* my index in it, or SLK_BFT_NOBODY */
-    uint16_t my_peer;           /* my index as a peer */
-    struct slk_bft_tip tip;     /* of the COMMITTED that is on its way */
+    struct slk_council council;     /* of the height being decided */
+    uint16_t me;                    /* my index in it, or SLK_BFT_NOBODY */
+    uint16_t my_peer;               /* my index as a peer */
+    const struct slk_key *vote_key; /* the one in use; NULL: the charter in force names none of mine */
+    struct slk_hash keys_charter;   /* the charter for which missing keys were told of */
+    uint64_t charter_turns;
+    struct slk_bft_tip tip; /* of the COMMITTED that is on its way */
     uint64_t random;
     enum slk_err err; /* why nothing goes on; SLK_OK: it does */
     struct slk_fault fault;
@@ -216,6 +221,15 @@ uint64_t slk_node_wall(const struct slk_node *node);
 const struct slk_charter *slk_node_charter(const struct slk_node *node); /* in force */
 
 /* ---- node_block.c ---- */
+/* ---- node_keys.c ---- */
+/* Each key once, and no other agency's by the charter in force. */
+SLK_MUST_CHECK enum slk_err slk_node_check_keys(
+    const struct slk_node *node, const struct slk_node_options *keys, struct slk_fault *fault);
+void slk_node_choose_vote_key(struct slk_node *node); /* for the height after the tip */
+/* The ledger signs the tip with these. False: this node is no signer of it. */
+bool slk_node_choose_signers(struct slk_node *node);
+void slk_node_keys_run(struct slk_node *node); /* alarm for keys that the charter asks for and nobody gave */
+
 /* The machine back at the committed tip. */
 void slk_node_settle(struct slk_node *node);
 /* The body of a block of the open height or the window: in memory or among the candidates on disk; until the next call. */
