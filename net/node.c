@@ -375,6 +375,11 @@ static enum slk_err bring_up(struct slk_node *node, struct slk_fault *fault)
 {
     enum slk_err err = open_ledger(node, fault);
 
+    if (err == SLK_OK) {
+        node->proven = slk_proven_new(NODE_PROVEN_N);
+        node->ledger->machine.proven = node->proven;
+        err = node->proven == NULL ? SLK_E_NOMEM : SLK_OK;
+    }
     if (err == SLK_OK)
         err = slk_node_check_keys(node, &node->options, fault);
     if (err == SLK_OK)
@@ -428,6 +433,7 @@ void slk_node_close(struct slk_node *node)
     slk_node_blocks_free(node);
     slk_bft_free(node->core);
     slk_ledger_close(node->ledger);
+    slk_proven_free(node->proven);
     free(node->effects);
     free(node->inputs);
     free(node->msg);

@@ -245,7 +245,8 @@ static void admit_one(void *arg, size_t i)
     const struct slk_machine *machine = &node->ledger->machine;
 
     if (node->choice.subs[i].charter_version == 0)
-        slk_submission_admit(&node->choice.subs[i], machine->charter, &machine->chain_id);
+        slk_submission_admit_with(
+            &node->choice.subs[i], machine->charter, &machine->chain_id, machine->proven);
 }
 
 /* The next selection, on top of what was accepted: choice.n of them, at the front. */

@@ -85,7 +85,8 @@ static void admit_one(void *arg, size_t i)
     const struct slk_machine *machine = &node->ledger->machine;
 
     if (node->trial.subs[i].events_n > 0)
-        slk_submission_admit(&node->trial.subs[i], machine->charter, &machine->chain_id);
+        slk_submission_admit_with(
+            &node->trial.subs[i], machine->charter, &machine->chain_id, machine->proven);
 }
 
 /* Room for each event's own verdict. */
@@ -147,6 +148,9 @@ static bool take_apart(struct slk_node *node)
         bytes += in->size + 32 * s->events_n;
     }
     slk_par_run(par(node), admit_one, node, t->n);
+    for (size_t i = 0; i < t->n; i++)
+        if (t->subs[i].events_n > 0)
+            slk_proven_add(node->ledger->machine.proven, &t->subs[i]);
     return give_rules(t, events);
 }
 
@@ -411,7 +415,8 @@ static void settle_doubt(struct slk_node *node, uint64_t ticket)
         slk_node_fail(node, SLK_E_NOMEM, NULL); /* it parsed when it came in */
         return;
     }
-    slk_submission_admit(&t->subs[0], slk_node_charter(node), slk_ledger_chain_id(node->ledger));
+    slk_submission_admit_with(&t->subs[0], slk_node_charter(node), slk_ledger_chain_id(node->ledger),
+        node->ledger->machine.proven);
     try_them(node, 0, 1);
     if (node->err != SLK_OK ||
         !slk_pool_is_over(&t->subs[0], &t->verdicts[0], slk_store_tip(node->ledger->store)->time_ms))
@@ -514,7 +519,8 @@ static enum slk_err restore(struct slk_node *node, const struct held *held)
     t->verdicts[0] = (struct slk_verdict){.rule = SLK_RULE_OK};
     if (slk_submission_parse(&t->subs[0], slk_span_of(held->bytes, held->size)) != SLK_OK)
         return SLK_E_CORRUPT;
-    slk_submission_admit(&t->subs[0], slk_node_charter(node), slk_ledger_chain_id(node->ledger));
+    slk_submission_admit_with(&t->subs[0], slk_node_charter(node), slk_ledger_chain_id(node->ledger),
+        node->ledger->machine.proven);
     try_them(node, 0, 1);
     node->order = held->order > node->order ? held->order : node->order;
     if (!slk_pool_is_over(&t->subs[0], &t->verdicts[0], slk_store_tip(node->ledger->store)->time_ms) &&

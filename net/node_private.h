@@ -29,6 +29,7 @@
 #define NODE_NOTE_MAX    16384 /* a checkpoint with 50 cosignatures */
 #define NODE_NAME_SIZE   (SLK_HASH_SIZE + SLK_KEY_ID_SIZE) /* of a submission, on the wire */
 #define NODE_EARLY_MAX   2048 /* a member's own checkpoint, kept until its block is here */
+#define NODE_PROVEN_N    65536 /* signatures known to be good: four blocks of single events, 2 MiB */
 #define NODE_RETRY_MS    1000
 
 /* An input for the core on its way, with what it points to. */
@@ -125,6 +126,7 @@ struct slk_node_cosig {
 struct slk_node {
     struct slk_node_options options;
     struct slk_ledger *ledger;
+    struct slk_proven *proven; /* the machine's */
     struct slk_bft *core;
     struct slk_bft_effects *effects;
     struct slk_council council;     /* of the height being decided */

@@ -9,6 +9,7 @@
 #include "ledger/core/index_set.h"
 #include "ledger/core/log.h"
 #include "ledger/core/map.h"
+#include "ledger/core/proven.h"
 #include "ledger/core/rules.h"
 #include "ledger/core/submission.h"
 
@@ -108,6 +109,7 @@ struct slk_machine {
     struct slk_log log;
     struct slk_tip tip;
     bool has_genesis;
+    struct slk_proven *proven; /* signatures known to be good (proven.h); NULL: each is checked. Not part of the state */
     unsigned fingerprint_bits; /* what `map` was made with, for who has to make it anew; 0: the default */
 };
 

@@ -541,7 +541,8 @@ static void admit_one(void *arg, size_t i)
     const struct admission *a = arg;
 
     if (is_stale(a, i))
-        slk_submission_admit(a->submissions[i], a->machine->charter, &a->machine->chain_id);
+        slk_submission_admit_with(
+            a->submissions[i], a->machine->charter, &a->machine->chain_id, a->machine->proven);
 }
 
 /* What waited while the charter changed names an issuer with yesterday's rights. */

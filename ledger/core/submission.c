@@ -7,6 +7,7 @@
 
 #include "ledger/core/fastsig.h"
 #include "ledger/core/multihash.h"
+#include "ledger/core/proven.h"
 
 #define TAG_KEY_ID    1 /* proto/ledger.proto: Submission */
 #define TAG_SIGNATURE 2
@@ -220,6 +221,12 @@ static void take_apart(struct slk_submission *s)
 void slk_submission_admit(
     struct slk_submission *submission, const struct slk_charter *charter, const struct slk_hash *chain_id)
 {
+    slk_submission_admit_with(submission, charter, chain_id, NULL);
+}
+
+void slk_submission_admit_with(struct slk_submission *submission, const struct slk_charter *charter,
+    const struct slk_hash *chain_id, const struct slk_proven *proven)
+{
     uint8_t statement[SLK_SUBMIT_STATEMENT_SIZE];
 
     assert(submission->events_n >= 1 && submission->events_n <= SLK_SUBMISSION_EVENTS_MAX);
@@ -236,7 +243,9 @@ void slk_submission_admit(
         return;
     if (submission->issuer == NULL)
         submission->rule = SLK_RULE_ISSUER_UNKNOWN;
-    else if (!slk_fastsig_verify(
+    else if (!slk_proven_has(
+                 proven, &submission->id, submission->signature, submission->issuer->public_key) &&
+             !slk_fastsig_verify(
                  submission->signature, statement, sizeof(statement), submission->issuer->public_key))
         submission->rule = SLK_RULE_SIGNATURE;
 }

@@ -39,6 +39,10 @@ size_t slk_submission_format(uint8_t *out, size_t cap, const struct slk_submissi
  * and the fields of each event. Sets `rule`: ISSUER_UNKNOWN, SIGNATURE, SUBMISSION_SIZE (more than the charter's limit),
  * EVENT_MALFORMED, FIELD_*. Never fails otherwise; safe to run for many submissions in parallel. */
 void slk_submission_admit(struct slk_submission *submission, const struct slk_charter *charter, const struct slk_hash *chain_id);
+/* The same, and the same verdict; a signature that `proven` (proven.h, may be NULL) has seen to be good is not checked again. */
+struct slk_proven;
+void slk_submission_admit_with(struct slk_submission *submission, const struct slk_charter *charter,
+    const struct slk_hash *chain_id, const struct slk_proven *proven);
 
 /* "sillok/submit/1\0" || chain_id || u32 count || SHA-256(event ids): what the issuer signs. */
 void slk_submission_statement(uint8_t out[SLK_SUBMIT_STATEMENT_SIZE], const struct slk_hash *chain_id,

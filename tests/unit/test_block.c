@@ -81,6 +81,8 @@ static struct world *world_new(const struct fixture *f, unsigned fingerprint_bit
     assert_true(w->rows != NULL && w->entries != NULL);
     w->machine.charter = f->charter;
     w->machine.chain_id = f->chain_id;
+    w->machine.proven = slk_proven_new(256); /* as in a node: nothing may come out differently */
+    assert_non_null(w->machine.proven);
     slk_log_init(&w->machine.log);
     assert_int_equal(slk_map_new(&w->machine.map, &options), SLK_OK);
     assert_int_equal(slk_index_set_new(&w->machine.indexes, f->charter), SLK_OK);
@@ -97,6 +99,7 @@ static void world_free(struct world *w)
         fixture_free(w->entries[i]);
     free(w->entries);
     free(w->rows);
+    slk_proven_free(w->machine.proven);
     slk_map_free(w->machine.map);
     slk_index_set_free(w->machine.indexes);
     slk_charters_free(w->machine.charters);
