@@ -31,14 +31,19 @@ static const struct key keys[] = {
         "The ledger's directory, made by `sillok init`"},
     {"node", "agency", T_NUMBER, OF(agency), 1, UINT16_MAX, NULL, false, "1",
         "This agency's number in the charter"},
-    {"node", "node_key", T_PATH, OF(node_key), 0, 0, NULL, false, "/etc/sillok/agency.node.pem",
+    {"node", "node_key", T_PATH, OF(node_key), 0, 0, NULL, true, "/etc/sillok/agency.node.pem",
         "Key that names this node to other nodes"},
-    {"node", "vote_key", T_PATH, OF(vote_key), 0, 0, "", false, "/etc/sillok/agency.vote.pem",
+    {"node", "vote_key", T_PATH, OF(vote_key), 0, 0, "", true, "/etc/sillok/agency.vote.pem",
         "Key that votes on blocks; without it the node observes"},
-    {"node", "log_key", T_PATH, OF(log_key), 0, 0, "", false, "/etc/sillok/agency.log.pem",
+    {"node", "log_key", T_PATH, OF(log_key), 0, 0, "", true, "/etc/sillok/agency.log.pem",
         "Key that signs checkpoints as the log; together with the next"},
-    {"node", "cosign_key", T_PATH, OF(cosign_key), 0, 0, "", false, "/etc/sillok/agency.cosign.pem",
+    {"node", "cosign_key", T_PATH, OF(cosign_key), 0, 0, "", true, "/etc/sillok/agency.cosign.pem",
         "Key that cosigns checkpoints"},
+    {"node", "next_vote_key", T_PATH, OF(next_vote_key), 0, 0, "", true, NULL,
+        "The keys of a charter to come, whichever of them it names: used from its first block on"},
+    {"node", "next_log_key", T_PATH, OF(next_log_key), 0, 0, "", true, NULL, "The same for log_key"},
+    {"node", "next_cosign_key", T_PATH, OF(next_cosign_key), 0, 0, "", true, NULL, "The same for cosign_key"},
+    {"node", "next_node_key", T_PATH, OF(next_node_key), 0, 0, "", true, NULL, "The same for node_key"},
     {"node", "threads", T_NUMBER, OF(threads), 0, 64, "0", false, NULL,
         "Threads that check signatures; 0: one per core, at most 8"},
     {"peers", "listen", T_ENDPOINT, OF(listen), 0, 0, "", false, "0.0.0.0:7150",
@@ -164,10 +169,27 @@ static bool set(struct source *s, const struct key *key, const char *value)
 
 /* ---- lines ---- */
 
+/* "host:port", and perhaps a space and a node key. */
+static bool read_place(struct slk_config *c, const char *value)
+{
+    size_t n = strcspn(value, " \t");
+    const char *key = value + n + strspn(value + n, " \t");
+    char at[SLK_CONFIG_HOST_MAX + 8];
+
+    if (n == 0 || n >= sizeof(at))
+        return false;
+    memcpy(at, value, n);
+    at[n] = '\0';
+    c->addresses[c->addresses_n].has_key = *key != '\0';
+    if (*key != '\0' && !slk_hex_parse(c->addresses[c->addresses_n].node_key, SLK_KEY_SIZE, key, strlen(key)))
+        return false;
+    return slk_endpoint_parse(&c->addresses[c->addresses_n].at, at) &&
+           c->addresses[c->addresses_n].at.port > 0;
+}
+
 static bool add_address(struct source *s, const char *name, const char *value)
 {
     struct slk_config *c = s->config;
-    struct slk_endpoint at;
     uint32_t agency;
 
     if (!read_number(&agency, name, 1, UINT16_MAX))
@@ -175,12 +197,14 @@ static bool add_address(struct source *s, const char *name, const char *value)
     for (size_t i = 0; i < c->addresses_n; i++)
         if (c->addresses[i].agency == agency)
             return fail(s, s->line, "agency %u has an address already: keep one", agency);
-    if (!slk_endpoint_parse(&at, value) || at.host[0] == '\0' || at.port == 0)
-        return fail(s, s->line, "%.40s: write host:port, as node2.example:7150", value);
     if (c->addresses_n == SLK_CHARTER_MEMBERS_MAX)
         return fail(s, s->line, "more addresses than a charter can have members");
-    c->addresses[c->addresses_n].agency = (uint16_t)agency;
-    c->addresses[c->addresses_n++].at = at;
+    if (!read_place(c, value))
+        return fail(s, s->line,
+            "%.40s: write host:port, as node2.example:7150, and behind it, if at all, the node key as 64 "
+            "lower-case digits",
+            value);
+    c->addresses[c->addresses_n++].agency = (uint16_t)agency;
     return true;
 }
 
@@ -321,8 +345,9 @@ char *slk_config_sample(void)
         n += print_key(
             out + n, cap - n, &keys[i], i == 0 || strcmp(keys[i].section, keys[i - 1].section) != 0);
     snprintf(out + n, cap - n,
-        "\n# Where members are found when not where the charter says: agency = host:port. Read again on "
-        "SIGHUP.\n[addresses]\n# 2 = node2.example:7150\n");
+        "\n# Where members are found when not where the charter says: agency = host:port. Behind it may "
+        "stand the\n# node key (`sillok charter show`) of one that this node's charter does not name "
+        "yet. Read again on SIGHUP.\n[addresses]\n# 2 = node2.example:7150\n");
     return out;
 }
 

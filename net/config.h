@@ -24,15 +24,20 @@ struct slk_config {
     uint32_t agency;
     char vote_key[SLK_CONFIG_PATH_MAX], log_key[SLK_CONFIG_PATH_MAX], cosign_key[SLK_CONFIG_PATH_MAX],
         node_key[SLK_CONFIG_PATH_MAX];
+    /* of a charter to come */
+    char next_vote_key[SLK_CONFIG_PATH_MAX], next_log_key[SLK_CONFIG_PATH_MAX],
+        next_cosign_key[SLK_CONFIG_PATH_MAX], next_node_key[SLK_CONFIG_PATH_MAX];
     uint32_t threads;
     /* [peers] */
     struct slk_endpoint listen;
     uint32_t guests, delta_ms;
-    /* [addresses]: where members are, when not where the charter says */
+    /* [addresses]: where members are, when not where the charter says, and by which key, when this node's charter does not say */
     size_t addresses_n;
     struct {
         uint16_t agency;
         struct slk_endpoint at;
+        bool has_key;
+        uint8_t node_key[SLK_KEY_SIZE];
     } addresses[SLK_CHARTER_MEMBERS_MAX];
     /* [http] */
     struct slk_endpoint http;

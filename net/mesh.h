@@ -178,6 +178,9 @@ void slk_mesh_charge(struct slk_mesh *mesh, uint16_t peer, enum slk_mesh_verdict
  * and `up` and stays connected. Errors as slk_mesh_new, and then nothing changed. */
 SLK_MUST_CHECK enum slk_err slk_mesh_set_peers(struct slk_mesh *mesh, uint16_t own_index,
     const struct slk_mesh_peer *peers, size_t peers_n, const struct slk_hash *charter_hash);
+/* Another node key for this node: all connections end, and are made anew with it. The peers are set afterwards: who among
+ * them is this node has changed. SLK_E_NOMEM, SLK_E_KEY: nothing has. */
+SLK_MUST_CHECK enum slk_err slk_mesh_set_key(struct slk_mesh *mesh, const struct slk_key *node_key);
 /* What the next HELLO says. */
 void slk_mesh_set_height(struct slk_mesh *mesh, uint64_t height);
 

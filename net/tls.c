@@ -14,6 +14,7 @@ static const uint8_t alpn[] = "\x08" SLK_TLS_ALPN; /* RFC 7301 §3.1: length, na
 #define ALPN_SIZE (sizeof(alpn) - 1)
 
 struct slk_tls_context {
+    unsigned users; /* whoever made it, and the connections */
     SSL_CTX *ssl;
     slk_tls_pin_fn *pin;
     void *ctx;
@@ -124,6 +125,7 @@ enum slk_err slk_tls_context_new(
     *out = NULL;
     if (context == NULL)
         return SLK_E_NOMEM;
+    context->users = 1;
     context->pin = pin;
     context->ctx = ctx;
     ERR_clear_error();
@@ -146,7 +148,7 @@ enum slk_err slk_tls_context_new(
 
 void slk_tls_context_free(struct slk_tls_context *context)
 {
-    if (context == NULL)
+    if (context == NULL || --context->users > 0)
         return;
     SSL_CTX_free(context->ssl);
     free(context);
@@ -162,6 +164,7 @@ struct slk_tls *slk_tls_new(struct slk_tls_context *context, bool dials, const u
         return NULL;
     ERR_clear_error();
     tls->context = context;
+    context->users++;
     tls->dials = dials;
     tls->detail = "";
     tls->ssl = SSL_new(context->ssl);
@@ -170,8 +173,7 @@ struct slk_tls *slk_tls_new(struct slk_tls_context *context, bool dials, const u
     if (tls->ssl == NULL || tls->in == NULL || tls->out == NULL) {
         BIO_free(tls->in);
         BIO_free(tls->out);
-        SSL_free(tls->ssl);
-        free(tls);
+        slk_tls_free(tls);
         return NULL;
     }
     BIO_set_mem_eof_return(tls->in, -1); /* empty means: not yet */
@@ -194,6 +196,7 @@ void slk_tls_free(struct slk_tls *tls)
     if (tls == NULL)
         return;
     SSL_free(tls->ssl);
+    slk_tls_context_free(tls->context);
     free(tls);
 }
 

@@ -25,7 +25,7 @@ struct slk_tls_context;
 /* One for all connections of a node; `key` is borrowed until it returns. SLK_E_KEY: libcrypto refuses it; SLK_E_NOMEM. */
 SLK_MUST_CHECK enum slk_err slk_tls_context_new(
     struct slk_tls_context **out, const struct slk_key *key, slk_tls_pin_fn *pin, void *ctx);
-void slk_tls_context_free(struct slk_tls_context *context); /* NULL is fine */
+void slk_tls_context_free(struct slk_tls_context *context); /* NULL is fine; connections go on */
 
 enum slk_tls_result {
     SLK_TLS_DONE,

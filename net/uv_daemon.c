@@ -14,8 +14,15 @@
 #include "net/api.h"
 #include "net/node.h"
 #include "net/notify.h"
+#include "net/peers.h"
 
 enum { SIGNALS = 3 };
+/* A key, and behind it the one of a charter to come. */
+enum { NODE_KEY, VOTE_KEY = 2, LOG_KEY = 4, COSIGN_KEY = 6, KEYS_N = 8 };
+
+struct keys {
+    struct slk_key *at[KEYS_N];
+};
 
 struct daemon {
     struct slk_config config;
@@ -26,16 +33,16 @@ struct daemon {
     uv_prepare_t prepare;
     uv_timer_t wake, watchdog;
     uv_signal_t signals[SIGNALS];
-    struct slk_key *vote, *log_key, *cosign, *node_key;
+    struct keys keys;
     struct slk_node *node;
     struct slk_mesh *mesh;
     struct slk_api *api;
     struct slk_http_server *http;
     bool http_stopped, mesh_started, mesh_stopped;
     bool is_stopping;
-    struct slk_hash charter_hash; /* by which the mesh numbers its peers */
+    uint64_t charter_turns; /* of the charters by which the mesh knows its peers */
     bool is_renumbering;
-    struct slk_mesh_peer peers[SLK_CHARTER_MEMBERS_MAX];
+    struct slk_mesh_peer peers[SLK_MESH_PEERS_MAX];
     int code;
 };
 
@@ -123,42 +130,6 @@ static void stop(struct daemon *d, int code)
 
 /* ---- peers ---- */
 
-static void set_address(struct slk_mesh_peer *peer, const struct slk_endpoint *at)
-{
-    snprintf(peer->host, sizeof(peer->host), "%s", at->host);
-    snprintf(peer->port, sizeof(peer->port), "%u", at->port);
-}
-
-static void find_address(const struct daemon *d, struct slk_mesh_peer *peer, const struct slk_member *member)
-{
-    struct slk_endpoint at;
-
-    for (size_t i = 0; i < d->config.addresses_n; i++)
-        if (d->config.addresses[i].agency == member->agency) {
-            set_address(peer, &d->config.addresses[i].at);
-            return;
-        }
-    for (size_t i = 0; i < member->addresses_n; i++)
-        if (slk_endpoint_parse(&at, member->addresses[i]) && at.port > 0) {
-            set_address(peer, &at);
-            return;
-        }
-}
-
-static size_t list_peers(struct daemon *d, const struct slk_charter *charter)
-{
-    memset(d->peers, 0, sizeof(d->peers));
-    for (size_t i = 0; i < charter->members_n; i++) {
-        const struct slk_member *m = &charter->members[i];
-
-        d->peers[i].index = slk_node_index(charter, m->agency);
-        d->peers[i].votes = m->role == SLK_VOTING;
-        memcpy(d->peers[i].node_key, m->node_key, SLK_KEY_SIZE);
-        find_address(d, &d->peers[i], m);
-    }
-    return charter->members_n;
-}
-
 static const struct slk_charter *charter_now(struct daemon *d)
 {
     return slk_ledger_charter(slk_node_ledger(d->node));
@@ -169,32 +140,84 @@ static uint16_t own_index(const struct daemon *d, const struct slk_charter *char
     return slk_node_index(charter, (uint16_t)d->config.agency);
 }
 
+/* Guests have the last of the node's numbers; mesh and node count them differently. */
+static uint16_t number_in_node(uint16_t peer)
+{
+    return peer >= SLK_MESH_GUEST && peer < SLK_MESH_GUEST + SLK_MESH_GUESTS_MAX
+               ? (uint16_t)(SLK_BFT_PEERS - 1 - (peer - SLK_MESH_GUEST))
+               : peer;
+}
+
+static uint16_t number_in_mesh(const struct daemon *d, uint16_t peer)
+{
+    return peer + d->config.guests >= SLK_BFT_PEERS && peer < SLK_BFT_PEERS
+               ? (uint16_t)(SLK_MESH_GUEST + SLK_BFT_PEERS - 1 - peer)
+               : peer;
+}
+
+static size_t list_peers(struct daemon *d)
+{
+    uint64_t activation;
+    struct slk_ledger *ledger = slk_node_ledger(d->node);
+
+    return slk_peers_list(d->peers, &d->config, slk_ledger_charter(ledger),
+        slk_ledger_pending(ledger, &activation), (uint16_t)(SLK_BFT_PEERS - d->config.guests));
+}
+
+/* The one that the charter names; else the present one, which others may know better than this node does. */
+static const struct slk_key *own_node_key(struct daemon *d)
+{
+    const struct slk_member *me = slk_charter_member(charter_now(d), (uint16_t)d->config.agency);
+
+    for (size_t i = NODE_KEY; me != NULL && i < NODE_KEY + 2; i++)
+        if (d->keys.at[i] != NULL && memcmp(slk_key_public(d->keys.at[i]), me->node_key, SLK_KEY_SIZE) == 0)
+            return d->keys.at[i];
+    if (me != NULL)
+        SLK_SAY(&d->log, SLK_SAY_WARN, "key_missing", SLK_SAY_TEXT("key", "node_key"),
+            SLK_SAY_NUMBER("charter", charter_now(d)->version),
+            SLK_SAY_TEXT("why", "the charter in force names another node key for this agency: nodes under it "
+                                "refuse this one"));
+    else
+        SLK_SAY(&d->log, SLK_SAY_INFO, "not_a_member", SLK_SAY_NUMBER("charter", charter_now(d)->version),
+            SLK_SAY_TEXT(
+                "why", "the charter in force does not name this agency: the node follows the chain"));
+    return d->keys.at[NODE_KEY];
+}
+
 /* The node forgets all peers and is told anew who is up: their numbers may have changed places. */
 static void set_peers(struct daemon *d)
 {
     const struct slk_charter *charter = charter_now(d);
-    size_t n = list_peers(d, charter);
+    size_t n = list_peers(d);
     enum slk_err err;
 
     d->is_renumbering = true;
-    d->charter_hash = charter->hash;
-    err = slk_mesh_set_peers(d->mesh, own_index(d, charter), d->peers, n, &charter->hash);
+    err = slk_mesh_set_key(d->mesh, own_node_key(d));
+    if (err == SLK_OK)
+        err = slk_mesh_set_peers(d->mesh, own_index(d, charter), d->peers, n, &charter->hash);
     d->is_renumbering = false;
     if (err != SLK_OK)
         SLK_SAY(&d->log, SLK_SAY_ERROR, "peers", SLK_SAY_TEXT("why", slk_err_text(err)));
     for (uint16_t i = 0; i < SLK_BFT_PEERS; i++)
         slk_node_peer_down(d->node, i);
     for (uint16_t i = 0; i < SLK_BFT_PEERS; i++)
-        if (slk_mesh_is_up(d->mesh, i))
+        if (slk_mesh_is_up(d->mesh, number_in_mesh(d, i)))
             slk_node_peer_up(d->node, i);
 }
 
-/* With another charter peers have other numbers: from the very next message on. */
+/* With another charter peers have other numbers: from the very next message on. One that waits brings new ones. */
 static void follow_charter(struct daemon *d)
 {
-    if (d->mesh == NULL || slk_hash_equal(&d->charter_hash, slk_node_charter_hash(d->node)))
+    const struct slk_charter *pending;
+    uint64_t activation = 0;
+
+    if (d->mesh == NULL || d->charter_turns == slk_node_charter_turns(d->node))
         return;
-    SLK_SAY(&d->log, SLK_SAY_INFO, "charter", SLK_SAY_NUMBER("members", charter_now(d)->members_n));
+    d->charter_turns = slk_node_charter_turns(d->node);
+    pending = slk_ledger_pending(slk_node_ledger(d->node), &activation);
+    SLK_SAY(&d->log, SLK_SAY_INFO, "charter", SLK_SAY_NUMBER("version", charter_now(d)->version),
+        SLK_SAY_NUMBER("members", charter_now(d)->members_n),
+        SLK_SAY_NUMBER("next_from", pending != NULL ? activation : 0));
     set_peers(d);
 }
 
@@ -207,7 +230,7 @@ static void on_up(void *ctx, uint16_t peer, const struct slk_hello *hello)
     SLK_SAY(&d->log, SLK_SAY_INFO, "peer_up", SLK_SAY_NUMBER("peer", peer),
         SLK_SAY_NUMBER("height", hello->height));
     if (!d->is_renumbering)
-        slk_node_peer_up(d->node, peer);
+        slk_node_peer_up(d->node, number_in_node(peer));
 }
 
 static void on_down(void *ctx, uint16_t peer, enum slk_mesh_end reason)
@@ -217,7 +240,7 @@ static void on_down(void *ctx, uint16_t peer, enum slk_mesh_end reason)
     SLK_SAY(&d->log, SLK_SAY_INFO, "peer_down", SLK_SAY_NUMBER("peer", peer),
         SLK_SAY_TEXT("why", slk_mesh_end_text(reason)));
     if (!d->is_renumbering)
-        slk_node_peer_down(d->node, peer);
+        slk_node_peer_down(d->node, number_in_node(peer));
 }
 
 static enum slk_mesh_verdict on_frame(
@@ -228,7 +251,7 @@ static enum slk_mesh_verdict on_frame(
 
     if (d->between != NULL && !d->between->hear(d->between->ctx, d->node, d->mesh, peer, type, payload))
         return SLK_MESH_OK;
-    verdict = slk_node_received(d->node, peer, type, payload);
+    verdict = slk_node_received(d->node, number_in_node(peer), type, payload);
     follow_charter(d);
     return verdict;
 }
@@ -247,6 +270,7 @@ static bool wire_send(void *ctx, uint16_t peer, enum slk_frame_type type, struct
 {
     struct daemon *d = ctx;
 
+    peer = number_in_mesh(d, peer);
     if (d->between != NULL && d->mesh != NULL)
         return d->between->send(d->between->ctx, d->node, d->mesh, peer, type, message);
     return d->mesh != NULL && slk_mesh_send(d->mesh, peer, type, message) == SLK_OK;
@@ -257,7 +281,7 @@ static void wire_charge(void *ctx, uint16_t peer, enum slk_mesh_verdict verdict)
     struct daemon *d = ctx;
 
     if (d->mesh != NULL)
-        slk_mesh_charge(d->mesh, peer, verdict);
+        slk_mesh_charge(d->mesh, number_in_mesh(d, peer), verdict);
 }
 
 static int open_mesh(struct daemon *d)
@@ -267,7 +291,7 @@ static int open_mesh(struct daemon *d)
         .listen_host = d->config.listen.host[0] != '\0' ? d->config.listen.host : NULL,
         .listen_port = (uint16_t)d->config.listen.port,
         .index = own_index(d, charter),
-        .node_key = d->node_key,
+        .node_key = own_node_key(d),
         .peers = d->peers,
         .guests_max = (uint16_t)d->config.guests,
         .chain_id = *slk_ledger_chain_id(slk_node_ledger(d->node)),
@@ -283,8 +307,8 @@ static int open_mesh(struct daemon *d)
     struct slk_fault fault = {0};
     enum slk_err err;
 
-    options.peers_n = list_peers(d, charter);
-    d->charter_hash = charter->hash;
+    options.peers_n = list_peers(d);
+    d->charter_turns = slk_node_charter_turns(d->node);
     err = slk_mesh_new(&d->mesh, &options);
     if (err != SLK_OK)
         return refuse(d, "peers", err, &fault);
@@ -368,57 +392,98 @@ static void on_news(void *ctx, enum slk_node_news news, uint64_t height)
         slk_mesh_set_height(d->mesh, height);
 }
 
-static int load_key(struct daemon *d, struct slk_key **out, const char *file)
+static void free_keys(struct keys *keys)
 {
-    struct slk_fault fault = {0};
-    enum slk_err err = file[0] == '\0' ? SLK_OK : slk_key_load(out, file, &fault);
-
-    return err == SLK_OK ? 0 : refuse(d, file, err, &fault);
+    for (size_t i = 0; i < KEYS_N; i++) {
+        slk_key_free(keys->at[i]);
+        keys->at[i] = NULL;
+    }
 }
 
-static int load_keys(struct daemon *d)
+/* SLK_OK, or *file is the one that is no good. */
+static enum slk_err load_keys(
+    struct keys *out, const struct slk_config *c, const char **file, struct slk_fault *fault)
 {
-    const struct slk_config *c = &d->config;
-    int code = load_key(d, &d->node_key, c->node_key);
+    const char *const files[KEYS_N] = {c->node_key, c->next_node_key, c->vote_key, c->next_vote_key,
+        c->log_key, c->next_log_key, c->cosign_key, c->next_cosign_key};
+    enum slk_err err = SLK_OK;
 
-    if (code == 0)
-        code = load_key(d, &d->vote, c->vote_key);
-    if (code == 0)
-        code = load_key(d, &d->log_key, c->log_key);
-    if (code == 0)
-        code = load_key(d, &d->cosign, c->cosign_key);
-    return code;
+    *out = (struct keys){0};
+    for (size_t i = 0; err == SLK_OK && i < KEYS_N; i++) {
+        *file = files[i];
+        if (files[i][0] != '\0')
+            err = slk_key_load(&out->at[i], files[i], fault);
+        for (size_t k = 0; err == SLK_OK && out->at[i] != NULL && k < i; k++)
+            if (out->at[k] != NULL &&
+                memcmp(slk_key_public(out->at[k]), slk_key_public(out->at[i]), SLK_KEY_SIZE) == 0) {
+                snprintf(fault->text, sizeof(fault->text),
+                    "another key file of [node] holds the same key: each is for one thing, make another with "
+                    "sillok keygen");
+                err = SLK_E_KEY;
+            }
+    }
+    if (err != SLK_OK)
+        free_keys(out);
+    return err;
+}
+
+static void give_keys(struct slk_node_options *options, const struct keys *keys)
+{
+    options->vote_key = keys->at[VOTE_KEY];
+    options->next_vote_key = keys->at[VOTE_KEY + 1];
+    options->log_key = keys->at[LOG_KEY];
+    options->next_log_key = keys->at[LOG_KEY + 1];
+    options->cosign_key = keys->at[COSIGN_KEY];
+    options->next_cosign_key = keys->at[COSIGN_KEY + 1];
+}
+
+/* The configuration names other key files, or other keys are in them. */
+static bool reload_keys(struct daemon *d, const struct slk_config *next)
+{
+    struct slk_node_options options = {0};
+    struct slk_fault fault = {0};
+    struct keys keys;
+    const char *file = "[node]";
+    enum slk_err err = load_keys(&keys, next, &file, &fault);
+
+    if (err == SLK_OK) {
+        file = "[node]";
+        give_keys(&options, &keys);
+        err = slk_node_set_keys(d->node, &options, &fault);
+    }
+    if (err != SLK_OK) {
+        SLK_SAY(&d->log, SLK_SAY_ERROR, "not_reloaded", SLK_SAY_TEXT("file", file),
+            SLK_SAY_TEXT("why", fault.text[0] != '\0' ? fault.text : slk_err_text(err)));
+        free_keys(&keys);
+        return false;
+    }
+    free_keys(&d->keys);
+    d->keys = keys;
+    return true;
 }
 
 static int open_node(struct daemon *d)
 {
     struct slk_node_options options = {.dir = d->config.dir,
         .agency = (uint16_t)d->config.agency,
-        .vote_key = d->vote,
-        .log_key = d->log_key,
-        .cosign_key = d->cosign,
         .now_ms = now_ms,
         .wall_ms = wall_ms,
         .delta_ms = d->config.delta_ms,
         .threads = d->config.threads,
         .wire = {.ctx = d, .send = wire_send, .charge = wire_charge},
         .log = &d->log};
-    const struct slk_member *me;
     struct slk_fault fault = {0};
-    enum slk_err err;
+    const char *file;
+    enum slk_err err = load_keys(&d->keys, &d->config, &file, &fault);
 
+    if (err != SLK_OK)
+        return refuse(d, file, err, &fault);
+    give_keys(&options, &d->keys);
     if (getrandom(&options.seed, sizeof(options.seed), GRND_NONBLOCK) < 0)
         options.seed = uv_hrtime(); /* it spreads messages in time, nothing else */
     err = slk_node_open(&d->node, &options, &fault);
     if (err != SLK_OK)
         return refuse(d, d->config.dir, err, &fault);
-    me = slk_charter_member(charter_now(d), (uint16_t)d->config.agency);
-    if (me == NULL || memcmp(me->node_key, slk_key_public(d->node_key), SLK_KEY_SIZE) != 0) {
-        snprintf(fault.text, sizeof(fault.text),
-            "the charter does not name this node key for agency %u: other nodes would refuse it",
-            d->config.agency);
-        return refuse(d, "node_key", SLK_E_KEY, &fault);
-    }
     return slk_node_watch(d->node, on_news, d) ? 0 : 2;
 }
 
@@ -481,7 +546,7 @@ static void reload(struct daemon *d)
     if (slk_config_load(&next, d->file, &fault) != SLK_OK) {
         SLK_SAY(&d->log, SLK_SAY_ERROR, "not_reloaded", SLK_SAY_TEXT("file", d->file),
             SLK_SAY_NUMBER("line", fault.line), SLK_SAY_TEXT("why", fault.text));
-    } else {
+    } else if (reload_keys(d, &next)) {
         key = slk_config_needs_start(&d->config, &next);
         d->config.log_level = next.log_level;
         d->config.log_json = next.log_json;
@@ -529,10 +594,8 @@ static void start_handles(struct daemon *d)
 
 static int open_all(struct daemon *d)
 {
-    int code = load_keys(d);
+    int code = open_node(d);
 
-    if (code == 0)
-        code = open_node(d);
     if (code == 0)
         code = open_mesh(d);
     if (code == 0)
@@ -547,10 +610,7 @@ static void free_all(struct daemon *d)
     slk_mesh_free(d->mesh);
     d->mesh = NULL; /* what the node says from here on goes nowhere */
     slk_node_close(d->node);
-    slk_key_free(d->vote);
-    slk_key_free(d->log_key);
-    slk_key_free(d->cosign);
-    slk_key_free(d->node_key);
+    free_keys(&d->keys);
 }
 
 int slk_daemon_run(const struct slk_config *config, const char *file)

@@ -149,7 +149,13 @@ static void forget_peer(struct slk_mesh *mesh, struct slk_peer *peer)
     free(peer);
 }
 
-/* Its link stays; for the caller it is another peer now. */
+static void dial_soon(const struct slk_mesh *mesh, struct slk_peer *peer)
+{
+    peer->retry_ms = mesh->timing.retry_ms;
+    peer->retry_at_ms = slk_mesh_now(mesh);
+}
+
+/* Its link stays; for the caller it is another peer now. Where it is now nobody has looked for it yet. */
 static void rename_peer(struct slk_mesh *mesh, struct slk_peer *peer, const struct slk_mesh_peer *info)
 {
     struct slk_link *up = peer->up;
@@ -157,6 +163,8 @@ static void rename_peer(struct slk_mesh *mesh, struct slk_peer *peer, const stru
 
     if (up != NULL && is_other)
         mesh->callbacks.down(mesh->callbacks.ctx, peer->info.index, SLK_END_CHARTER);
+    if (strcmp(peer->info.host, info->host) != 0 || strcmp(peer->info.port, info->port) != 0)
+        dial_soon(mesh, peer);
     peer->info = *info;
     if (up != NULL && is_other && peer->up == up)
         mesh->callbacks.up(mesh->callbacks.ctx, info->index, &up->hello);
@@ -213,6 +221,28 @@ enum slk_err slk_mesh_set_peers(struct slk_mesh *mesh, uint16_t own_index, const
         if (kept[i] != NULL)
             rename_peer(mesh, kept[i], info[i]);
     }
+    return SLK_OK;
+}
+
+enum slk_err slk_mesh_set_key(struct slk_mesh *mesh, const struct slk_key *node_key)
+{
+    struct slk_tls_context *tls;
+    enum slk_err err;
+
+    if (memcmp(mesh->own_key, slk_key_public(node_key), SLK_KEY_SIZE) == 0)
+        return SLK_OK;
+    err = slk_tls_context_new(&tls, node_key, is_pinned, mesh);
+    if (err != SLK_OK)
+        return err;
+    slk_tls_context_free(mesh->tls);
+    mesh->tls = tls;
+    memcpy(mesh->own_key, slk_key_public(node_key), SLK_KEY_SIZE);
+    for (struct slk_link *l = mesh->links, *next; l != NULL; l = next) {
+        next = l->next;
+        slk_link_end(l, SLK_END_CHARTER, "");
+    }
+    for (size_t i = 0; i < mesh->peers_n; i++)
+        dial_soon(mesh, mesh->peers[i]);
     return SLK_OK;
 }
 

@@ -10,6 +10,7 @@
 
 #include "net/config.h"
 
+#define KEY   "00112233445566778899aabbccddeeff00112233445566778899aabbccddee0f"
 #define LEAST "[node]\ndir = /var/lib/l\nagency = 3\nnode_key = /etc/n.pem\n"
 
 static enum slk_err read_text(struct slk_config *out, const char *text, struct slk_fault *fault)
@@ -53,14 +54,19 @@ static void every_key_is_read(void **state)
     (void)state;
     assert_int_equal(
         read_text(&c,
-            LEAST
-            "vote_key = /v\nlog_key = /l\ncosign_key = /c\nthreads = 4\n"
-            "[peers]\n  listen = [::1]:7150\nguests = 3 ; a remark\ndelta_ms = 50\n"
-            "[http]\nlisten = 127.0.0.1:0\nsocket = /run/s\nconnections = 10\nanywhere = yes\n"
-            "[log]\nlevel = debug\nformat = json\n[addresses]\n2 = node2.example:7150\n# x\n9 = 10.0.0.9:1\n",
+            LEAST "vote_key = /v\nlog_key = /l\ncosign_key = /c\nthreads = 4\n"
+                  "next_vote_key = /w\nnext_log_key = /m\nnext_cosign_key = /d\nnext_node_key = /o\n"
+                  "[peers]\n  listen = [::1]:7150\nguests = 3 ; a remark\ndelta_ms = 50\n"
+                  "[http]\nlisten = 127.0.0.1:0\nsocket = /run/s\nconnections = 10\nanywhere = yes\n"
+                  "[log]\nlevel = debug\nformat = json\n[addresses]\n2 = node2.example:7150\n# x\n9 = "
+                  "10.0.0.9:1 " KEY "\n",
             &fault),
         SLK_OK);
     assert_string_equal(c.vote_key, "/v");
+    assert_string_equal(c.next_vote_key, "/w");
+    assert_string_equal(c.next_log_key, "/m");
+    assert_string_equal(c.next_cosign_key, "/d");
+    assert_string_equal(c.next_node_key, "/o");
     assert_int_equal(c.threads, 4);
     assert_string_equal(c.listen.host, "::1");
     assert_int_equal(c.listen.port, 7150);
@@ -74,6 +80,10 @@ static void every_key_is_read(void **state)
     assert_int_equal(c.addresses_n, 2);
     assert_int_equal(c.addresses[1].agency, 9);
     assert_string_equal(c.addresses[1].at.host, "10.0.0.9");
+    assert_int_equal(c.addresses[1].at.port, 1);
+    assert_false(c.addresses[0].has_key);
+    assert_true(c.addresses[1].has_key);
+    assert_int_equal(c.addresses[1].node_key[31], 0x0f);
 }
 
 static void mistakes_are_named_with_their_line(void **state)
@@ -99,6 +109,8 @@ static void mistakes_are_named_with_their_line(void **state)
     refused(LEAST "[addresses]\ntwo = a:1\n", 6, "write an agency's number");
     refused(LEAST "[addresses]\n2 = a\n", 6, "write host:port");
     refused(LEAST "[addresses]\n2 = a:0\n", 6, "write host:port");
+    refused(LEAST "[addresses]\n2 = a:1 0123\n", 6, "the node key as 64");
+    refused(LEAST "[addresses]\n2 = a:1 " KEY "0\n", 6, "the node key as 64");
     refused(LEAST "[addresses]\n2 = a:1\n2 = b:1\n", 7, "has an address already");
     refused(LEAST "log_key = /l\n", 0, "a checkpoint needs both keys");
     refused(LEAST "nonsense\n", 5, "neither [section] nor key = value");
@@ -146,8 +158,8 @@ static void what_only_a_start_reads_is_told(void **state)
     assert_null(slk_config_needs_start(&a, &b));
     assert_int_equal(read_text(&b, LEAST "[peers]\nlisten = a:1\n", &fault), SLK_OK);
     assert_string_equal(slk_config_needs_start(&a, &b), "peers.listen");
-    assert_int_equal(read_text(&b, LEAST "vote_key = /v\n", &fault), SLK_OK);
-    assert_string_equal(slk_config_needs_start(&a, &b), "node.vote_key");
+    assert_int_equal(read_text(&b, LEAST "vote_key = /v\nthreads = 2\n", &fault), SLK_OK);
+    assert_string_equal(slk_config_needs_start(&a, &b), "node.threads"); /* keys are read again */
 }
 
 /* ---- the log ---- */
