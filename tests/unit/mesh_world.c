@@ -18,7 +18,8 @@ static void on_up(void *ctx, uint16_t peer, const struct slk_hello *hello)
 
     node->ups++;
     node->last_up = peer;
-    node->last_hello = *hello;
+    if (peer < NODES_MAX)
+        node->hellos[peer] = *hello;
     assert_true(slk_mesh_is_up(node->mesh, peer));
 }
 

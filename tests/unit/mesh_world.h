@@ -33,7 +33,7 @@ struct node {
     bool stopped;
     unsigned ups, downs;
     enum slk_mesh_end last_down;
-    struct slk_hello last_hello;
+    struct slk_hello hellos[NODES_MAX]; /* the last of each peer */
     uint16_t last_up;
     enum slk_mesh_verdict verdict; /* for every frame */
     size_t inbox_n;

@@ -42,11 +42,11 @@ static void two_nodes_meet(void **state)
     assert_true(slk_mesh_is_up(a->mesh, 1) && slk_mesh_is_up(b->mesh, 0));
     assert_false(slk_mesh_is_up(a->mesh, 0) || slk_mesh_is_up(a->mesh, 2));
     assert_int_equal(a->last_up, 1);
-    assert_int_equal(a->last_hello.height, 8);
-    assert_int_equal(a->last_hello.index, 1);
-    assert_int_equal(b->last_hello.height, 7);
-    assert_true(slk_hash_equal(&a->last_hello.charter_hash, &world->charter_hash));
-    assert_memory_not_equal(a->last_hello.instance, b->last_hello.instance, SLK_MESH_INSTANCE);
+    assert_int_equal(a->hellos[1].height, 8);
+    assert_int_equal(a->hellos[1].index, 1);
+    assert_int_equal(b->hellos[0].height, 7);
+    assert_true(slk_hash_equal(&a->hellos[1].charter_hash, &world->charter_hash));
+    assert_memory_not_equal(a->hellos[1].instance, b->hellos[0].instance, SLK_MESH_INSTANCE);
     node_stop(a);
     until(world, b->downs == 1);
     assert_int_equal(b->last_down, SLK_END_ENDED);
@@ -141,7 +141,7 @@ static void a_node_that_comes_back_is_found_again(void **state)
     uint8_t instance[SLK_MESH_INSTANCE];
 
     world_connect(world, 3);
-    memcpy(instance, a->last_hello.instance, sizeof(instance));
+    memcpy(instance, a->hellos[1].instance, sizeof(instance));
     node_stop(b);
     until(world, !slk_mesh_is_up(a->mesh, 1));
     for (unsigned i = 0; i < 8; i++)
@@ -152,7 +152,7 @@ static void a_node_that_comes_back_is_found_again(void **state)
     node_knows(world, 1, 0);
     advance(world, 70000);
     until(world, slk_mesh_is_up(a->mesh, 1) && slk_mesh_is_up(b->mesh, 2));
-    assert_memory_not_equal(a->last_hello.instance, instance, sizeof(instance));
+    assert_memory_not_equal(a->hellos[1].instance, instance, sizeof(instance));
 }
 
 /* 1 s to 60 s, doubling, with jitter below: in an hour some fifty to a hundred and thirty times. */
