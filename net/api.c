@@ -44,6 +44,8 @@ static const struct slk_http_route routes[] = {
     {.path = "/v1/submissions/", .parameter = true, .method = SLK_HTTP_GET, .handle = slk_api_submission},
     {.path = "/v1/map/", .parameter = true, .method = SLK_HTTP_GET, .handle = slk_api_map},
     {.path = "/v1/blocks/", .parameter = true, .method = SLK_HTTP_GET, .handle = slk_api_block},
+    {.path = "/v1/consistency/", .parameter = true, .method = SLK_HTTP_GET, .handle = slk_api_consistency},
+    {.path = "/v1/evidence", .method = SLK_HTTP_GET, .handle = slk_api_evidence},
     {.path = "/v1/charter", .method = SLK_HTTP_GET, .handle = slk_api_get_charter},
     {.path = "/v1/charter",
         .method = SLK_HTTP_POST,

@@ -61,6 +61,8 @@ void slk_api_block(void *api, struct slk_http_exchange *exchange);
 void slk_api_get_charter(void *api, struct slk_http_exchange *exchange);
 void slk_api_get_policy(void *api, struct slk_http_exchange *exchange);
 void slk_api_get_checkpoint(void *api, struct slk_http_exchange *exchange);
+void slk_api_consistency(void *api, struct slk_http_exchange *exchange); /* api_evidence.c */
+void slk_api_evidence(void *api, struct slk_http_exchange *exchange);
 void slk_api_get_status(void *api, struct slk_http_exchange *exchange); /* api_health.c */
 void slk_api_get_health(void *api, struct slk_http_exchange *exchange);
 void slk_api_get_metrics(void *api, struct slk_http_exchange *exchange);

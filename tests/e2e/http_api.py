@@ -3,6 +3,7 @@
 
 Every answer is held against the OpenAPI document the server itself serves: status, media type, and the JSON's shape.
 """
+import hashlib
 import http.client
 import json
 import os
@@ -162,6 +163,40 @@ def proofs():
     tell("a proof request that is too large", "POST", "/v1/proofs", 413, b" " * 1000, JSON)
 
 
+def checks_out(old_size, size, old_root, root, path):
+    """RFC 9162 2.1.4.2, recursively: the roots that a path leads to."""
+    node = lambda l, r: hashlib.sha256(b"\1" + l + r).digest()
+    path = list(path)
+
+    def roots(m, n, whole):  # of the first m leaves, of all n
+        if m == n:
+            both = bytes.fromhex(old_root) if whole else path.pop()
+            return both, both
+        k = 1 << ((n - 1).bit_length() - 1)
+        last = path.pop() if path else b""
+        if m <= k:
+            a, b = roots(m, k, whole)
+            return a, node(b, last)
+        a, b = roots(m - k, n - k, False)
+        return node(last, a), node(last, b)
+
+    path = [bytes.fromhex(p) for p in path]
+    got = roots(old_size, size, True)
+    return [same(got[0].hex(), old_root, "old root"), same(got[1].hex(), root, "root"), same(path, [], "hashes left over")]
+
+
+def consistency():
+    status = json.loads(ask("GET", "/v1/status")[2])
+    size = status["size"]
+    for old in {1, 2, size // 2, size - 1, size}:
+        tell(f"the log of {old} entries is the beginning of the log", "GET", f"/v1/consistency/{old}-{size}", 200,
+             also=lambda a, f: checks_out(**json.loads(a)) + [same(json.loads(a)["root"], status["root"])])
+    tell("a log longer than this one", "GET", f"/v1/consistency/1-{size + 1}", 404)
+    for bad in ("0-1", "2-1", "1", "-1", "1-", "1-2-3", "a-b", "1-9999999999999999999", "01-2", "1-%32"):
+        tell(f"sizes that are none: {bad}", "GET", f"/v1/consistency/{bad}", 400)
+    tell("nobody has contradicted himself", "GET", "/v1/evidence", 200, also=lambda a, f: [same(json.loads(a), {"evidence": []})])
+
+
 def reading():
     tell("the checkpoint", "GET", "/checkpoint", 200, also=lambda a, f: [same(f["Access-Control-Allow-Origin"], "*")])
     tell("the policy", "GET", "/v1/policy", 200)
@@ -303,6 +338,7 @@ try:
     submissions()
     proofs()
     reading()
+    consistency()
     stream()
     with_curl()
     smuggling()
