@@ -46,6 +46,7 @@ static const struct slk_http_route routes[] = {
     {.path = "/v1/blocks/", .parameter = true, .method = SLK_HTTP_GET, .handle = slk_api_block},
     {.path = "/v1/consistency/", .parameter = true, .method = SLK_HTTP_GET, .handle = slk_api_consistency},
     {.path = "/v1/evidence", .method = SLK_HTTP_GET, .handle = slk_api_evidence},
+    {.path = "/tile/", .rest = true, .method = SLK_HTTP_GET, .handle = slk_api_tile},
     {.path = "/v1/charter", .method = SLK_HTTP_GET, .handle = slk_api_get_charter},
     {.path = "/v1/charter",
         .method = SLK_HTTP_POST,
@@ -208,6 +209,7 @@ void slk_api_free(struct slk_api *api)
         slk_http_answer(wait->exchange, &nothing); /* the server has stopped: only frees it */
         free(wait);
     }
+    slk_api_tiles_free(api);
     free(api);
 }
 

@@ -23,6 +23,7 @@ struct slk_api_backend {
         void *ctx, const struct slk_hash *id, uint64_t *height, uint64_t *first_index);
     enum slk_change_rule (*change)(void *ctx, struct slk_span entry, struct slk_fault *fault);
     struct slk_ledger *(*ledger)(void *ctx);
+    struct slk_store *(*store)(void *ctx); /* of that ledger: committed blocks, without the wait for a machine */
     enum slk_err (*prove)(void *ctx, const uint8_t handle[SLK_HANDLE_SIZE], bool with_history,
         enum slk_encoding encoding, uint8_t **out, size_t *out_size, struct slk_fault *fault);
     struct slk_span (*checkpoint)(void *ctx);

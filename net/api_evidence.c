@@ -11,7 +11,7 @@ static struct slk_store *store_of(void *ctx)
 {
     const struct slk_api_backend *backend = &((struct slk_api *)ctx)->options.backend;
 
-    return slk_ledger_store(backend->ledger(backend->ctx));
+    return backend->store(backend->ctx);
 }
 
 /* ---- consistency ---- */

@@ -22,6 +22,11 @@ static enum slk_change_rule change(void *ctx, struct slk_span entry, struct slk_
     return slk_node_change(ctx, entry, fault);
 }
 
+static struct slk_store *store(void *ctx)
+{
+    return slk_node_store(ctx);
+}
+
 static struct slk_ledger *ledger(void *ctx)
 {
     return slk_node_ledger(ctx);
@@ -61,6 +66,7 @@ struct slk_api_backend slk_api_backend_of(struct slk_node *node)
         .find = find,
         .change = change,
         .ledger = ledger,
+        .store = store,
         .prove = prove,
         .checkpoint = checkpoint,
         .status = status,

@@ -19,6 +19,8 @@ struct api_wait {
     uint8_t handle[SLK_HANDLE_SIZE]; /* wants_proof, and there is one event: its credential */
 };
 
+struct slk_api_edge;
+
 struct slk_api {
     struct slk_api_options options;
     struct slk_http_server *server;
@@ -26,6 +28,7 @@ struct slk_api {
     struct slk_http_exchange *streams[SLK_API_STREAMS_MAX];
     size_t streams_n;
     uint64_t beat_at; /* when streams were last told that nothing is new */
+    struct slk_api_edge *edge; /* NULL before the first partial tile is asked for */
     uint64_t outcomes[SLK_API_OUTCOMES_N], late_n, proofs_n, proofs_failed_n, crowds_n;
 };
 
@@ -63,6 +66,8 @@ void slk_api_get_policy(void *api, struct slk_http_exchange *exchange);
 void slk_api_get_checkpoint(void *api, struct slk_http_exchange *exchange);
 void slk_api_consistency(void *api, struct slk_http_exchange *exchange); /* api_evidence.c */
 void slk_api_evidence(void *api, struct slk_http_exchange *exchange);
+void slk_api_tile(void *api, struct slk_http_exchange *exchange); /* api_tiles.c */
+void slk_api_tiles_free(struct slk_api *api);
 void slk_api_get_status(void *api, struct slk_http_exchange *exchange); /* api_health.c */
 void slk_api_get_health(void *api, struct slk_http_exchange *exchange);
 void slk_api_get_metrics(void *api, struct slk_http_exchange *exchange);

@@ -230,6 +230,22 @@ unsigned slk_http_accepts(struct slk_span accept, const char *media_type)
     return rank;
 }
 
+bool slk_http_takes_coding(struct slk_span accept_encoding, const char *coding)
+{
+    bool any = false;
+
+    while (accept_encoding.size > 0) {
+        struct slk_span item = take_until(&accept_encoding, ',');
+        struct slk_span name = trim(take_until(&item, ';'));
+
+        if (span_is(name, coding))
+            return quality_of(item) > 0;
+        if (span_is(name, "*"))
+            any = quality_of(item) > 0;
+    }
+    return any;
+}
+
 /* ---- the second reader ---- */
 
 static int second_field(llhttp_t *second)

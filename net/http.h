@@ -131,6 +131,8 @@ bool slk_http_field(const struct slk_http_parser *parser, const char *name, stru
 bool slk_http_query(const struct slk_http_parser *parser, const char *name, struct slk_span *value);
 /* Whether `text` is the media type of a Content-Type, whatever parameters follow, in either case. */
 bool slk_http_media_is(struct slk_span content_type, const char *text);
+/* Whether an Accept-Encoding field takes this coding, by its name or by *. */
+bool slk_http_takes_coding(struct slk_span accept_encoding, const char *coding);
 /* The rank, 0..1000, that an Accept field gives a media type; 0: not acceptable. Absent (empty): everything, equally. */
 unsigned slk_http_accepts(struct slk_span accept, const char *media_type);
 

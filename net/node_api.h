@@ -75,6 +75,8 @@ enum slk_change_rule slk_node_change(struct slk_node *node, struct slk_span entr
 
 /* The ledger at the last committed block, for reading alone. Borrowed until the next slk_node_run: ask again each time. */
 struct slk_ledger *slk_node_ledger(struct slk_node *node);
+/* The store beneath it: committed blocks, tiles, charter changes; asked for alone it disturbs no block that is being decided. */
+struct slk_store *slk_node_store(struct slk_node *node);
 /* As slk_ledger_prove, but never with fewer cosignatures than the charter's quorum: SLK_E_UNSIGNED while they are not here (some ten
  * milliseconds after each block): wait for SLK_NEWS_COSIGNED and ask again. *out is malloc'ed. */
 SLK_MUST_CHECK enum slk_err slk_node_prove(struct slk_node *node, const uint8_t handle[SLK_HANDLE_SIZE],

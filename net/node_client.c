@@ -366,6 +366,11 @@ struct slk_ledger *slk_node_ledger(struct slk_node *node)
     return node->ledger;
 }
 
+struct slk_store *slk_node_store(struct slk_node *node)
+{
+    return slk_ledger_store(node->ledger);
+}
+
 enum slk_err slk_node_prove(struct slk_node *node, const uint8_t handle[SLK_HANDLE_SIZE], bool with_history,
     enum slk_encoding encoding, uint8_t **out, size_t *out_size, struct slk_fault *fault)
 {

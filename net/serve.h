@@ -21,6 +21,7 @@ struct slk_http_exchange;
 struct slk_http_route {
     const char *path; /* "/v1/status", or "/v1/blocks/" and then one more segment: see parameter */
     bool parameter;
+    bool rest; /* the parameter is all that follows, slashes too */
     enum slk_http_method method; /* GET answers HEAD, too */
     size_t body_max;             /* POST */
     const char *const *types;    /* POST: Content-Types it takes, up to a NULL */

@@ -428,9 +428,10 @@ static const struct slk_http_route *find_route(
     for (size_t i = 0; i < s->routes_n; i++) {
         const struct slk_http_route *route = &s->routes[i];
         size_t n = strlen(route->path);
-        bool fits = route->parameter ? path.size > n && memcmp(path.at, route->path, n) == 0 &&
-                                           memchr(path.at + n, '/', path.size - n) == NULL
-                                     : path.size == n && memcmp(path.at, route->path, n) == 0;
+        bool more = path.size > n &&
+                    (route->rest || (route->parameter && memchr(path.at + n, '/', path.size - n) == NULL));
+        bool fits = (more || (path.size == n && !route->parameter && !route->rest)) &&
+                    memcmp(path.at, route->path, n) == 0;
 
         if (!fits)
             continue;

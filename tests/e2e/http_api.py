@@ -69,7 +69,7 @@ def check(schema, value, where="answer"):
 
 def operation(method, path):
     for template, item in spec["paths"].items():
-        if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", template), path.split("?")[0]):
+        if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", template.replace("{path}", "(?:.+)")), path.split("?")[0]):
             return item.get(method.lower())
     return None
 
@@ -204,6 +204,10 @@ def reading():
     tell("the charter's bytes", "GET", "/v1/charter", 200, headers={"Accept": "application/octet-stream"})
     tell("the charter as an image", "GET", "/v1/charter", 406, headers={"Accept": "image/*"})
     tell("a charter change that is none", "POST", "/v1/charter", 422, b"hello", {"Content-Type": "application/octet-stream"})
+    tell("a tile", "GET", "/tile/0/000.p/1", 200)
+    tell("a bundle of entries", "GET", "/tile/entries/000.p/2", 200, headers={"Accept-Encoding": "gzip"})
+    tell("a tile that is not there", "GET", "/tile/0/x999/000", 404)
+    tell("a path of no tile", "GET", "/tile/0/1", 404)
     tell("a block", "GET", "/v1/blocks/1", 200)
     tell("block 0", "GET", "/v1/blocks/0", 200)
     tell("a block's bytes", "GET", "/v1/blocks/1", 200, headers={"Accept": "application/octet-stream"})

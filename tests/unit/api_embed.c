@@ -76,6 +76,11 @@ static enum slk_change_rule change(void *ctx, struct slk_span entry, struct slk_
     return rule;
 }
 
+static struct slk_store *store_of(void *ctx)
+{
+    return slk_ledger_store(((struct api_embed *)ctx)->ledger);
+}
+
 static struct slk_ledger *ledger_of(void *ctx)
 {
     return ((struct api_embed *)ctx)->ledger;
@@ -150,6 +155,7 @@ struct slk_api_backend embed_backend(struct api_embed *embed)
         .find = find,
         .change = change,
         .ledger = ledger_of,
+        .store = store_of,
         .prove = prove,
         .checkpoint = checkpoint,
         .status = status,

@@ -5,7 +5,6 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,221 +12,24 @@
 #include <unistd.h>
 
 #include "net/api_json.h"
-#include "tests/unit/api_embed.h"
-#include "tests/unit/http_client.h"
-#include "tests/unit/ledger_fixture.h"
+#include "tests/unit/api_world.h"
 #include "tools/ndjson.h"
-
-#define HOST "Host: a\r\n"
-#define PB   "application/x-protobuf"
-#define JSON "application/json"
-
-struct world {
-    struct http_net net;
-    struct fixture f;
-    struct slk_ledger *ledger;
-    struct api_embed embed;
-    struct slk_api *api;
-    struct slk_policy *policy;
-    int fd;
-    bool stopped;
-};
-
-static void is_stopped(void *ctx)
-{
-    ((struct world *)ctx)->stopped = true;
-}
-
-static int set_up_with(void **state, uint32_t answer_ms)
-{
-    struct world *w = calloc(1, sizeof(*w));
-    struct slk_ledger_options ledger_options;
-    struct slk_http_options options = {
-        .limits = {.tick_ms = 5, .answer_ms = answer_ms}, .tick = slk_api_tick};
-    struct slk_api_options api_options = {.now_ms = fixture_clock};
-    struct slk_fault fault = {0};
-
-    assert_non_null(w);
-    fixture_open(&w->f, NULL);
-    fixture_init(&w->f);
-    ledger_options = fixture_options(&w->f);
-    w->ledger = fixture_ledger(&w->f, &ledger_options);
-    embed_open(&w->embed, w->ledger, fixture_clock, &w->f);
-    assert_int_equal(uv_loop_init(&w->net.loop), 0);
-    api_options.now_ctx = &w->f;
-    api_options.backend = embed_backend(&w->embed);
-    assert_int_equal(slk_api_new(&w->api, &api_options), SLK_OK);
-    options.loop = &w->net.loop;
-    options.ctx = w->api;
-    options.routes = slk_api_routes(&options.routes_n);
-    assert_int_equal(slk_http_server_new(&w->net.server, &options), SLK_OK);
-    slk_api_serve(w->api, w->net.server);
-    assert_int_equal(slk_http_listen_tcp(w->net.server, "127.0.0.1", 0, false, &fault), SLK_OK);
-    w->net.each = embed_run;
-    w->net.ctx = &w->embed;
-    w->policy = fixture_policy(&w->f);
-    w->fd = dial(&w->net);
-    *state = w;
-    return 0;
-}
 
 static int set_up(void **state)
 {
-    return set_up_with(state, 0);
+    return api_set_up(state, 0);
 }
 
 static int set_up_impatient(void **state)
 {
-    return set_up_with(state, 30);
-}
-
-static int tear_down(void **state)
-{
-    struct world *w = *state;
-
-    slk_http_server_stop(w->net.server, is_stopped, w);
-    for (unsigned i = 0; i < TURNS_MAX && !w->stopped; i++)
-        wait_turn(&w->net);
-    assert_true(w->stopped);
-    slk_api_free(w->api);
-    slk_http_server_free(w->net.server);
-    assert_int_equal(uv_loop_close(&w->net.loop), 0);
-    (void)close(w->fd);
-    embed_close(&w->embed);
-    slk_policy_free(w->policy);
-    slk_ledger_close(w->ledger);
-    fixture_close(&w->f);
-    free(w);
-    return 0;
-}
-
-/* ---- asking ---- */
-
-/* The body of the answer to one request, whatever its bytes. */
-static struct slk_span hear(struct world *w)
-{
-    for (unsigned i = 0; i < TURNS_MAX; i++) {
-        const char *end, *length;
-
-        assert_true(take(w->fd));
-        end = strstr(reply.text, "\r\n\r\n");
-        length = strstr(reply.text, "Content-Length: ");
-        if (end != NULL && length != NULL) {
-            size_t head = (size_t)(end - reply.text) + 4, body = strtoul(length + 16, NULL, 10);
-
-            if (reply.size >= head + body)
-                return slk_span_of(reply.text + head, body);
-        }
-        wait_turn(&w->net);
-    }
-    fail();
-    return (struct slk_span){0};
-}
-
-static void forget_reply(void)
-{
-    reply.size = 0;
-    reply.text[0] = '\0';
-    reply.ended = false;
-}
-
-static struct slk_span get(struct world *w, const char *path, const char *accept, const char *status)
-{
-    char text[512];
-    struct slk_span body;
-
-    snprintf(text, sizeof(text), "GET %s HTTP/1.1\r\n" HOST "%s%s%s\r\n", path,
-        accept != NULL ? "Accept: " : "", accept != NULL ? accept : "", accept != NULL ? "\r\n" : "");
-    forget_reply();
-    say(&w->net, w->fd, text);
-    body = hear(w);
-    assert_status(status);
-    return body;
-}
-
-static void send_post(
-    struct world *w, const char *path, const char *type, const char *accept, struct slk_span body)
-{
-    char text[512];
-
-    snprintf(text, sizeof(text),
-        "POST %s HTTP/1.1\r\n" HOST "Content-Type: %s\r\nContent-Length: %zu\r\nAccept: %s\r\n\r\n", path,
-        type, body.size, accept);
-    forget_reply();
-    say(&w->net, w->fd, text);
-    if (body.size > 0)
-        assert_true(say_bytes(&w->net, w->fd, (const char *)body.at, body.size));
-}
-
-static struct slk_span post(struct world *w, const char *path, const char *type, const char *accept,
-    struct slk_span body, const char *status)
-{
-    struct slk_span answer;
-
-    send_post(w, path, type, accept, body);
-    answer = hear(w);
-    assert_status(status);
-    return answer;
-}
-
-static json_t *json_of(struct slk_span body)
-{
-    json_t *value = json_loadb((const char *)body.at, body.size, JSON_REJECT_DUPLICATES, NULL);
-
-    assert_non_null(value);
-    return value;
-}
-
-static const char *text_of(const json_t *value, const char *name)
-{
-    const char *text = json_string_value(json_object_get(value, name));
-
-    assert_non_null(text);
-    return text;
-}
-
-static json_int_t number_of(const json_t *value, const char *name)
-{
-    assert_true(json_is_integer(json_object_get(value, name)));
-    return json_integer_value(json_object_get(value, name));
-}
-
-/* Submits, and lets go of the bytes. */
-static json_t *submit(struct world *w, const char *query, struct slk_span bytes, const char *status)
-{
-    char path[64];
-    json_t *value;
-
-    snprintf(path, sizeof(path), "/v1/submissions%s", query);
-    value = json_of(post(w, path, PB, "*/*", bytes, status));
-    fixture_free(bytes);
-    return value;
-}
-
-static struct slk_answer verified(
-    struct world *w, struct slk_span proof, const uint8_t handle[SLK_HANDLE_SIZE])
-{
-    const struct slk_verify_options options = {.now_s = w->f.now_ms / 1000};
-    struct slk_answer answer;
-
-    assert_int_equal(slk_verify_status(&answer, proof, handle, w->policy, &options), SLK_OK);
-    return answer;
-}
-
-static struct slk_span proof_request(char out[160], const uint8_t handle[SLK_HANDLE_SIZE], bool history)
-{
-    char hex[2 * SLK_HANDLE_SIZE + 1] = "";
-
-    slk_hex_format(hex, handle, SLK_HANDLE_SIZE);
-    return slk_span_of(out, (size_t)snprintf(out, 160, "{\"credential\":\"%.64s\",\"history\":%s}", hex,
-                                history ? "true" : "false"));
+    return api_set_up(state, 30);
 }
 
 /* ---- submissions ---- */
 
 static void a_submission_becomes_final(void **state)
 {
-    struct world *w = *state;
+    struct api_world *w = *state;
     struct fixture_life life = fixture_life(FIXTURE_PHONE, 1);
     json_t *value = submit(w, "?wait=final", fixture_single(&w->f, MINISTRY, &life, SLK_ISSUE), "200");
     char path[128];
@@ -252,7 +54,7 @@ static void a_submission_becomes_final(void **state)
 
 static void the_same_submission_is_recognised(void **state)
 {
-    struct world *w = *state;
+    struct api_world *w = *state;
     struct fixture_life life = fixture_life(FIXTURE_PHONE, 1);
     struct slk_span bytes = fixture_single(&w->f, MINISTRY, &life, SLK_ISSUE);
     json_t *first = json_of(post(w, "/v1/submissions", PB, "*/*", bytes, "200"));
@@ -268,7 +70,7 @@ static void the_same_submission_is_recognised(void **state)
 
 static void who_waits_for_a_proof_gets_it(void **state)
 {
-    struct world *w = *state;
+    struct api_world *w = *state;
     struct fixture_life life = fixture_life(FIXTURE_CARD, 7);
     json_t *value = submit(w, "?wait=proof", fixture_single(&w->f, MINT, &life, SLK_ISSUE), "200");
     const char *proof = text_of(value, "proof");
@@ -284,7 +86,7 @@ static void who_waits_for_a_proof_gets_it(void **state)
 
 static void a_stale_submission_is_told_the_head(void **state)
 {
-    struct world *w = *state;
+    struct api_world *w = *state;
     struct fixture_life life = fixture_life(FIXTURE_PHONE, 1), old = life;
     char hex[2 * SLK_HASH_SIZE + 1] = "";
     json_t *value = submit(w, "", fixture_single(&w->f, MINISTRY, &life, SLK_ISSUE), "200");
@@ -305,7 +107,7 @@ static void a_stale_submission_is_told_the_head(void **state)
 
 static void every_event_has_its_verdict(void **state)
 {
-    struct world *w = *state;
+    struct api_world *w = *state;
     struct fixture_batch batch = {0};
     json_t *value;
     const json_t *verdicts;
@@ -332,7 +134,7 @@ static void every_event_has_its_verdict(void **state)
 
 static void what_is_no_submission_is_400(void **state)
 {
-    struct world *w = *state;
+    struct api_world *w = *state;
     json_t *value = json_of(post(w, "/v1/submissions", PB, "*/*", slk_span_of("hello", 5), "400"));
 
     assert_string_equal(text_of(value, "code"), "E_MALFORMED");
@@ -351,7 +153,7 @@ static void what_the_node_cannot_do_is_said(void **state)
     } cases[] = {{SLK_NODE_FULL, "429", "FULL"}, {SLK_NODE_BUSY, "503", "BUSY"},
         {SLK_NODE_BEHIND, "503", "BEHIND"}, {SLK_NODE_STOPPING, "503", "STOPPING"},
         {SLK_NODE_OVERTAKEN, "409", "STATE"}};
-    struct world *w = *state;
+    struct api_world *w = *state;
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct fixture_life life = fixture_life(FIXTURE_PHONE, (uint32_t)i);
@@ -368,7 +170,7 @@ static void what_the_node_cannot_do_is_said(void **state)
 
 static void what_is_not_final_yet_is_202(void **state)
 {
-    struct world *w = *state;
+    struct api_world *w = *state;
     struct fixture_life life = fixture_life(FIXTURE_PHONE, 1);
     json_t *value;
 
@@ -381,7 +183,7 @@ static void what_is_not_final_yet_is_202(void **state)
 
 static void who_has_waited_long_enough_is_told_the_id(void **state)
 {
-    struct world *w = *state;
+    struct api_world *w = *state;
     struct fixture_life life = fixture_life(FIXTURE_PHONE, 1);
     struct slk_span bytes = fixture_single(&w->f, MINISTRY, &life, SLK_ISSUE);
     json_t *late, *later;
@@ -400,7 +202,7 @@ static void who_has_waited_long_enough_is_told_the_id(void **state)
 
 static void a_client_that_leaves_loses_nothing(void **state)
 {
-    struct world *w = *state;
+    struct api_world *w = *state;
     struct fixture_life life = fixture_life(FIXTURE_PHONE, 1);
     struct slk_span bytes = fixture_single(&w->f, MINISTRY, &life, SLK_ISSUE);
 
@@ -446,7 +248,7 @@ static json_t *json_submission(struct slk_span bytes)
 static void json_is_the_signed_bytes_written_differently(void **state)
 {
     static const enum slk_kind kinds[] = {SLK_ISSUE, SLK_LOCK, SLK_UNLOCK, SLK_REBIND, SLK_RENEW, SLK_REVOKE};
-    struct world *w = *state;
+    struct api_world *w = *state;
     struct fixture_life life = fixture_life(FIXTURE_PHONE, 1);
 
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
@@ -485,7 +287,7 @@ static void malformed_json_is_told_the_field(void **state)
         {"status_index", "\"5\"", "event 1, status_index"},
         {"valid_until", "\"2026-01-01T00:00:00Z\"", "event 1, valid_until"},
         {"kind", NULL, "event 1, kind: missing"}, {"credential", NULL, "event 1, credential: missing"}};
-    struct world *w = *state;
+    struct api_world *w = *state;
     struct fixture_life life = fixture_life(FIXTURE_PHONE, 1);
     struct slk_span bytes = fixture_single(&w->f, MINISTRY, &life, SLK_ISSUE);
 
@@ -535,7 +337,7 @@ static void json_with_too_many_parts_is_not_read(void **state)
 
 static void a_proof_comes_as_text_binary_or_json(void **state)
 {
-    struct world *w = *state;
+    struct api_world *w = *state;
     struct fixture_life life = fixture_life(FIXTURE_PHONE, 1);
     struct slk_answer answer;
     struct slk_span proof;
@@ -577,7 +379,7 @@ static void a_proof_comes_as_text_binary_or_json(void **state)
 
 static void absence_is_proven_too(void **state)
 {
-    struct world *w = *state;
+    struct api_world *w = *state;
     struct fixture_life life = fixture_life(FIXTURE_PHONE, 99);
     char body[160];
     struct slk_answer answer = verified(
@@ -594,7 +396,7 @@ static void absence_is_proven_too(void **state)
 
 static void proofs_that_cannot_be_given_say_why(void **state)
 {
-    struct world *w = *state;
+    struct api_world *w = *state;
     char body[160];
     uint8_t handle[SLK_HANDLE_SIZE] = {1};
 
@@ -610,7 +412,7 @@ static void proofs_that_cannot_be_given_say_why(void **state)
 
 static void a_prefix_answers_for_a_crowd(void **state)
 {
-    struct world *w = *state;
+    struct api_world *w = *state;
     struct fixture_life life = fixture_life(FIXTURE_PHONE, 1);
     struct slk_map_crowd_item items[4];
     struct slk_hash path;
@@ -648,7 +450,7 @@ static void a_prefix_answers_for_a_crowd(void **state)
 
 static void blocks_charter_policy_and_checkpoint_are_read(void **state)
 {
-    struct world *w = *state;
+    struct api_world *w = *state;
     struct fixture_life life = fixture_life(FIXTURE_PHONE, 1);
     struct slk_policy *policy;
     struct slk_fault fault = {0};
@@ -688,7 +490,7 @@ static void blocks_charter_policy_and_checkpoint_are_read(void **state)
 
 static void status_and_health_say_how_the_node_is(void **state)
 {
-    struct world *w = *state;
+    struct api_world *w = *state;
     json_t *value = json_of(get(w, "/v1/status", NULL, "200"));
 
     assert_string_equal(text_of(value, "origin"), FIXTURE_ORIGIN);
@@ -711,7 +513,7 @@ static void status_and_health_say_how_the_node_is(void **state)
 
 static void metrics_name_nobody(void **state)
 {
-    struct world *w = *state;
+    struct api_world *w = *state;
     struct fixture_life life = fixture_life(FIXTURE_PHONE, 1);
     char body[160], hex[2 * SLK_HANDLE_SIZE + 1] = "", path[100];
     struct slk_span text;
@@ -736,7 +538,7 @@ static void metrics_name_nobody(void **state)
 
 static void the_stream_brings_every_block(void **state)
 {
-    struct world *w = *state;
+    struct api_world *w = *state;
     struct fixture_life life = fixture_life(FIXTURE_PHONE, 1);
     int stream = dial(&w->net);
 
@@ -754,7 +556,7 @@ static void the_stream_brings_every_block(void **state)
 
 static void streams_are_limited(void **state)
 {
-    struct world *w = *state;
+    struct api_world *w = *state;
     int fds[SLK_API_STREAMS_MAX];
 
     for (size_t i = 0; i < SLK_API_STREAMS_MAX; i++) {
@@ -775,7 +577,7 @@ static void streams_are_limited(void **state)
 
 static void the_openapi_document_names_every_route(void **state)
 {
-    struct world *w = *state;
+    struct api_world *w = *state;
     json_t *value = json_of(get(w, "/v1/openapi.json", NULL, "200"));
     const json_t *paths = json_object_get(value, "paths");
     size_t n, named = 0;
@@ -792,7 +594,7 @@ static void the_openapi_document_names_every_route(void **state)
             size_t size = strlen(routes[i].path);
 
             found |= strncmp(path, routes[i].path, size) == 0 && json_object_get(item, method) != NULL &&
-                     (routes[i].parameter ? path[size] == '{' : path[size] == '\0');
+                     (routes[i].parameter || routes[i].rest ? path[size] == '{' : path[size] == '\0');
         }
         if (!found)
             print_message("%s %s\n", method, routes[i].path);
@@ -806,30 +608,30 @@ static void the_openapi_document_names_every_route(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_submission_becomes_final, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(the_same_submission_is_recognised, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(who_waits_for_a_proof_gets_it, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_stale_submission_is_told_the_head, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(every_event_has_its_verdict, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(what_is_no_submission_is_400, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(what_the_node_cannot_do_is_said, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(what_is_not_final_yet_is_202, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_submission_becomes_final, set_up, api_tear_down),
+        cmocka_unit_test_setup_teardown(the_same_submission_is_recognised, set_up, api_tear_down),
+        cmocka_unit_test_setup_teardown(who_waits_for_a_proof_gets_it, set_up, api_tear_down),
+        cmocka_unit_test_setup_teardown(a_stale_submission_is_told_the_head, set_up, api_tear_down),
+        cmocka_unit_test_setup_teardown(every_event_has_its_verdict, set_up, api_tear_down),
+        cmocka_unit_test_setup_teardown(what_is_no_submission_is_400, set_up, api_tear_down),
+        cmocka_unit_test_setup_teardown(what_the_node_cannot_do_is_said, set_up, api_tear_down),
+        cmocka_unit_test_setup_teardown(what_is_not_final_yet_is_202, set_up, api_tear_down),
         cmocka_unit_test_setup_teardown(
-            who_has_waited_long_enough_is_told_the_id, set_up_impatient, tear_down),
-        cmocka_unit_test_setup_teardown(a_client_that_leaves_loses_nothing, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(json_is_the_signed_bytes_written_differently, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(malformed_json_is_told_the_field, set_up, tear_down),
+            who_has_waited_long_enough_is_told_the_id, set_up_impatient, api_tear_down),
+        cmocka_unit_test_setup_teardown(a_client_that_leaves_loses_nothing, set_up, api_tear_down),
+        cmocka_unit_test_setup_teardown(json_is_the_signed_bytes_written_differently, set_up, api_tear_down),
+        cmocka_unit_test_setup_teardown(malformed_json_is_told_the_field, set_up, api_tear_down),
         cmocka_unit_test(json_with_too_many_parts_is_not_read),
-        cmocka_unit_test_setup_teardown(a_proof_comes_as_text_binary_or_json, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(absence_is_proven_too, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(proofs_that_cannot_be_given_say_why, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_prefix_answers_for_a_crowd, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(blocks_charter_policy_and_checkpoint_are_read, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(status_and_health_say_how_the_node_is, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(metrics_name_nobody, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(the_stream_brings_every_block, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(streams_are_limited, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(the_openapi_document_names_every_route, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_proof_comes_as_text_binary_or_json, set_up, api_tear_down),
+        cmocka_unit_test_setup_teardown(absence_is_proven_too, set_up, api_tear_down),
+        cmocka_unit_test_setup_teardown(proofs_that_cannot_be_given_say_why, set_up, api_tear_down),
+        cmocka_unit_test_setup_teardown(a_prefix_answers_for_a_crowd, set_up, api_tear_down),
+        cmocka_unit_test_setup_teardown(blocks_charter_policy_and_checkpoint_are_read, set_up, api_tear_down),
+        cmocka_unit_test_setup_teardown(status_and_health_say_how_the_node_is, set_up, api_tear_down),
+        cmocka_unit_test_setup_teardown(metrics_name_nobody, set_up, api_tear_down),
+        cmocka_unit_test_setup_teardown(the_stream_brings_every_block, set_up, api_tear_down),
+        cmocka_unit_test_setup_teardown(streams_are_limited, set_up, api_tear_down),
+        cmocka_unit_test_setup_teardown(the_openapi_document_names_every_route, set_up, api_tear_down),
     };
 
     (void)signal(SIGPIPE, SIG_IGN);

@@ -1,0 +1,262 @@
+/* test_api_tiles.c: the log over HTTP as C2SP tlog-tiles, read by a client that has a checkpoint and trusts nothing else. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+#include "ledger/core/log.h"
+#include "ledger/verify/checkpoint.h"
+#include "ledger/verify/note.h"
+#include "tests/unit/api_world.h"
+
+static int set_up(void **state)
+{
+    return api_set_up(state, 0);
+}
+
+/* A block of n new credentials, one submission: n entries, an authorization and a seal. */
+static void add_block(struct api_world *w, uint32_t first, uint32_t n)
+{
+    struct fixture_batch batch = {0};
+
+    for (uint32_t i = 0; i < n; i++) {
+        struct fixture_life life = fixture_life(FIXTURE_CARD, first + i);
+
+        fixture_add(&batch, &life, SLK_ISSUE, w->f.now_ms);
+    }
+    json_decref(submit(w, "?wait=proof", fixture_sign(&w->f, MINT, &batch), "200"));
+    fixture_batch_free(&batch);
+}
+
+static void read_head(struct api_world *w, struct slk_tree_head *head)
+{
+    struct slk_span note = get(w, "/checkpoint", NULL, "200");
+    struct slk_checkpoint checkpoint;
+    struct slk_note parts;
+
+    assert_int_equal(slk_note_parse(&parts, (const char *)note.at, note.size), SLK_OK);
+    assert_int_equal(slk_checkpoint_parse(&checkpoint, parts.text), SLK_OK);
+    *head = checkpoint.head;
+}
+
+static struct slk_span get_tile(struct api_world *w, const struct slk_tile *tile, const char *fields)
+{
+    char path[SLK_TILE_PATH_MAX], target[SLK_TILE_PATH_MAX + 1];
+
+    slk_tile_format(path, tile);
+    snprintf(target, sizeof(target), "/%s", path);
+    return get_with(w, target, fields, "200");
+}
+
+/* As a client of the checkpoint's tree reads: at most as wide as the tree has it. */
+struct reader {
+    struct api_world *w;
+    uint64_t size;
+};
+
+static bool read_tile(void *ctx, uint32_t level, uint64_t index, uint32_t width, struct slk_hash *out)
+{
+    const struct reader *r = ctx;
+    struct slk_tile tile = {SLK_TILE_HASHES, level, index, slk_tile_width(level, index, r->size)};
+    struct slk_span bytes = get_tile(r->w, &tile, "");
+
+    assert_true(width <= tile.width);
+    assert_int_equal(bytes.size, (size_t)tile.width * SLK_HASH_SIZE);
+    memcpy(out, bytes.at, (size_t)width * SLK_HASH_SIZE);
+    return true;
+}
+
+static void check_root(struct api_world *w)
+{
+    struct slk_tree_head head;
+    struct slk_hash root;
+    struct reader r = {.w = w};
+
+    read_head(w, &head);
+    r.size = head.tree_size;
+    assert_int_equal(slk_log_root_at(&root, head.tree_size, read_tile, &r), SLK_OK);
+    assert_memory_equal(root.b, head.root_hash.b, SLK_HASH_SIZE);
+}
+
+/* A bundle's entries hash to its tile of level 0. */
+static void check_bundle(struct api_world *w, uint64_t index, uint64_t size)
+{
+    struct slk_tile tile = {SLK_TILE_ENTRIES, 0, index, slk_tile_width(0, index, size)};
+    struct slk_hash leaves[SLK_TILE_WIDTH], hashed[SLK_TILE_WIDTH];
+    struct slk_span bytes = get_tile(w, &tile, "");
+    struct reader r = {w, size};
+    size_t at = 0;
+
+    for (uint32_t i = 0; i < tile.width; i++) {
+        size_t n;
+
+        assert_true(bytes.size - at >= 2);
+        n = (size_t)bytes.at[at] << 8 | bytes.at[at + 1];
+        at += 2;
+        assert_true(n <= bytes.size - at);
+        slk_hash_leaf(&hashed[i], bytes.at + at, n);
+        at += n;
+    }
+    assert_int_equal(at, bytes.size);
+    assert_true(read_tile(&r, 0, index, tile.width, leaves));
+    assert_memory_equal(hashed, leaves, tile.width * sizeof(leaves[0]));
+}
+
+static void the_tiles_hash_to_the_checkpoint(void **state)
+{
+    struct api_world *w = *state;
+    struct slk_tree_head head;
+
+    for (uint32_t block = 0; block < 6; block++) { /* the right edge grows within tiles and over their ends */
+        add_block(w, block * 200, 100 + 20 * block);
+        check_root(w);
+    }
+    read_head(w, &head);
+    assert_true(head.tree_size > 3 * SLK_TILE_WIDTH && head.tree_size < 4 * SLK_TILE_WIDTH);
+    for (uint64_t index = 0; index < 4; index++)
+        check_bundle(w, index, head.tree_size);
+}
+
+static void the_tiles_of_a_tall_tree_hash_to_the_checkpoint(void **state)
+{
+    struct api_world *w = *state;
+    struct slk_tree_head head;
+    struct slk_tile tile = {SLK_TILE_HASHES, 1, 0, SLK_TILE_WIDTH};
+
+    for (uint32_t block = 0; block < 17; block++)
+        add_block(w, block * 4096, 4096);
+    read_head(w, &head);
+    assert_true(head.tree_size > SLK_TILE_WIDTH * SLK_TILE_WIDTH);
+    check_root(w);
+    add_block(w, 17 * 4096, 1);
+    check_root(w);
+    assert_int_equal(get_tile(w, &tile, "").size, SLK_TILE_WIDTH * SLK_HASH_SIZE);
+    check_bundle(w, head.tree_size / SLK_TILE_WIDTH - 1, head.tree_size);
+}
+
+static void an_older_checkpoint_still_has_its_tiles(void **state)
+{
+    struct api_world *w = *state;
+    struct slk_tree_head head;
+    struct slk_hash root;
+    struct reader r = {.w = w};
+
+    add_block(w, 0, 300);
+    read_head(w, &head);
+    r.size = head.tree_size;
+    add_block(w, 1000, 50); /* none of the old partial tiles is full yet */
+    assert_int_equal(slk_log_root_at(&root, head.tree_size, read_tile, &r), SLK_OK);
+    assert_memory_equal(root.b, head.root_hash.b, SLK_HASH_SIZE);
+    check_bundle(w, 1, head.tree_size);
+}
+
+static void what_is_not_there_is_404(void **state)
+{
+    static const char *const no_paths[] = {"/tile/", "/tile/0", "/tile/0/1", "/tile/0/0001", "/tile/00/000",
+        "/tile/0/x000/000", "/tile/0/000.p/0", "/tile/0/000.p/256", "/tile/0/000.p/01", "/tile/0/000/",
+        "/tile/8/000.p/1", "/tile/entries/x001/000", "/tile/data/000", "/tile/0/-01",
+        "/tile/0/x999/x999/x999/x999/x999/x999/x999/x999/x999/x999/x999/x999/x999/999"};
+    struct api_world *w = *state;
+
+    add_block(w, 0, 300);
+    for (size_t i = 0; i < sizeof(no_paths) / sizeof(no_paths[0]); i++)
+        (void)get(w, no_paths[i], NULL, "404");
+    (void)get(w, "/tile/0/000", NULL, "200");
+    (void)get(w, "/tile/0/000.p/255", NULL, "404"); /* its full tile is there */
+    (void)get(w, "/tile/entries/000.p/255", NULL, "404");
+    (void)get(w, "/tile/0/001", NULL, "404");       /* not full yet */
+    (void)get(w, "/tile/0/001.p/200", NULL, "404"); /* nor that wide */
+    (void)get(w, "/tile/0/002.p/1", NULL, "404");
+    (void)get(w, "/tile/1/000.p/1", NULL, "200");
+    (void)get(w, "/tile/1/000.p/2", NULL, "404");
+    (void)get(w, "/tile/2/000.p/1", NULL, "404");
+    (void)post(w, "/tile/0/000", "application/octet-stream", "*/*", slk_span_of("", 0), "405");
+}
+
+static void a_tile_may_be_kept_for_ever_by_anybody(void **state)
+{
+    static const char *const lines[] = {"Cache-Control: public, max-age=31536000, immutable\r\n",
+        "Access-Control-Allow-Origin: *\r\n", "Content-Type: application/octet-stream\r\n"};
+    struct api_world *w = *state;
+
+    add_block(w, 0, 300);
+    (void)get(w, "/tile/0/000", NULL, "200");
+    for (size_t i = 0; i < 3; i++)
+        assert_non_null(strstr(reply.text, lines[i]));
+    (void)get(w, "/tile/entries/000", NULL, "200");
+    for (size_t i = 0; i < 3; i++)
+        assert_non_null(strstr(reply.text, lines[i]));
+    assert_non_null(strstr(reply.text, "Vary: Accept-Encoding\r\n"));
+}
+
+/* gunzips; the size */
+static size_t unpack(struct slk_span packed, uint8_t *out, size_t cap)
+{
+    z_stream z = {0};
+    uint8_t *bytes = malloc(packed.size);
+
+    assert_non_null(bytes);
+    memcpy(bytes, packed.at, packed.size);
+    z.next_in = bytes;
+    z.avail_in = (uInt)packed.size;
+    z.next_out = out;
+    z.avail_out = (uInt)cap;
+    assert_int_equal(inflateInit2(&z, 15 + 16), Z_OK);
+    assert_int_equal(inflate(&z, Z_FINISH), Z_STREAM_END);
+    inflateEnd(&z);
+    free(bytes);
+    return z.total_out;
+}
+
+static void a_bundle_is_compressed_for_those_who_take_it(void **state)
+{
+    static const char *const refusals[] = {"", "Accept-Encoding: identity\r\n",
+        "Accept-Encoding: gzip;q=0, *\r\n", "Accept-Encoding: br, deflate\r\n", "Accept-Encoding: xgzip\r\n"};
+    static const char *const takers[] = {
+        "Accept-Encoding: gzip\r\n", "Accept-Encoding: br, GZIP;q=0.1\r\n", "Accept-Encoding: *\r\n"};
+    static uint8_t plain[1 << 20], back[1 << 20];
+    struct slk_tile tile = {SLK_TILE_ENTRIES, 0, 0, SLK_TILE_WIDTH};
+    struct api_world *w = *state;
+    struct slk_span body;
+    size_t size;
+
+    add_block(w, 0, 300);
+    body = get_tile(w, &tile, "");
+    size = body.size;
+    assert_true(size < sizeof(plain));
+    memcpy(plain, body.at, size);
+    for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
+        body = get_tile(w, &tile, refusals[i]);
+        assert_null(strstr(reply.text, "Content-Encoding"));
+        assert_int_equal(body.size, size);
+        assert_memory_equal(body.at, plain, size);
+    }
+    for (size_t i = 0; i < sizeof(takers) / sizeof(takers[0]); i++) {
+        body = get_tile(w, &tile, takers[i]);
+        assert_non_null(strstr(reply.text, "Content-Encoding: gzip\r\n"));
+        assert_true(body.size < size);
+        assert_int_equal(unpack(body, back, sizeof(back)), size);
+        assert_memory_equal(back, plain, size);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(the_tiles_hash_to_the_checkpoint, set_up, api_tear_down),
+        cmocka_unit_test_setup_teardown(
+            the_tiles_of_a_tall_tree_hash_to_the_checkpoint, set_up, api_tear_down),
+        cmocka_unit_test_setup_teardown(an_older_checkpoint_still_has_its_tiles, set_up, api_tear_down),
+        cmocka_unit_test_setup_teardown(what_is_not_there_is_404, set_up, api_tear_down),
+        cmocka_unit_test_setup_teardown(a_tile_may_be_kept_for_ever_by_anybody, set_up, api_tear_down),
+        cmocka_unit_test_setup_teardown(a_bundle_is_compressed_for_those_who_take_it, set_up, api_tear_down),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
