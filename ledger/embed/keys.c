@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "ledger/embed/token.h"
 #include "ledger/verify/bytes.h"
 
 /* PKCS#8 of an Ed25519 key is always the same 16 bytes, then the seed (RFC 8410 §7), in one line of PEM (RFC 7468 §10). Done
@@ -23,10 +24,14 @@
 static const uint8_t der_prefix[DER_PREFIX] = {
     0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20};
 
+#define URI_MAX 1024 /* of a key file that names a key in a token */
+
 /* Lives in libsodium's guarded memory: never swapped, wiped when freed. */
 struct slk_key {
-    uint8_t secret[crypto_sign_SECRETKEYBYTES]; /* seed || public key */
+    uint8_t secret[crypto_sign_SECRETKEYBYTES]; /* seed || public key; zero when it is held elsewhere */
     uint8_t public_key[SLK_KEY_SIZE];
+    const struct slk_key_holder *holder; /* NULL: the secret is here */
+    void *held;
 };
 
 static enum slk_err fail(struct slk_fault *fault, enum slk_err err, const char *file, const char *why)
@@ -44,6 +49,7 @@ enum slk_err slk_key_from_seed(struct slk_key **out, const uint8_t seed[32])
     *out = sodium_malloc(sizeof(**out));
     if (*out == NULL)
         return SLK_E_NOMEM;
+    memset(*out, 0, sizeof(**out));
     if (crypto_sign_seed_keypair((*out)->public_key, (*out)->secret, seed) != 0) {
         slk_key_free(*out);
         *out = NULL;
@@ -52,9 +58,32 @@ enum slk_err slk_key_from_seed(struct slk_key **out, const uint8_t seed[32])
     return SLK_OK;
 }
 
+enum slk_err slk_key_held(struct slk_key **out, const uint8_t public_key[SLK_KEY_SIZE],
+    const struct slk_key_holder *holder, void *held)
+{
+    *out = NULL;
+    if (sodium_init() < 0)
+        return SLK_E_KEY;
+    *out = sodium_malloc(sizeof(**out));
+    if (*out == NULL)
+        return SLK_E_NOMEM;
+    memset(*out, 0, sizeof(**out));
+    memcpy((*out)->public_key, public_key, SLK_KEY_SIZE);
+    (*out)->holder = holder;
+    (*out)->held = held;
+    return SLK_OK;
+}
+
 void slk_key_free(struct slk_key *key)
 {
+    if (key != NULL && key->holder != NULL)
+        key->holder->close(key->held);
     sodium_free(key);
+}
+
+bool slk_key_is_held_elsewhere(const struct slk_key *key)
+{
+    return key->holder != NULL;
 }
 
 const uint8_t *slk_key_public(const struct slk_key *key)
@@ -64,14 +93,60 @@ const uint8_t *slk_key_public(const struct slk_key *key)
 
 const uint8_t *slk_key_seed(const struct slk_key *key)
 {
-    return key->secret;
+    return key->holder == NULL ? key->secret : NULL;
+}
+
+enum slk_err slk_key_sign_or_say(const struct slk_key *key, uint8_t sig[SLK_SIGNATURE_SIZE],
+    const void *message, size_t size, struct slk_fault *fault)
+{
+    *fault = (struct slk_fault){0};
+    if (key->holder != NULL)
+        return key->holder->sign(key->held, sig, message, size, fault);
+    return crypto_sign_detached(sig, NULL, message, size, key->secret) == 0 ? SLK_OK : SLK_E_KEY;
 }
 
 enum slk_err slk_key_sign(
     const struct slk_key *key, uint8_t sig[SLK_SIGNATURE_SIZE], const void *message, size_t size)
 {
-    return crypto_sign_detached(sig, NULL, message, size, key->secret) == 0 ? SLK_OK : SLK_E_KEY;
+    struct slk_fault fault;
+
+    return slk_key_sign_or_say(key, sig, message, size, &fault);
 }
+
+/* ---- in a token ---- */
+
+static enum slk_err sign_in_token(
+    void *held, uint8_t sig[SLK_SIGNATURE_SIZE], const void *message, size_t size, struct slk_fault *fault)
+{
+    return slk_token_sign(held, sig, message, size, fault);
+}
+
+static void close_token(void *held)
+{
+    slk_token_close(held);
+}
+
+static const struct slk_key_holder token_holder = {.sign = sign_in_token, .close = close_token};
+
+static enum slk_err load_from_token(struct slk_key **out, const char *uri, struct slk_fault *fault)
+{
+    uint8_t public_key[SLK_KEY_SIZE];
+    struct slk_token_key *held;
+    enum slk_err err = slk_token_open(&held, public_key, uri, fault);
+
+    if (err == SLK_OK)
+        err = slk_key_held(out, public_key, &token_holder, held);
+    if (err != SLK_OK)
+        slk_token_close(held);
+    return err;
+}
+
+bool slk_key_is_uri(const char *name)
+{
+    return strncmp(name, SLK_TOKEN_SCHEME, sizeof(SLK_TOKEN_SCHEME) - 1) == 0;
+}
+
+/* ---- in a file ---- */
 
 /* The new name is durable only when its directory is. */
 static bool sync_parent(const char *file)
@@ -141,25 +216,44 @@ static bool parse_pem(uint8_t seed[crypto_sign_SEEDBYTES], const char *pem, size
     return good;
 }
 
-enum slk_err slk_key_save(const struct slk_key *key, const char *file, struct slk_fault *fault)
+static enum slk_err write_new(const char *file, const char *text, size_t size, struct slk_fault *fault)
 {
     int fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    char pem[PEM_SIZE];
     bool good;
 
     if (fd < 0)
         return errno == EEXIST ? fail(fault, SLK_E_EXISTS, file,
                                      "exists already; a key is never overwritten: choose another name")
                                : fail(fault, SLK_E_IO, file, strerror(errno));
-    format_pem(pem, key);
-    good = write_all(fd, pem, sizeof(pem)) && fsync(fd) == 0;
-    sodium_memzero(pem, sizeof(pem));
+    good = write_all(fd, text, size) && fsync(fd) == 0;
     good = close(fd) == 0 && good && sync_parent(file);
     if (!good) {
         unlink(file);
         return fail(fault, SLK_E_IO, file, "the key could not be written");
     }
     return SLK_OK;
+}
+
+enum slk_err slk_key_save(const struct slk_key *key, const char *file, struct slk_fault *fault)
+{
+    char pem[PEM_SIZE];
+    enum slk_err err;
+
+    assert(key->holder == NULL);
+    format_pem(pem, key);
+    err = write_new(file, pem, sizeof(pem), fault);
+    sodium_memzero(pem, sizeof(pem));
+    return err;
+}
+
+enum slk_err slk_key_save_uri(const char *uri, const char *file, struct slk_fault *fault)
+{
+    char line[URI_MAX];
+    int n = snprintf(line, sizeof(line), "%s\n", uri);
+
+    if (n < 0 || (size_t)n >= sizeof(line))
+        return fail(fault, SLK_E_TOO_LARGE, file, "a URI this long has no place in a key file");
+    return write_new(file, line, (size_t)n, fault);
 }
 
 enum slk_err slk_key_generate(struct slk_key **out, const char *file, struct slk_fault *fault)
@@ -199,25 +293,37 @@ static bool read_all(int fd, char *out, size_t cap, size_t *size)
     return true;
 }
 
+/* One line of text, which says where the key is. */
+static bool parse_uri(char *text, size_t size)
+{
+    while (size > 0 && (text[size - 1] == '\n' || text[size - 1] == '\r'))
+        size--;
+    text[size] = '\0';
+    return strlen(text) == size && strcspn(text, " \t\r\n") == size && slk_key_is_uri(text);
+}
+
 static enum slk_err load_from(struct slk_key **out, int fd, const char *file, struct slk_fault *fault)
 {
     uint8_t seed[crypto_sign_SEEDBYTES];
-    char pem[PEM_SIZE + 1]; /* one more than a key has: a longer file is seen to be longer */
+    char pem[URI_MAX + 1]; /* longer than a key is: a longer file is seen to be longer */
     struct stat st;
     size_t size;
     enum slk_err err;
 
+    static_assert(PEM_SIZE < URI_MAX, "a key fits");
     if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || (st.st_mode & 077) != 0)
         return fail(fault, SLK_E_KEY, file, "others may read this key: run `chmod 600` on it");
-    if (!read_all(fd, pem, sizeof(pem), &size)) {
+    if (!read_all(fd, pem, URI_MAX, &size)) {
         err = fail(fault, SLK_E_IO, file, strerror(errno));
-    } else if (!parse_pem(seed, pem, size)) {
-        err = fail(fault, SLK_E_KEY, file,
-            "not an unencrypted Ed25519 private key in PEM: make one with `sillok keygen`");
-    } else {
+    } else if (size >= PEM_SIZE - 1 && parse_pem(seed, pem, size)) {
         err = slk_key_from_seed(out, seed);
         if (err != SLK_OK)
             err = fail(fault, err, file, slk_err_text(err));
+    } else if (parse_uri(pem, size)) {
+        err = load_from_token(out, pem, fault);
+    } else {
+        err = fail(fault, SLK_E_KEY, file,
+            "not an unencrypted Ed25519 private key in PEM: make one with `sillok keygen`");
     }
     sodium_memzero(seed, sizeof(seed));
     sodium_memzero(pem, sizeof(pem));
@@ -226,10 +332,13 @@ static enum slk_err load_from(struct slk_key **out, int fd, const char *file, st
 
 enum slk_err slk_key_load(struct slk_key **out, const char *file, struct slk_fault *fault)
 {
-    int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe is refused later, not waited for */
     enum slk_err err;
+    int fd;
 
     *out = NULL;
+    if (slk_key_is_uri(file))
+        return load_from_token(out, file, fault);
+    fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe is refused later, not waited for */
     if (fd < 0)
         return fail(fault, errno == ENOENT ? SLK_E_NOT_FOUND : SLK_E_IO, file, strerror(errno));
     err = load_from(out, fd, file, fault);

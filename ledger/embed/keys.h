@@ -1,4 +1,5 @@
-/* keys.h: Ed25519 keys in PEM files (PKCS#8, RFC 8410), read and written without a copy left in memory. */
+/* keys.h: Ed25519 keys: in PEM files (PKCS#8, RFC 8410), read and written without a copy left in memory, or in a PKCS#11 token, named by
+ * a URI (token.h). Wherever a key file is named, a URI may stand instead, or the name of a file that holds nothing but the URI. */
 #ifndef SLK_EMBED_KEYS_H
 #define SLK_EMBED_KEYS_H
 
@@ -12,13 +13,32 @@ SLK_MUST_CHECK enum slk_err slk_key_generate(struct slk_key **out, const char *f
 SLK_MUST_CHECK enum slk_err slk_key_from_seed(struct slk_key **out, const uint8_t seed[32]);
 SLK_MUST_CHECK enum slk_err slk_key_save(
     const struct slk_key *key, const char *file, struct slk_fault *fault);
-/* Refuses a file that others may read (mode & 077), one that is not Ed25519, and one that does not parse. */
+/* A file that names a key in a token, written as slk_key_save writes. */
+SLK_MUST_CHECK enum slk_err slk_key_save_uri(const char *uri, const char *file, struct slk_fault *fault);
+/* `file` is a path or a URI. Refuses a file that others may read (mode & 077), one that is not Ed25519, and one that does not
+ * parse; of a URI, what slk_token_open refuses. */
 SLK_MUST_CHECK enum slk_err slk_key_load(struct slk_key **out, const char *file, struct slk_fault *fault);
 void slk_key_free(struct slk_key *key);
 const uint8_t *slk_key_public(const struct slk_key *key);
-/* 32 secret bytes, borrowed: for libcrypto, which signs TLS handshakes itself. */
+bool slk_key_is_uri(const char *name);
+
+/* A key of which only the holder has the secret: a token; a stand-in in tests. Its `sign` may take its time, fail and come back. */
+struct slk_key_holder {
+    enum slk_err (*sign)(void *held, uint8_t sig[SLK_SIGNATURE_SIZE], const void *message, size_t size,
+        struct slk_fault *fault);
+    void (*close)(void *held); /* by slk_key_free */
+};
+SLK_MUST_CHECK enum slk_err slk_key_held(struct slk_key **out, const uint8_t public_key[SLK_KEY_SIZE],
+    const struct slk_key_holder *holder, void *held);
+bool slk_key_is_held_elsewhere(const struct slk_key *key);
+
+/* 32 secret bytes, borrowed: for libcrypto, which signs TLS handshakes itself. NULL: the secret is held elsewhere. */
 const uint8_t *slk_key_seed(const struct slk_key *key);
+/* SLK_OK; SLK_E_SIGNER: the token does not answer, try again later; SLK_E_KEY. */
 SLK_MUST_CHECK enum slk_err slk_key_sign(
     const struct slk_key *key, uint8_t sig[SLK_SIGNATURE_SIZE], const void *message, size_t size);
+/* The same, and the fault says why not. */
+SLK_MUST_CHECK enum slk_err slk_key_sign_or_say(const struct slk_key *key, uint8_t sig[SLK_SIGNATURE_SIZE],
+    const void *message, size_t size, struct slk_fault *fault);
 
 #endif

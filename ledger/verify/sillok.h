@@ -71,7 +71,8 @@ extern "C" {
     X(E_READ_ONLY, 76, "the ledger is open for reading only")                                        \
     X(E_KEY, 77, "the key is missing, damaged or not the one the charter names")                     \
     X(E_REFUSED, 78, "refused by the rules")                                                         \
-    X(E_UNSIGNED, 79, "the newest block is not signed yet: let the writer finish, or run `sillok head --sign` with the keys")
+    X(E_UNSIGNED, 79, "the newest block is not signed yet: let the writer finish, or run `sillok head --sign` with the keys") \
+    X(E_SIGNER, 80, "the token that holds the key does not answer: is it connected?")
 
 enum slk_err {
 #define SLK_X(name, code, text) SLK_##name = code,
