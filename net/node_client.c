@@ -74,6 +74,39 @@ void slk_node_each(struct slk_node *node, const struct slk_hash *id, const uint8
     }
 }
 
+static void note_awaited(struct slk_node *node, struct slk_node_waiting *w, const void *ctx)
+{
+    bool *is_awaited = (bool *)(uintptr_t)ctx;
+
+    (void)node;
+    (void)w;
+    *is_awaited = true;
+}
+
+static void note_safe_awaited(struct slk_node *node, struct slk_node_waiting *w, const void *ctx)
+{
+    bool *is_awaited = (bool *)(uintptr_t)ctx;
+
+    (void)node;
+    *is_awaited |= w->wants == SLK_STAGE_SAFE;
+}
+
+bool slk_node_is_awaited(struct slk_node *node, const struct slk_pooled_id *id)
+{
+    bool is_awaited = false;
+
+    slk_node_each(node, &id->id, id->key_id, note_awaited, &is_awaited);
+    return is_awaited;
+}
+
+bool slk_node_is_safe_awaited(struct slk_node *node, const struct slk_pooled_id *id)
+{
+    bool is_awaited = false;
+
+    slk_node_each(node, &id->id, id->key_id, note_safe_awaited, &is_awaited);
+    return is_awaited;
+}
+
 /* ---- answers ---- */
 
 static void make_ready(struct slk_node *node, struct slk_node_waiting *w)
@@ -226,7 +259,9 @@ static enum slk_node_outcome why_not(struct slk_node *node, struct slk_span subm
         return SLK_NODE_BUSY;
     if (submission.size > 0)
         memcpy(bytes, submission.at, submission.size);
-    if (slk_node_enqueue(node, bytes, submission.size, node->tickets, SLK_MESH_NOBODY))
+    if (slk_node_enqueue(node,
+            &(struct slk_node_incoming){
+                .bytes = bytes, .size = submission.size, .ticket = node->tickets, .peer = SLK_MESH_NOBODY}))
         return SLK_NODE_ACCEPTED;
     free(bytes);
     return SLK_NODE_BUSY;

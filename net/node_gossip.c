@@ -1,14 +1,14 @@
 /* node_gossip.c: submissions from node to node, receipts back. Big-endian, fixed width:
  *
- *   INV      name[40] of each (submission id ‖ key id): I hold these
+ *   INV      (name[40] ‖ u8 1: send me your receipt, else 0) of each; a name is submission id ‖ key id: I hold these
  *   WANT     u32 offset ‖ name[40] of each: send me the first from its offset on, and what fits of the others
  *   EVENTS   (name[40] ‖ u32 size of all ‖ u32 offset ‖ u32 n ‖ bytes[n]) of each; size 0: I do not hold it
- *   RECEIPT  (submission id[32] ‖ u64 tip height ‖ u16 agency ‖ u8 class ‖ signature[64]) of each
+ *   RECEIPT  (name[40] ‖ u64 tip height ‖ u16 agency ‖ u8 class ‖ signature[64]) of each
  *   DIGEST   u64 fingerprint of each of 256 buckets of my pool: name to me what you hold in those that differ
  *
  * Who takes a submission in from a client names it to everybody; a DIGEST finds what a lost message left out. One WANT to a peer
- * is open at a time, and every WANT has one EVENTS as its answer. A charter change travels the same way; its name is the hash of its entry
- * and a key id of zeros. */
+ * is open at a time, and every WANT has one EVENTS as its answer. Receipts are asked for when a client waits until its submission is
+ * SAFE: nobody else reads them. A charter change travels the same way; its name is the hash of its entry and a key id of zeros. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,12 +16,13 @@
 #include "net/node_private.h"
 
 enum {
-    NAMES_PER_INV = 400, /* 16,000 bytes */
+    INV_ITEM = NODE_NAME_SIZE + 1,
+    NAMES_PER_INV = 390, /* 15,990 bytes */
     NAMES_PER_WANT = 128,
     EVENTS_BYTES = 48 * 1024,
     ITEM_HEAD = NODE_NAME_SIZE + 12,
     RECEIPT_SIZE = SLK_HASH_SIZE + SLK_KEY_ID_SIZE + 8 + 2 + 1 + SLK_SIGNATURE_SIZE,
-    RECEIPTS_MAX = 150, /* in one message */
+    RECEIPTS_MAX = 140, /* in one message: 16,100 bytes */
     DIGEST_SIZE = 8 * SLK_POOL_BUCKETS,
     DIGEST_MS = 1000, /* between two of ours to one peer; and what a peer may ask */
     ASK_MS = 10000,   /* then somebody else may be asked */
@@ -54,6 +55,15 @@ static bool is_change(const struct slk_pooled_id *id)
 
 /* ---- telling ---- */
 
+static void put_told(struct slk_node *node, uint8_t *out, const struct slk_pool_item *item)
+{
+    struct slk_pooled_id id = {.id = item->id};
+
+    memcpy(id.key_id, item->key_id, SLK_KEY_ID_SIZE);
+    put_name(out, &id.id, id.key_id);
+    out[NODE_NAME_SIZE] = slk_node_is_safe_awaited(node, &id);
+}
+
 static void flush_names(struct slk_node *node, uint16_t index)
 {
     struct slk_node_peer *peer = &node->peers[index];
@@ -62,14 +72,14 @@ static void flush_names(struct slk_node *node, uint16_t index)
 
     for (size_t i = 0; i < peer->told_n; i++) {
         if (slk_pool_get(node->pool, peer->told[i], &item))
-            put_name(node->out + n++ * NODE_NAME_SIZE, &item.id, item.key_id);
+            put_told(node, node->out + n++ * INV_ITEM, &item);
         if (n == NAMES_PER_INV) {
-            (void)slk_node_send(node, index, SLK_FRAME_INV, slk_span_of(node->out, n * NODE_NAME_SIZE));
+            (void)slk_node_send(node, index, SLK_FRAME_INV, slk_span_of(node->out, n * INV_ITEM));
             n = 0;
         }
     }
     if (n > 0)
-        (void)slk_node_send(node, index, SLK_FRAME_INV, slk_span_of(node->out, n * NODE_NAME_SIZE));
+        (void)slk_node_send(node, index, SLK_FRAME_INV, slk_span_of(node->out, n * INV_ITEM));
     peer->told_n = 0;
 }
 
@@ -81,7 +91,8 @@ void slk_node_tell_change(struct slk_node *node)
         return;
     for (uint16_t i = 0; i < SLK_BFT_PEERS; i++) {
         put_name(node->out, &node->change_hash, zeros);
-        (void)slk_node_send(node, i, SLK_FRAME_INV, slk_span_of(node->out, NODE_NAME_SIZE));
+        node->out[NODE_NAME_SIZE] = 0;
+        (void)slk_node_send(node, i, SLK_FRAME_INV, slk_span_of(node->out, INV_ITEM));
     }
 }
 
@@ -104,7 +115,7 @@ static bool is_wanted(const struct slk_node *node, const struct slk_pooled_id *i
 {
     for (size_t i = 0; i < SLK_BFT_PEERS; i++)
         for (size_t k = 0; k < node->peers[i].want_n; k++)
-            if (same_name(&node->peers[i].want[k], id))
+            if (same_name(&node->peers[i].want[k].id, id))
                 return true;
     return false;
 }
@@ -141,7 +152,7 @@ static void ask(struct slk_node *node, uint16_t index)
     slk_put_u32(at, (uint32_t)peer->part_n);
     at += 4;
     for (size_t i = 0; i < n; i++, at += NODE_NAME_SIZE)
-        put_name(at, &peer->want[i].id, peer->want[i].key_id);
+        put_name(at, &peer->want[i].id.id, peer->want[i].id.key_id);
     if (slk_node_send(node, index, SLK_FRAME_WANT, slk_span_of(node->out, (size_t)(at - node->out)))) {
         peer->is_asked = true;
         peer->asked_ms = slk_node_now(node);
@@ -154,16 +165,24 @@ static enum slk_mesh_verdict on_inv(struct slk_node *node, uint16_t index, struc
 {
     struct slk_node_peer *peer = &node->peers[index];
 
-    if (message.size % NODE_NAME_SIZE != 0)
+    if (message.size % INV_ITEM != 0)
         return SLK_MESH_BAD;
-    for (size_t i = 0; i < message.size / NODE_NAME_SIZE && peer->want_n < NODE_NAMES_MAX; i++) {
-        struct slk_pooled_id id;
+    for (size_t i = 0; i < message.size / INV_ITEM && peer->want_n < NODE_NAMES_MAX; i++) {
+        const uint8_t *at = message.at + i * INV_ITEM;
+        struct slk_node_name name = {.is_owed = at[NODE_NAME_SIZE] == 1};
 
-        get_name(&id, message.at + i * NODE_NAME_SIZE);
-        if (is_change(&id) ? slk_hash_equal(&id.id, &node->change_hash) : slk_node_has(node, &id))
-            continue; /* here, or judged already */
-        if (!is_final(node, &id.id) && !is_wanted(node, &id))
-            peer->want[peer->want_n++] = id;
+        get_name(&name.id, at);
+        if (at[NODE_NAME_SIZE] > 1 || (name.is_owed && is_change(&name.id)))
+            return SLK_MESH_BAD;
+        if (is_change(&name.id) && slk_hash_equal(&name.id.id, &node->change_hash))
+            continue; /* judged already */
+        if (!is_change(&name.id) && slk_node_has(node, &name.id)) {
+            if (name.is_owed)
+                slk_node_promise_again(node, index, &name.id);
+            continue;
+        }
+        if (!is_final(node, &name.id.id) && !is_wanted(node, &name.id))
+            peer->want[peer->want_n++] = name;
     }
     ask(node, index);
     return SLK_MESH_OK;
@@ -275,13 +294,16 @@ static bool take_item(struct slk_node *node, uint16_t index, const struct item *
     struct slk_node_peer *peer = &node->peers[index];
     size_t before = peer->part_n;
 
-    if (peer->want_n == 0 || !same_name(&peer->want[0], &item->id))
+    if (peer->want_n == 0 || !same_name(&peer->want[0].id, &item->id))
         return false;
     if (item->size > 0 && !add_bytes(node, peer, item))
         return peer->part_n > before; /* more is to come */
     if (item->size > 0 && is_change(&item->id))
         slk_node_take_change(node, &item->id.id, slk_span_of(peer->part, peer->part_size));
-    else if (item->size > 0 && slk_node_enqueue(node, peer->part, peer->part_size, 0, index))
+    else if (item->size > 0 && slk_node_enqueue(node, &(struct slk_node_incoming){.bytes = peer->part,
+                                                          .size = peer->part_size,
+                                                          .peer = index,
+                                                          .is_owed = peer->want[0].is_owed}))
         peer->part = NULL; /* the queue's; when it is full, this one is named again some time */
     forget_part(peer);
     memmove(peer->want, peer->want + 1, --peer->want_n * sizeof(peer->want[0]));

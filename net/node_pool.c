@@ -24,15 +24,14 @@ static struct slk_node_incoming *incoming(struct slk_node *node, size_t i)
     return &node->queue[(node->queue_first + i) % NODE_QUEUE_MAX];
 }
 
-bool slk_node_enqueue(struct slk_node *node, uint8_t *bytes, size_t size, uint64_t ticket, uint16_t peer)
+bool slk_node_enqueue(struct slk_node *node, const struct slk_node_incoming *in)
 {
-    if (node->queue_n == NODE_QUEUE_MAX || size > NODE_QUEUE_BYTES - node->queue_bytes)
+    if (node->queue_n == NODE_QUEUE_MAX || in->size > NODE_QUEUE_BYTES - node->queue_bytes)
         return false;
     if (node->queue_n == 0)
         node->queue_since_ms = slk_node_now(node);
-    *incoming(node, node->queue_n++) =
-        (struct slk_node_incoming){.bytes = bytes, .size = size, .ticket = ticket, .peer = peer};
-    node->queue_bytes += size;
+    *incoming(node, node->queue_n++) = *in;
+    node->queue_bytes += in->size;
     return true;
 }
 
@@ -168,36 +167,60 @@ static void received_without(struct slk_node *node, struct slk_node_waiting *w, 
     slk_node_reached(node, w, SLK_STAGE_RECEIVED);
 }
 
-/* The promise: to the client that waits, and to the peer that brought it. */
+static bool sign_receipt(struct slk_node *node, struct slk_receipt *receipt)
+{
+    uint8_t bytes[SLK_RECEIPT_BYTES];
+
+    slk_receipt_bytes(bytes, slk_ledger_chain_id(node->ledger), receipt);
+    if (slk_key_sign(node->vote_key, receipt->sig, bytes, sizeof(bytes)) == SLK_OK)
+        return true;
+    slk_node_fail(node, SLK_E_KEY, NULL);
+    return false;
+}
+
+/* The promise: to the clients that wait, and to a peer whose client waits for it. A signature that nobody reads is not made: it costs
+ * half as much as checking a submission. */
 static void hand_out(struct slk_node *node, const struct slk_submission *s, struct slk_receipt *receipt,
     const struct slk_node_incoming *in)
 {
-    uint8_t bytes[SLK_RECEIPT_BYTES];
+    struct slk_pooled_id id = {.id = s->id};
 
     if (node->me == SLK_BFT_NOBODY) { /* an observer's word counts for nothing */
         slk_node_each(node, &s->id, s->key_id, received_without, NULL);
         return;
     }
-    slk_receipt_bytes(bytes, slk_ledger_chain_id(node->ledger), receipt);
-    if (slk_key_sign(node->vote_key, receipt->sig, bytes, sizeof(bytes)) != SLK_OK) {
-        slk_node_fail(node, SLK_E_KEY, NULL);
+    memcpy(id.key_id, s->key_id, SLK_KEY_ID_SIZE);
+    if ((!in->is_owed && !slk_node_is_awaited(node, &id)) || !sign_receipt(node, receipt))
         return;
-    }
     slk_node_each(node, &s->id, s->key_id, add_own_receipt, receipt);
-    if (in->peer != SLK_MESH_NOBODY)
+    if (in->is_owed)
         slk_node_promise(node, in->peer, receipt);
 }
 
-/* It is in the pool already: the promise again. */
-static bool is_held(struct slk_node *node, const struct slk_submission *s, const struct slk_node_incoming *in)
+void slk_node_promise_again(struct slk_node *node, uint16_t peer, const struct slk_pooled_id *id)
 {
     struct slk_pool_item item;
     struct slk_receipt receipt;
 
+    if (node->me != SLK_BFT_NOBODY && slk_pool_find(node->pool, &id->id, id->key_id, &item) &&
+        slk_pool_receipt(node->pool, item.ticket, &receipt) && sign_receipt(node, &receipt))
+        slk_node_promise(node, peer, &receipt);
+}
+
+/* It is in the pool already: the promise again. The others are told again when somebody waits for theirs. */
+static bool is_held(struct slk_node *node, const struct slk_submission *s, const struct slk_node_incoming *in)
+{
+    struct slk_pool_item item;
+    struct slk_pooled_id id = {.id = s->id};
+    struct slk_receipt receipt;
+
     if (s->rule != SLK_RULE_OK || !slk_pool_find(node->pool, &s->id, s->key_id, &item))
         return false;
+    memcpy(id.key_id, s->key_id, SLK_KEY_ID_SIZE);
     if (slk_pool_receipt(node->pool, item.ticket, &receipt))
         hand_out(node, s, &receipt, in);
+    if (in->peer == SLK_MESH_NOBODY && slk_node_is_safe_awaited(node, &id))
+        slk_node_tell(node, item.ticket);
     return true;
 }
 
@@ -415,8 +438,8 @@ static void settle_doubt(struct slk_node *node, uint64_t ticket)
         slk_node_fail(node, SLK_E_NOMEM, NULL); /* it parsed when it came in */
         return;
     }
-    slk_submission_admit_with(&t->subs[0], slk_node_charter(node), slk_ledger_chain_id(node->ledger),
-        node->ledger->machine.proven);
+    slk_submission_admit_with(
+        &t->subs[0], slk_node_charter(node), slk_ledger_chain_id(node->ledger), node->ledger->machine.proven);
     try_them(node, 0, 1);
     if (node->err != SLK_OK ||
         !slk_pool_is_over(&t->subs[0], &t->verdicts[0], slk_store_tip(node->ledger->store)->time_ms))
@@ -519,8 +542,8 @@ static enum slk_err restore(struct slk_node *node, const struct held *held)
     t->verdicts[0] = (struct slk_verdict){.rule = SLK_RULE_OK};
     if (slk_submission_parse(&t->subs[0], slk_span_of(held->bytes, held->size)) != SLK_OK)
         return SLK_E_CORRUPT;
-    slk_submission_admit_with(&t->subs[0], slk_node_charter(node), slk_ledger_chain_id(node->ledger),
-        node->ledger->machine.proven);
+    slk_submission_admit_with(
+        &t->subs[0], slk_node_charter(node), slk_ledger_chain_id(node->ledger), node->ledger->machine.proven);
     try_them(node, 0, 1);
     node->order = held->order > node->order ? held->order : node->order;
     if (!slk_pool_is_over(&t->subs[0], &t->verdicts[0], slk_store_tip(node->ledger->store)->time_ms) &&

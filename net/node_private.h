@@ -58,10 +58,12 @@ struct slk_node_incoming {
     size_t size;
     uint64_t ticket; /* of the client that waits; 0: it came from a peer */
     uint16_t peer;   /* SLK_MESH_NOBODY: it came from a client */
+    bool is_owed;    /* the peer wants our receipt */
 };
 
 struct slk_node_name {
     struct slk_pooled_id id;
+    bool is_owed; /* it wants our receipt */
 };
 
 struct slk_node_peer {
@@ -70,7 +72,7 @@ struct slk_node_peer {
     uint64_t pool_count, pool_xor; /* as its last STATUS said */
     uint64_t told[NODE_NAMES_MAX]; /* tickets that the next INV names */
     size_t told_n;
-    struct slk_pooled_id
+    struct slk_node_name
         want[NODE_NAMES_MAX]; /* what it said to have and we lack, the next to be asked for first */
     size_t want_n;
     bool is_asked;
@@ -251,8 +253,10 @@ void slk_node_serve(struct slk_node *node, const struct slk_bft_effect *effect);
 /* ---- node_pool.c ---- */
 SLK_MUST_CHECK enum slk_err slk_node_pool_open(struct slk_node *node, struct slk_fault *fault);
 /* False: the queue is full. Takes the bytes, which were malloc'ed, when it returns true. */
-bool slk_node_enqueue(struct slk_node *node, uint8_t *bytes, size_t size, uint64_t ticket, uint16_t peer);
+bool slk_node_enqueue(struct slk_node *node, const struct slk_node_incoming *in);
 bool slk_node_has(const struct slk_node *node, const struct slk_pooled_id *id);
+/* The promise for one that is in the pool, to a peer. */
+void slk_node_promise_again(struct slk_node *node, uint16_t peer, const struct slk_pooled_id *id);
 void slk_node_judge(struct slk_node *node); /* those in the queue, if it is time */
 /* The block in node->block, with node->items, is committed. */
 void slk_node_pool_committed(struct slk_node *node, bool is_recharter);
@@ -280,6 +284,9 @@ void slk_node_reached(struct slk_node *node, struct slk_node_waiting *w, enum sl
 void slk_node_ended(struct slk_node *node, struct slk_node_waiting *w, enum slk_node_outcome outcome);
 void slk_node_refused(struct slk_node *node, struct slk_node_waiting *w, enum slk_node_outcome outcome,
     const struct slk_verdict *verdict);
+/* Does a client wait until it is SAFE? Then the others' receipts are asked for. */
+bool slk_node_is_safe_awaited(struct slk_node *node, const struct slk_pooled_id *id);
+bool slk_node_is_awaited(struct slk_node *node, const struct slk_pooled_id *id); /* by anybody */
 void slk_node_add_receipt(
     struct slk_node *node, struct slk_node_waiting *w, const struct slk_receipt *receipt);
 /* Calls `each` for those who wait for this submission; `key_id` NULL: whoever signed it. */

@@ -24,6 +24,7 @@ static bool send(void *ctx, uint16_t peer, enum slk_frame_type type, struct slk_
 
     if (peer >= w->n || w->nodes[peer].node == NULL || message.size > slk_frame_cap(type))
         return false;
+    w->sent_n[type]++;
     if (w->cut[from->index][peer])
         return true;
     if (w->packets_n == w->packets_cap) {

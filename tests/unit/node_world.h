@@ -34,6 +34,7 @@ struct node_world {
     struct world_packet *packets;
     size_t packets_n, packets_cap, packets_at;
     uint64_t delivered_n;
+    uint64_t sent_n[SLK_FRAME_TYPE_N]; /* by type */
 };
 
 void world_open(struct node_world *w, unsigned n); /* all are started */

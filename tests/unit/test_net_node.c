@@ -172,6 +172,68 @@ static void safe_is_the_promise_of_two_of_four(void **state)
                 w->f.charter));
 }
 
+/* Two of four decide nothing. */
+static void cut_off_two(struct node_world *w)
+{
+    for (unsigned i = 0; i < w->n; i++)
+        for (unsigned k = 0; k < w->n; k++)
+            w->cut[i][k] = i >= 2 || k >= 2;
+}
+
+static void safe_comes_without_a_quorum(void **state)
+{
+    struct node_world *w = *state;
+    struct fixture_life life = fixture_life(FIXTURE_CARD, 1);
+    struct client c;
+
+    cut_off_two(w);
+    c = submit_new(w, 0, &life, SLK_ISSUE, SLK_STAGE_SAFE);
+    assert_int_equal(c.outcome, SLK_NODE_ACCEPTED);
+    assert_int_equal(c.stage, SLK_STAGE_SAFE);
+    assert_int_equal(c.receipts_n, 2);
+    assert_int_equal(slk_receipts_count(c.receipts, c.receipts_n, &c.id, c.receipts[0].key_id, w->f.charter,
+                         &w->f.chain_id, &slk_verifier_ed25519),
+        2);
+}
+
+/* The others have it already, and were not asked for receipts then. */
+static void who_waits_for_safe_later_gets_the_promises_of_the_others(void **state)
+{
+    struct node_world *w = *state;
+    struct fixture_life life = fixture_life(FIXTURE_CARD, 1);
+    struct slk_span bytes;
+    struct client c, early = {0};
+
+    cut_off_two(w);
+    w->f.now_ms = FIXTURE_START_MS + w->now_ms;
+    bytes = fixture_single(&w->f, MINISTRY, &life, SLK_ISSUE);
+    assert_true(slk_node_submit(w->nodes[0].node, bytes, SLK_STAGE_FINAL, note, &early) != 0);
+    assert_false(world_run(w, is_answered, &early, 5000));
+    assert_int_equal(world_status(w, 1).pool_count, 1);
+    assert_int_equal(w->sent_n[SLK_FRAME_RECEIPT], 0);
+    submit(w, 0, bytes, SLK_STAGE_SAFE, &c);
+    assert_int_equal(c.stage, SLK_STAGE_SAFE);
+    assert_int_equal(c.receipts_n, 2);
+    assert_int_equal(w->sent_n[SLK_FRAME_RECEIPT], 1);
+    fixture_free(bytes);
+    memset(w->cut, 0, sizeof(w->cut));
+    assert_true(world_run(w, is_answered, &early, 60000));
+    assert_int_equal(early.stage, SLK_STAGE_FINAL);
+}
+
+static void nobody_signs_a_receipt_that_nobody_reads(void **state)
+{
+    struct node_world *w = *state;
+    struct fixture_life life = fixture_life(FIXTURE_CARD, 1);
+    struct client c = submit_new(w, 0, &life, SLK_ISSUE, SLK_STAGE_FINAL);
+
+    assert_int_equal(c.stage, SLK_STAGE_FINAL);
+    assert_int_equal(c.receipts_n, 1); /* this node's own */
+    assert_int_equal(c.receipts[0].agency, 1);
+    settle_at(w, c.height);
+    assert_int_equal(w->sent_n[SLK_FRAME_RECEIPT], 0);
+}
+
 static void a_proof_of_any_node_verifies_against_the_policy_of_the_agencies(void **state)
 {
     struct node_world *w = *state;
@@ -547,6 +609,9 @@ int main(void)
         TEST(a_submission_given_to_one_is_final_on_all),
         TEST(a_receipt_is_a_promise_that_anybody_can_check),
         TEST(safe_is_the_promise_of_two_of_four),
+        TEST(safe_comes_without_a_quorum),
+        TEST(who_waits_for_safe_later_gets_the_promises_of_the_others),
+        TEST(nobody_signs_a_receipt_that_nobody_reads),
         TEST(a_proof_of_any_node_verifies_against_the_policy_of_the_agencies),
         TEST(one_may_stop_and_catches_up_when_it_is_back),
         TEST(with_an_empty_directory_one_catches_up_from_the_charter),
