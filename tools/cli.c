@@ -211,6 +211,7 @@ int cli_code_of(enum slk_err err)
     case SLK_E_FORMAT:
     case SLK_E_READ_ONLY:
     case SLK_E_KEY:
+    case SLK_E_SIGNER:
     case SLK_E_EXISTS:
     case SLK_E_NOT_FOUND:
     case SLK_E_UNSIGNED:
