@@ -137,15 +137,6 @@ static void on_commit(struct slk_bft *core, const struct slk_msg *msg, uint16_t 
         (void)slk_bft_block_header(core, msg->header.at, &msg->hash);
 }
 
-static bool contradict(const struct slk_statement *a, const struct slk_statement *b)
-{
-    bool crossed = (a->kind == SLK_VOTE_NULLIFY && b->kind == SLK_VOTE_FINALIZE) ||
-                   (a->kind == SLK_VOTE_FINALIZE && b->kind == SLK_VOTE_NULLIFY);
-
-    return a->height == b->height && a->view == b->view &&
-           (crossed || (a->kind == b->kind && !slk_hash_equal(&a->hash, &b->hash)));
-}
-
 static void on_evidence(struct slk_bft *core, const struct slk_msg *msg, uint16_t peer)
 {
     if (msg->vote.signer >= core->n || msg->vote.statement.height != core->height ||
@@ -158,7 +149,7 @@ static void on_evidence(struct slk_bft *core, const struct slk_msg *msg, uint16_
             peer);
         return;
     }
-    if (msg->vote.signer != msg->other.signer || !contradict(&msg->vote.statement, &msg->other.statement) ||
+    if (msg->vote.signer != msg->other.signer || !slk_statements_contradict(&msg->vote.statement, &msg->other.statement) ||
         !slk_vote_check(&msg->vote, &core->tip.council, &core->config.verifier) ||
         !slk_vote_check(&msg->other, &core->tip.council, &core->config.verifier)) {
         slk_bft_drop(core, SLK_DROP_EVIDENCE, peer);

@@ -64,6 +64,15 @@ void slk_statement_bytes(
     memcpy(out + AT_HASH, statement->hash.b, SLK_HASH_SIZE);
 }
 
+bool slk_statements_contradict(const struct slk_statement *a, const struct slk_statement *b)
+{
+    bool crossed = (a->kind == SLK_VOTE_NULLIFY && b->kind == SLK_VOTE_FINALIZE) ||
+                   (a->kind == SLK_VOTE_FINALIZE && b->kind == SLK_VOTE_NULLIFY);
+
+    return a->height == b->height && a->view == b->view &&
+           (crossed || (a->kind == b->kind && !slk_hash_equal(&a->hash, &b->hash)));
+}
+
 static bool verify_ed25519(void *ctx, const uint8_t sig[SLK_SIGNATURE_SIZE], const uint8_t *message,
     size_t size, const uint8_t key[SLK_KEY_SIZE])
 {

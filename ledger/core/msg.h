@@ -60,6 +60,9 @@ struct slk_statement {
 void slk_statement_bytes(
     uint8_t out[SLK_VOTE_BYTES], const struct slk_council *council, const struct slk_statement *statement);
 
+/* E1 to E4 of protocol §2.12: no honest member signs both. */
+bool slk_statements_contradict(const struct slk_statement *a, const struct slk_statement *b);
+
 /* How signatures are checked: slk_fastsig_verify behind it in a node, a registry in the simulator. */
 struct slk_verifier {
     void *ctx;

@@ -400,6 +400,13 @@ void slk_policy_free(struct slk_policy *policy)
     free(policy);
 }
 
+const struct slk_vkey *slk_policy_key(const struct slk_policy *policy, size_t i)
+{
+    if (i < policy->logs_n)
+        return &policy->logs[i];
+    return i - policy->logs_n < policy->witnesses_n ? &policy->witnesses[i - policy->logs_n] : NULL;
+}
+
 /* ---- checking a checkpoint ---- */
 
 /* What the signature lines of a note are worth under a policy. */

@@ -9,6 +9,9 @@
 #define SLK_POLICY_WITNESSES_MAX 64
 #define SLK_POLICY_GROUPS_MAX    64
 
+/* Every key the policy names, logs first, then witnesses: for who asks which key signed what. NULL: no more. */
+const struct slk_vkey *slk_policy_key(const struct slk_policy *policy, size_t i);
+
 struct slk_policy_verdict {
     uint64_t
         quorum_time_s; /* newest t such that the cosignatures with time >= t make the quorum; 0: no quorum asked */

@@ -18,6 +18,7 @@
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/world.h"
 #include "tools/charter_text.h"
+#include "tools/evidence.h"
 #include "tools/ndjson.h"
 
 #define SEED_CONS_MAX 4096
@@ -169,6 +170,38 @@ static void seed_changes(const struct world *empty)
     free((void *)(uintptr_t)entry.at);
 }
 
+static void seed_evidence(const char *name, const struct evidence *e)
+{
+    size_t size = 0;
+    char *line = evidence_format(e, &size);
+
+    if (line == NULL)
+        abort();
+    seed("evidence", name, line, size - 1);
+    free(line);
+}
+
+/* The same checkpoint twice, with and without a path; two votes. Nobody looks at what they prove. */
+static void seed_split(char *note, size_t size)
+{
+    struct evidence e = {.kind = EVIDENCE_SPLIT,
+        .notes = {note, note},
+        .notes_n = {size, size},
+        .from = {"http://127.0.0.1:8101", "unix:/run/sillok"}};
+
+    seed_evidence("same-size", &e);
+    e.has_path = true;
+    e.path_n = 3;
+    e.path[1].b[0] = 7;
+    seed_evidence("with-path", &e);
+    e = (struct evidence){.kind = EVIDENCE_VOTES, .key = {1}, .chain_id = {{2}}, .charter_hash = {{3}}};
+    e.first.statement =
+        (struct slk_statement){.kind = SLK_VOTE_NOTARIZE, .height = 9, .view = 3, .hash = {{4}}};
+    e.second.statement =
+        (struct slk_statement){.kind = SLK_VOTE_NOTARIZE, .height = 9, .view = 3, .hash = {{5}}};
+    seed_evidence("votes", &e);
+}
+
 static void seed_notes(const struct world *w)
 {
     char note[WORLD_NOTE_MAX];
@@ -177,6 +210,7 @@ static void seed_notes(const struct world *w)
 
     seed("note", "cosigned", note, size);
     seed("checkpoint", "tip", note, (size_t)(blank + 1 - note));
+    seed_split(note, size);
     seed("note", "log-alone", note, world_note(note, w, 0));
     seed_text("checkpoint", "empty-tree", "o\n0\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n");
 }
