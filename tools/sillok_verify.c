@@ -31,6 +31,7 @@ struct request {
     const char *policy_file;
     const char *handle_hex;
     const char *handle_file;
+    bool qr; /* proofs are texts of QR codes, and bring their handle */
     bool json, history, has_at, has_now;
     uint64_t at_s;
     struct slk_verify_options options;
@@ -40,6 +41,7 @@ struct request {
 
 static const char help[] =
     "Usage: sillok-verify --policy FILE (--handle HEX | --handle-file FILE) [OPTION]... PROOF...\n"
+    "       sillok-verify --policy FILE --qr [OPTION]... TEXT...\n"
     "\n"
     "Checks status proofs offline and says what they prove about one credential.\n"
     "PROOF is a .tlog-proof text or its binary form; - is standard input.\n"
@@ -47,6 +49,9 @@ static const char help[] =
     "  --policy FILE       whose signatures to trust (C2SP tlog-policy; `sillok policy` prints one)\n"
     "  --handle HEX        the credential's handle, 64 hexadecimal digits; shows in process lists\n"
     "  --handle-file FILE  read the handle from the first line of FILE; - is standard input\n"
+    "  --qr                TEXT is what a scanner read from a QR code (zbarimg --raw -q IMAGE), handle and "
+    "all:\n"
+    "                      compare the handle shown with the card's, or give the card's with --handle\n"
     "  --max-age AGE       refuse proofs that no quorum vouched for within AGE: seconds, or 15m, 24h, 7d\n"
     "  --now TIME          the time to judge by, instead of this machine's clock\n"
     "  --at TIME           answer for a time in the past (needs a proof with history)\n"
@@ -461,7 +466,44 @@ static const char *detail_of(const struct slk_answer *a, const uint8_t *bytes, s
     return a->detail;
 }
 
-static int verify_proof(const struct request *request, const char *path)
+static bool has_handle(const struct request *request)
+{
+    return request->handle_hex != NULL || request->handle_file != NULL;
+}
+
+/* The proof behind a QR code's text, in its place; the handle becomes the request's. False after a message. */
+static bool read_qr(
+    struct request *request, const char *name, uint8_t *bytes, size_t size, struct slk_span *proof)
+{
+    static const uint8_t png[4] = {0x89, 'P', 'N', 'G'};
+    static uint8_t scratch[SLK_QR_BYTES_MAX];
+    uint8_t handle[SLK_HANDLE_SIZE];
+    char hex[TEXT_HEX_SIZE];
+    enum slk_err err;
+
+    if (size >= sizeof(png) && memcmp(bytes, png, sizeof(png)) == 0) {
+        fail("%s: this is an image; scan it first: zbarimg --raw -q %s > code.txt", name, name);
+        return false;
+    }
+    size -= size > 0 && bytes[size - 1] == '\n';
+    size -= size > 0 && bytes[size - 1] == '\r';
+    err = slk_qr_parse(handle, proof, scratch, sizeof(scratch), (const char *)bytes, size);
+    if (err != SLK_OK) {
+        refuse(
+            request, name, false, err, "not the text of a Sillok QR code, or not all of it: scan it again");
+        return false;
+    }
+    if (has_handle(request) && memcmp(handle, request->handle, sizeof(handle)) != 0) {
+        refuse(request, name, false, SLK_E_HANDLE, "the code is of another credential than the one given");
+        return false;
+    }
+    memcpy(request->handle, handle, sizeof(handle));
+    if (!request->json)
+        printf("handle in the code: %s\n", text_hex(hex, handle, sizeof(handle)));
+    return true;
+}
+
+static int verify_proof(struct request *request, const char *path)
 {
     const char *name = strcmp(path, "-") == 0 ? "standard input" : path;
     enum slk_state then = SLK_REVOKED;
@@ -473,6 +515,10 @@ static int verify_proof(const struct request *request, const char *path)
     if (bytes == NULL)
         return UNSURE;
     struct slk_span proof = {.at = bytes, .size = size};
+    if (request->qr && !read_qr(request, name, bytes, size, &proof)) {
+        free(bytes);
+        return UNSURE;
+    }
     enum slk_err err = slk_verify_status(&answer, proof, request->handle, request->policy, &request->options);
     if (err == SLK_OK && request->has_at)
         err = slk_answer_at(&answer, request->at_s, &then);
@@ -516,6 +562,7 @@ enum choice {
     POLICY = 1,
     HANDLE,
     HANDLE_FILE,
+    QR,
     MAX_AGE,
     NOW,
     AT,
@@ -530,6 +577,7 @@ static const struct option long_options[] = {
     {"policy", required_argument, NULL, POLICY},
     {"handle", required_argument, NULL, HANDLE},
     {"handle-file", required_argument, NULL, HANDLE_FILE},
+    {"qr", no_argument, NULL, QR},
     {"max-age", required_argument, NULL, MAX_AGE},
     {"now", required_argument, NULL, NOW},
     {"at", required_argument, NULL, AT},
@@ -553,6 +601,9 @@ static bool take_option(struct request *request, int choice, const char *value)
         return true;
     case HANDLE_FILE:
         request->handle_file = value;
+        return true;
+    case QR:
+        request->qr = true;
         return true;
     case MAX_AGE:
         if (parse_age(&request->options.max_age_s, value))
@@ -607,7 +658,9 @@ static int parse_options(struct request *request, int argc, char **argv, bool *d
     }
     if (request->policy_file == NULL)
         return fail("--policy is missing: name the file that says whose signatures to trust");
-    if ((request->handle_hex == NULL) == (request->handle_file == NULL))
+    if (request->handle_hex != NULL && request->handle_file != NULL)
+        return fail("one of --handle and --handle-file is enough");
+    if (!request->qr && request->handle_hex == NULL && request->handle_file == NULL)
         return fail("give the credential's handle with one of --handle and --handle-file");
     if (optind == argc)
         return fail("no proof given: name at least one file, or - for standard input");
@@ -633,7 +686,9 @@ static int verify_all(struct request *request, char **paths)
 
     if (!reads_stdin_once(request, paths))
         return fail("standard input (-) can be read only once: put the others into files");
-    if (load_handle(request) != YES || load_policy(request) != YES)
+    if (has_handle(request) && load_handle(request) != YES)
+        return UNSURE;
+    if (load_policy(request) != YES)
         return UNSURE;
     for (; *paths != NULL; paths++) {
         int verdict = verify_proof(request, *paths);

@@ -225,6 +225,21 @@ SLK_PUBLIC SLK_MUST_CHECK enum slk_err slk_proof_to_text(uint8_t *out, size_t ou
 SLK_PUBLIC SLK_MUST_CHECK enum slk_err slk_proof_to_binary(uint8_t *out, size_t out_cap, size_t *out_size,
     struct slk_span proof);
 
+/* ---- QR codes ---- */
+
+/* A QR code's text: "SLK1:", then, in base 45 (RFC 9285), the credential's handle[32] and a proof in binary form. Who scans it learns
+ * the handle from it: whether that is the handle of the card before him, he must see from the card. */
+#define SLK_QR_PREFIX    "SLK1:"
+#define SLK_QR_TEXT_MAX  4296 /* letters that the largest code holds (ISO/IEC 18004, 40-L, alphanumeric) */
+#define SLK_QR_BYTES_MAX 2860 /* of handle and proof: two in three letters, behind the prefix */
+
+/* Takes a text apart; verifies nothing. `scratch` receives the bytes, and `proof` points into it: SLK_QR_BYTES_MAX are
+ * enough for any code. Returns SLK_OK, SLK_E_MALFORMED (not our text: scan it again), SLK_E_TOO_LARGE. */
+SLK_PUBLIC SLK_MUST_CHECK enum slk_err slk_qr_parse(uint8_t handle[SLK_HANDLE_SIZE], struct slk_span *proof, uint8_t *scratch,
+    size_t scratch_size, const char *text, size_t size);
+/* Prints one, NUL-terminated; its length, or 0 when it does not fit `cap` or a code. */
+SLK_PUBLIC size_t slk_qr_format(char *out, size_t cap, const uint8_t handle[SLK_HANDLE_SIZE], struct slk_span proof);
+
 #ifdef __cplusplus
 }
 #endif

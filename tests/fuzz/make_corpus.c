@@ -393,6 +393,8 @@ static void seed_signatures(void)
 
 static void seed_spellings(void)
 {
+    seed_text("qr", "pairs", "SLK1:000000000000000000000000000000000000000000000000BB8");
+    seed_text("qr", "odd", "SLK1:000000000000000000000000000000000000000000000000%69 VD92EX0U5");
     seed_text("tile", "hashes", "tile/0/x001/x234/067");
     seed_text("tile", "partial", "tile/3/255.p/112");
     seed_text("tile", "entries", "tile/entries/x001/000.p/1");
