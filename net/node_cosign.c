@@ -50,6 +50,30 @@ static size_t voices(const struct slk_node *node)
     return n;
 }
 
+/* When a quorum had cosigned, at the latest: the quorum-th newest of the voices. Where members fall silent this stands still, however
+ * often the others sign again. */
+static uint64_t quorum_ms(const struct slk_node *node)
+{
+    const struct slk_charter *charter = slk_charters_now(charters(node));
+    uint64_t newest[SLK_CHARTER_MEMBERS_MAX]; /* descending */
+    size_t n = 0, quorum = slk_charter_quorum(charter);
+
+    for (size_t i = 0; i < charter->members_n; i++) {
+        bool is_own = charter->members[i].agency == node->options.agency && node->own_n > 0;
+        uint64_t ms = is_own ? node->own_ms : node->cosigs[i].heard_ms;
+        size_t at = n;
+
+        if (charter->members[i].role != SLK_VOTING || (!is_own && !node->cosigs[i].is_here))
+            continue;
+        for (; at > 0 && newest[at - 1] < ms; at--)
+            newest[at] = newest[at - 1];
+        newest[at] = ms;
+        n++;
+    }
+    assert(quorum > 0);
+    return n >= quorum ? newest[quorum - 1] : 0;
+}
+
 /* ---- the note of many ---- */
 
 static bool merge(const struct slk_node *node, struct slk_writer *w)
@@ -84,7 +108,6 @@ static void write_note(struct slk_node *node)
     node->is_note_stale = false;
     node->note_due_ms = slk_node_now(node) + MORE_MS;
     node->status.cosigned_height = tip->height;
-    node->status.cosigned_time_ms = slk_node_wall(node);
     if (!is_first)
         return;
     slk_node_cosigned_up_to(node, tip->height);
@@ -100,37 +123,44 @@ static void settle_note(struct slk_node *node)
     node->is_note_stale = true;
     if (node->own_n == 0 || voices(node) < slk_charter_quorum(charter))
         return;
+    node->status.cosigned_time_ms = quorum_ms(node);
     if (!has_quorum || slk_node_now(node) >= node->note_due_ms)
         write_note(node);
 }
 
 /* ---- others' ---- */
 
-/* Finds the member's good cosignature in the note. */
-static bool take_sig(struct slk_node *node, const struct slk_note *note, const struct slk_member *member)
+/* The member's good cosignature in the note; NULL: it has none. */
+static const struct slk_note_sig *find_sig(
+    const struct slk_note *note, const struct slk_member *member, uint64_t *time_s)
 {
-    struct slk_node_cosig *cosig = &node->cosigs[place_of(node, member)];
     struct slk_vkey vkey;
-    uint64_t time_s;
 
     if (slk_vkey_init(&vkey, member->name, SLK_SIG_COSIGNATURE_V1, member->cosign_key) != SLK_OK)
-        return false;
-    for (size_t i = 0; i < note->sigs_n; i++) {
-        if (note->sigs[i].blob_size != sizeof(cosig->blob) ||
-            slk_note_check_sig(&time_s, note, i, &vkey) != SLK_OK)
-            continue;
-        if (!cosig->is_here || time_s > cosig->time_s) {
-            cosig->is_here = true;
-            cosig->time_s = time_s;
-            memcpy(cosig->blob, note->sigs[i].blob, sizeof(cosig->blob));
-            settle_note(node);
-        }
-        return true;
-    }
-    return false;
+        return NULL;
+    for (size_t i = 0; i < note->sigs_n; i++)
+        if (note->sigs[i].blob_size == SLK_NOTE_BLOB_MAX &&
+            slk_note_check_sig(time_s, note, i, &vkey) == SLK_OK)
+            return &note->sigs[i];
+    return NULL;
 }
 
-/* A checkpoint of our tip's size with another root: two histories, and both are signed. */
+static void take_sig(
+    struct slk_node *node, const struct slk_member *member, const struct slk_note_sig *sig, uint64_t time_s)
+{
+    struct slk_node_cosig *cosig = &node->cosigs[place_of(node, member)];
+
+    if (cosig->is_here && time_s <= cosig->time_s)
+        return;
+    cosig->is_here = true;
+    cosig->time_s = time_s;
+    cosig->heard_ms = slk_node_wall(node);
+    memcpy(cosig->blob, sig->blob, sizeof(cosig->blob));
+    settle_note(node);
+}
+
+/* A checkpoint of our tip's size with another root: two histories, and both are signed. Without the signature it would be the word of
+ * a connection, which proves nothing to anybody. */
 static enum slk_mesh_verdict split_view(struct slk_node *node, const struct slk_member *member)
 {
     SLK_SAY(node->options.log, SLK_SAY_ERROR, "split_view", SLK_SAY_TEXT("member", member->name),
@@ -146,8 +176,10 @@ static enum slk_mesh_verdict take_note(struct slk_node *node, struct slk_node_pe
 {
     const struct slk_tip *tip = slk_store_tip(node->ledger->store);
     const char *origin = slk_charters_now(charters(node))->origin;
+    const struct slk_note_sig *sig;
     struct slk_checkpoint checkpoint;
     struct slk_note note;
+    uint64_t time_s;
 
     if (slk_note_parse(&note, (const char *)message.at, message.size) != SLK_OK ||
         slk_checkpoint_parse(&checkpoint, note.text) != SLK_OK)
@@ -162,9 +194,13 @@ static enum slk_mesh_verdict take_note(struct slk_node *node, struct slk_node_pe
     }
     if (!slk_span_equal(checkpoint.origin, slk_span_of(origin, strlen(origin))))
         return SLK_MESH_BAD;
+    sig = find_sig(&note, member, &time_s);
+    if (sig == NULL)
+        return SLK_MESH_BAD;
     if (!slk_hash_equal(&checkpoint.head.root_hash, &tip->log_root))
         return split_view(node, member);
-    return take_sig(node, &note, member) ? SLK_MESH_OK : SLK_MESH_BAD;
+    take_sig(node, member, sig, time_s);
+    return SLK_MESH_OK;
 }
 
 enum slk_mesh_verdict slk_node_cosign_received(struct slk_node *node, uint16_t index, struct slk_span message)
@@ -220,6 +256,7 @@ static void sign_tip(struct slk_node *node)
     memcpy(node->own, note.at, note.size);
     node->own_n = note.size;
     node->own_height = slk_store_tip(node->ledger->store)->height;
+    node->own_ms = slk_node_wall(node);
     node->fresh_due_ms = slk_node_now(node) + (uint64_t)slk_node_charter(node)->fresh_s * 1000;
     slk_node_send_all(node, SLK_FRAME_COSIG, slk_span_of(node->own, node->own_n));
     node->note_due_ms = 0; /* ours alone is on disk now: the others' go there as soon as they make a quorum */

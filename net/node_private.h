@@ -122,6 +122,7 @@ struct slk_node_choice {
 struct slk_node_cosig {
     bool is_here;
     uint64_t time_s;
+    uint64_t heard_ms; /* by our clock on the wall: how old a cosignature is must not be its signer's word */
     uint8_t blob[SLK_NOTE_BLOB_MAX];
 };
 
@@ -193,6 +194,7 @@ struct slk_node {
     uint8_t own[NODE_NOTE_MAX];                            /* the tip's checkpoint with our own signatures */
     size_t own_n;
     uint64_t own_height;
+    uint64_t own_ms; /* as heard_ms */
     uint64_t fresh_due_ms;
     bool is_note_stale; /* a cosignature came that is not on disk yet */
     uint64_t note_due_ms;

@@ -7,8 +7,10 @@
 
 #include <cmocka.h>
 
+#include "ledger/verify/checkpoint.h"
 #include "ledger/verify/policy.h"
 #include "tests/unit/node_world.h"
+#include "tests/unit/signer.h"
 
 static struct node_world world;
 
@@ -533,6 +535,82 @@ static void an_idle_chain_gets_fresh_signatures_and_a_heartbeat(void **state)
     assert_same_chain(w);
 }
 
+static bool never(struct node_world *w, void *ctx)
+{
+    (void)w;
+    (void)ctx;
+    return false;
+}
+
+static void a_quorum_that_fell_silent_grows_old_whoever_signs_again(void **state)
+{
+    struct node_world *w = *state;
+    uint64_t height = go_on(w, 0, 1, 1);
+    const uint64_t minutes_4 = 240000; /* each signs again every minute */
+
+    settle_at(w, height);
+    for (unsigned i = 0; i < 4; i++)
+        for (unsigned k = 0; k < 4; k++)
+            w->cut[i][k] = i / 2 != k / 2;
+    assert_false(world_run(w, never, NULL, minutes_4));
+    for (unsigned i = 0; i < 4; i++) {
+        uint64_t at = world_status(w, i).cosigned_time_ms;
+
+        assert_true(FIXTURE_START_MS + 1000 + w->now_ms - at > minutes_4 - 61000);
+    }
+    memset(w->cut, 0, sizeof(w->cut));
+    assert_false(world_run(w, never, NULL, 120000));
+    assert_true(FIXTURE_START_MS + 1000 + w->now_ms - world_status(w, 0).cosigned_time_ms < 61000);
+    assert_same_chain(w);
+}
+
+/* Member 3's checkpoint of the tip, with another root; its cosignature of it when it is signed. */
+static struct slk_span false_note(struct node_world *w, bool is_signed, uint8_t *out, size_t cap)
+{
+    const struct slk_member *m = &w->f.charter->members[3];
+    struct slk_span note = slk_node_checkpoint(w->nodes[3].node);
+    struct slk_writer writer = {.at = out, .cap = cap};
+    char text[SLK_CHECKPOINT_TEXT_MAX];
+    struct slk_checkpoint checkpoint;
+    struct slk_note parsed;
+    struct signer signer;
+    size_t n;
+
+    assert_int_equal(slk_note_parse(&parsed, (const char *)note.at, note.size), SLK_OK);
+    assert_int_equal(slk_checkpoint_parse(&checkpoint, parsed.text), SLK_OK);
+    checkpoint.head.root_hash.b[0] ^= 1;
+    n = slk_checkpoint_format(text, &checkpoint);
+    slk_write_bytes(&writer, text, n);
+    if (is_signed) {
+        slk_write_bytes(&writer, "\n", 1);
+        assert_int_equal(slk_vkey_init(&signer.vkey, m->name, SLK_SIG_COSIGNATURE_V1, m->cosign_key), SLK_OK);
+        memcpy(signer.seed, slk_key_seed(w->nodes[3].cosign), sizeof(signer.seed));
+        signer_add_line(&writer, &signer, FIXTURE_START_MS / 1000, slk_span_of(text, n));
+    } else {
+        slk_write_bytes(&writer, note.at + n, note.size - n); /* signatures of the true one */
+    }
+    assert_false(writer.bad);
+    return slk_span_of(writer.at, writer.size);
+}
+
+static void another_root_is_a_fork_when_it_is_signed(void **state)
+{
+    struct node_world *w = *state;
+    uint64_t height = go_on(w, 0, 1, 1);
+    uint8_t bytes[4096];
+
+    settle_at(w, height);
+    assert_int_equal(
+        slk_node_received(w->nodes[0].node, 3, SLK_FRAME_COSIG, false_note(w, false, bytes, 4096)),
+        SLK_MESH_BAD);
+    assert_string_equal(world_status(w, 0).alarm, "");
+    assert_int_equal(
+        slk_node_received(w->nodes[0].node, 3, SLK_FRAME_COSIG, false_note(w, true, bytes, 4096)),
+        SLK_MESH_BAD);
+    assert_string_equal(world_status(w, 0).alarm, "FORK");
+    go_on(w, 1, 2, 1); /* an alarm stops nobody: the chain is what a quorum says */
+}
+
 /* The charter with another timer, approved by three of four, from `activation` on. */
 static struct slk_span make_change(struct node_world *w, uint64_t activation)
 {
@@ -626,6 +704,8 @@ int main(void)
         TEST(garbage_is_called_bad_and_changes_nothing),
         TEST(a_charter_change_given_to_one_governs_all),
         TEST(an_idle_chain_gets_fresh_signatures_and_a_heartbeat),
+        TEST(a_quorum_that_fell_silent_grows_old_whoever_signs_again),
+        TEST(another_root_is_a_fork_when_it_is_signed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
