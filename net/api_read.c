@@ -268,6 +268,37 @@ static json_t *block_json(struct slk_view *view, const struct slk_view_block *bl
     return value;
 }
 
+/* As a bundle holds it (bundle.h): header, certificate, entries. */
+static void reply_final_block(struct slk_http_exchange *x, struct slk_view *view, uint64_t height,
+    const struct slk_view_block *block)
+{
+    const struct api_reply reply = {200, FOR_EVER};
+    struct slk_fault fault = {0};
+    size_t cap = SLK_BLOCK_HEADER_SIZE + 2 + SLK_CERT_BYTES_MAX + block->entries.size, size = 0;
+    struct slk_cert *cert = malloc(sizeof(*cert));
+    uint8_t *bytes = malloc(cap), form[SLK_CERT_BYTES_MAX];
+    struct slk_writer w = {.at = bytes, .cap = cap};
+    enum slk_err err = cert != NULL && bytes != NULL ? slk_view_finality(view, height, cert) : SLK_E_NOMEM;
+
+    if (err == SLK_OK) {
+        size = slk_cert_format(form, sizeof(form), cert);
+        slk_write_bytes(&w, block->header, SLK_BLOCK_HEADER_SIZE);
+        slk_write_u16(&w, (uint16_t)size);
+        slk_write_bytes(&w, form, size);
+        slk_write_bytes(&w, block->entries.at, block->entries.size);
+    }
+    free(cert);
+    if (err == SLK_OK && size > 0 && !w.bad) {
+        slk_api_reply_bytes(x, &reply, "application/octet-stream", slk_span_of(bytes, w.size), bytes);
+        return;
+    }
+    free(bytes);
+    if (err == SLK_E_NOT_FOUND)
+        slk_http_refuse(x, SLK_HTTP_NOT_FOUND, "nobody votes on block 0: it has no certificate");
+    else
+        slk_api_reply_err(x, err == SLK_OK ? SLK_E_CORRUPT : err, &fault);
+}
+
 static void reply_block(
     struct slk_http_exchange *x, struct slk_view *view, const struct slk_view_block *block, int type)
 {
@@ -297,6 +328,7 @@ void slk_api_block(void *ctx, struct slk_http_exchange *x)
     struct slk_fault fault = {0};
     struct slk_view *view = NULL;
     struct slk_view_block block;
+    struct slk_span value;
     uint64_t height;
     enum slk_err err;
     int type;
@@ -311,7 +343,9 @@ void slk_api_block(void *ctx, struct slk_http_exchange *x)
     err = slk_view_begin(&view, slk_ledger_store(ledger_of(ctx)));
     if (err == SLK_OK)
         err = slk_view_block(view, height, &block);
-    if (err == SLK_OK)
+    if (err == SLK_OK && type == 1 && slk_http_query(slk_http_request(x), "finality", &value))
+        reply_final_block(x, view, height, &block);
+    else if (err == SLK_OK)
         reply_block(x, view, &block, type); /* copies: nothing of the store is held while a client reads */
     else if (err == SLK_E_NOT_FOUND)
         slk_http_refuse(x, SLK_HTTP_NOT_FOUND, "there is no such block yet");

@@ -159,6 +159,7 @@ bool cli_policy_update(struct cli *cli, const char *dir, const char *policy_file
 extern const struct cli_command cmd_keygen, cmd_charter, cmd_init, cmd_submit, cmd_head, cmd_history,
     cmd_prove, cmd_verify, cmd_audit, cmd_policy, cmd_fsck, cmd_backup, cmd_restore, cmd_crowd, cmd_stat,
     cmd_simulate;
+extern const struct cli_command cmd_bundle;
 extern const struct cli_command cmd_charter_propose, cmd_charter_sign, cmd_charter_apply;
 
 #endif

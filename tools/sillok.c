@@ -18,6 +18,7 @@ static const struct cli_command *const commands[] = {
     &cmd_audit,
     &cmd_fsck,
     &cmd_stat,
+    &cmd_bundle,
     &cmd_backup,
     &cmd_restore,
     &cmd_simulate,

@@ -109,6 +109,8 @@ struct slk_machine {
     struct slk_log log;
     struct slk_tip tip;
     bool has_genesis;
+    bool is_vouched; /* slk_block_check leaves issuers' signatures out, and nothing else: only for blocks whose finality
+                        certificate was checked, by whoever takes its members' word for them */
     struct slk_proven *proven; /* signatures known to be good (proven.h); NULL: each is checked. Not part of the state */
     unsigned fingerprint_bits; /* what `map` was made with, for who has to make it anew; 0: the default */
 };

@@ -116,8 +116,11 @@ static void admit_one(void *arg, size_t i)
 {
     struct check *c = arg;
 
-    slk_submission_admit_with(
-        &c->s->subs[i], c->machine->charter, &c->machine->chain_id, c->machine->proven);
+    if (c->machine->is_vouched)
+        slk_submission_admit_vouched(&c->s->subs[i], c->machine->charter, &c->machine->chain_id);
+    else
+        slk_submission_admit_with(
+            &c->s->subs[i], c->machine->charter, &c->machine->chain_id, c->machine->proven);
 }
 
 static enum slk_err check_header(
@@ -207,7 +210,7 @@ static enum slk_err execute(struct check *c, const struct slk_block_source *sour
         s->verdicts[i].events = NULL;
     }
     slk_par_run(par, admit_one, c, c->subs_n);
-    for (size_t i = 0; i < c->subs_n; i++)
+    for (size_t i = 0; !c->machine->is_vouched && i < c->subs_n; i++)
         slk_proven_add(c->machine->proven, &s->subs[i]); /* it may be taken back, and executed again */
     err =
         slk_block_build(c->block, c->machine, source, &params, s->sub_list, s->verdicts, c->subs_n, c->fault);

@@ -218,14 +218,8 @@ static void take_apart(struct slk_submission *s)
     }
 }
 
-void slk_submission_admit(
-    struct slk_submission *submission, const struct slk_charter *charter, const struct slk_hash *chain_id)
-{
-    slk_submission_admit_with(submission, charter, chain_id, NULL);
-}
-
-void slk_submission_admit_with(struct slk_submission *submission, const struct slk_charter *charter,
-    const struct slk_hash *chain_id, const struct slk_proven *proven)
+static void admit(struct slk_submission *submission, const struct slk_charter *charter,
+    const struct slk_hash *chain_id, bool is_vouched, const struct slk_proven *proven)
 {
     uint8_t statement[SLK_SUBMIT_STATEMENT_SIZE];
 
@@ -243,9 +237,28 @@ void slk_submission_admit_with(struct slk_submission *submission, const struct s
         return;
     if (submission->issuer == NULL)
         submission->rule = SLK_RULE_ISSUER_UNKNOWN;
-    else if (!slk_proven_has(
+    else if (!is_vouched &&
+             !slk_proven_has(
                  proven, &submission->id, submission->signature, submission->issuer->public_key) &&
              !slk_fastsig_verify(
                  submission->signature, statement, sizeof(statement), submission->issuer->public_key))
         submission->rule = SLK_RULE_SIGNATURE;
+}
+
+void slk_submission_admit(
+    struct slk_submission *submission, const struct slk_charter *charter, const struct slk_hash *chain_id)
+{
+    admit(submission, charter, chain_id, false, NULL);
+}
+
+void slk_submission_admit_with(struct slk_submission *submission, const struct slk_charter *charter,
+    const struct slk_hash *chain_id, const struct slk_proven *proven)
+{
+    admit(submission, charter, chain_id, false, proven);
+}
+
+void slk_submission_admit_vouched(
+    struct slk_submission *submission, const struct slk_charter *charter, const struct slk_hash *chain_id)
+{
+    admit(submission, charter, chain_id, true, NULL);
 }

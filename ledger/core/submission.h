@@ -39,6 +39,9 @@ size_t slk_submission_format(uint8_t *out, size_t cap, const struct slk_submissi
  * and the fields of each event. Sets `rule`: ISSUER_UNKNOWN, SIGNATURE, SUBMISSION_SIZE (more than the charter's limit),
  * EVENT_MALFORMED, FIELD_*. Never fails otherwise; safe to run for many submissions in parallel. */
 void slk_submission_admit(struct slk_submission *submission, const struct slk_charter *charter, const struct slk_hash *chain_id);
+/* The same without looking at the signature: of a block that a quorum has finalised, when its word for that is enough. */
+void slk_submission_admit_vouched(
+    struct slk_submission *submission, const struct slk_charter *charter, const struct slk_hash *chain_id);
 /* The same, and the same verdict; a signature that `proven` (proven.h, may be NULL) has seen to be good is not checked again. */
 struct slk_proven;
 void slk_submission_admit_with(struct slk_submission *submission, const struct slk_charter *charter,

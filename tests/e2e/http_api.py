@@ -211,6 +211,8 @@ def reading():
     tell("a block", "GET", "/v1/blocks/1", 200)
     tell("block 0", "GET", "/v1/blocks/0", 200)
     tell("a block's bytes", "GET", "/v1/blocks/1", 200, headers={"Accept": "application/octet-stream"})
+    tell("a block's bytes with its certificate", "GET", "/v1/blocks/1?finality", 200, headers={"Accept": "application/octet-stream"})
+    tell("block 0 has no certificate", "GET", "/v1/blocks/0?finality", 404, headers={"Accept": "application/octet-stream"})
     tell("a block that is not there", "GET", "/v1/blocks/1000", 404)
     tell("a height that is none", "GET", "/v1/blocks/-1", 400)
     tell("a prefix", "GET", "/v1/map/0", 200)

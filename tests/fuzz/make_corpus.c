@@ -14,6 +14,7 @@
 #include "ledger/store/internal.h"
 #include "ledger/verify/proof.h"
 #include "ledger/verify/tile.h"
+#include "net/bundle.h"
 #include "net/mesh_hello.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/world.h"
@@ -550,8 +551,8 @@ static void seed_frames(void)
     uint8_t greeting[SLK_HELLO_MAX];
     size_t sent = 0, size = 1, greeting_size = slk_hello_format(greeting, &hello);
 
-    size += slk_frame_piece(out + size, sizeof(out) - size, SLK_FRAME_HELLO,
-        slk_span_of(greeting, greeting_size), &sent);
+    size += slk_frame_piece(
+        out + size, sizeof(out) - size, SLK_FRAME_HELLO, slk_span_of(greeting, greeting_size), &sent);
     sent = 0;
     size += slk_frame_piece(out + size, sizeof(out) - size, SLK_FRAME_VOTE, slk_span_of("vote", 4), &sent);
     seed("frame", "hello", out, size);
@@ -567,8 +568,8 @@ static void seed_frames(void)
     size_t status_sent = 0;
     size += slk_frame_piece(
         out + size, sizeof(out) - size, SLK_FRAME_STATUS, slk_span_of("status", 6), &status_sent);
-    size += slk_frame_piece(out + size, sizeof(out) - size, SLK_FRAME_PROPOSAL,
-        slk_span_of(message, sizeof(message)), &sent);
+    size += slk_frame_piece(
+        out + size, sizeof(out) - size, SLK_FRAME_PROPOSAL, slk_span_of(message, sizeof(message)), &sent);
     seed("frame", "pieces", out, size);
 }
 
@@ -755,18 +756,78 @@ static void seed_lmdb(const char *name, unsigned items)
     seed("lmdb_file", name, out, w.size);
 }
 
+/* ---- bundles: blocks whose form is right, and nothing else ---- */
+
+static size_t put_frame(uint8_t *out, enum slk_bundle_kind kind, const void *at, size_t size)
+{
+    slk_bundle_frame_format(out, kind, size);
+    memcpy(out + SLK_BUNDLE_FRAME, at, size);
+    return SLK_BUNDLE_FRAME + size;
+}
+
+static size_t put_block(
+    uint8_t *out, struct slk_block_header *h, const struct slk_bundle_head *head, uint64_t height)
+{
+    struct slk_cert cert = {
+        .kind = SLK_VOTE_FINALIZE, .height = height, .view = 1, .bitmap_bytes = 1, .signers = 1};
+    uint8_t bytes[SLK_BLOCK_HEADER_SIZE], block[2048];
+    size_t size;
+
+    h->version = SLK_BLOCK_VERSION;
+    h->chain_id = head->chain_id;
+    h->height = height;
+    h->body_bytes = (uint32_t)(height % 4 + 1);
+    slk_block_header_format(bytes, h);
+    slk_block_hash(&cert.hash, bytes);
+    size = slk_bundle_block_format(block, sizeof(block), bytes, &cert, slk_span_of("body", h->body_bytes));
+    h->previous = cert.hash;
+    return put_frame(out, SLK_BUNDLE_BLOCK, block, size);
+}
+
+static void seed_bundle(const char *name, uint32_t part, uint64_t to, bool has_note)
+{
+    static uint8_t out[8192];
+    struct slk_bundle_head head = {.part = part, .from = 1 + 2 * part, .to = to};
+    struct slk_block_header h = {0};
+    struct slk_sha sha;
+    size_t size = SLK_BUNDLE_HEAD_SIZE;
+
+    memset(head.chain_id.b, 0x11, SLK_HASH_SIZE);
+    memset(head.previous.b, 0x22, SLK_HASH_SIZE);
+    h.previous = head.previous;
+    slk_bundle_head_format(out, &head);
+    if (part == 0)
+        size += put_frame(out + size, SLK_BUNDLE_CHARTER, "charter", 7);
+    for (uint64_t height = head.from; height < head.from + 2; height++)
+        size += put_block(out + size, &h, &head, height);
+    if (has_note)
+        size += put_frame(out + size, SLK_BUNDLE_CHECKPOINT, "note", 4);
+    slk_bundle_frame_format(out + size, SLK_BUNDLE_END, SLK_BUNDLE_END_SIZE);
+    size += SLK_BUNDLE_FRAME;
+    slk_sha_init(&sha);
+    slk_sha_add(&sha, out, size);
+    slk_bundle_end_format(out + size, &sha, head.from + 2, head.from + 1 == to);
+    seed("bundle", name, out, size + SLK_BUNDLE_END_SIZE);
+}
+
 static void seed_http(void)
 {
-    seed_text("http", "get", "GET /v1/map/3f?wait=safe&x HTTP/1.1\r\nHost: [::1]:80\r\nAccept: text/*;q=0.5,*/*\r\n\r\n");
-    seed_text("http", "post", "POST /v1/proofs HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\nhello");
+    seed_text("http", "get",
+        "GET /v1/map/3f?wait=safe&x HTTP/1.1\r\nHost: [::1]:80\r\nAccept: text/*;q=0.5,*/*\r\n\r\n");
+    seed_text("http", "post",
+        "POST /v1/proofs HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\nhello");
     seed_text("http", "chunks",
-        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\n");
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: "
+        "chunked\r\n\r\n3\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\n");
     seed_text("http", "pipelined",
-        "GET /a HTTP/1.1\r\nHost: a\r\n\r\nPOST /b HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nxHEAD /c HTTP/1.0\r\n\r\n");
+        "GET /a HTTP/1.1\r\nHost: a\r\n\r\nPOST /b HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nxHEAD /c "
+        "HTTP/1.0\r\n\r\n");
     seed_text("http", "upgrade",
-        "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, close\r\nUpgrade: h2c\r\nContent-Length: 0\r\n\r\n");
+        "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, close\r\nUpgrade: h2c\r\nContent-Length: "
+        "0\r\n\r\n");
     seed_text("http", "smuggled",
-        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET / HTTP/1.1\r\n");
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET / "
+        "HTTP/1.1\r\n");
 }
 
 static void seed_api_json(void)
@@ -775,9 +836,12 @@ static void seed_api_json(void)
     char text[2048];
 
     snprintf(text, sizeof(text),
-        "{\"key_id\":\"0011223344556677\",\"signature\":\"%s%s\",\"events\":[{\"credential\":\"%s\",\"kind\":\"ISSUE\",\"device\":"
-        "\"%s\",\"carrier\":\"PHONE\",\"channel\":\"OFFICE_QR\",\"type\":2,\"valid_until\":1800000000,\"commitment\":\"%s\","
-        "\"occurred_at\":1767225600,\"status_index\":5},{\"credential\":\"%s\",\"sequence\":1,\"previous\":\"%s\",\"kind\":"
+        "{\"key_id\":\"0011223344556677\",\"signature\":\"%s%s\",\"events\":[{\"credential\":\"%s\",\"kind\":"
+        "\"ISSUE\",\"device\":"
+        "\"%s\",\"carrier\":\"PHONE\",\"channel\":\"OFFICE_QR\",\"type\":2,\"valid_until\":1800000000,"
+        "\"commitment\":\"%s\","
+        "\"occurred_at\":1767225600,\"status_index\":5},{\"credential\":\"%s\",\"sequence\":1,\"previous\":"
+        "\"%s\",\"kind\":"
         "\"LOCK\",\"channel\":\"HOLDER_REPORT\",\"reason\":1,\"occurred_at\":1767225601}]}",
         zeros, zeros, zeros, zeros, zeros, zeros, zeros);
     seed_text("api_json", "submission", text);
@@ -811,6 +875,9 @@ int main(int argc, char **argv)
     seed_spellings();
     seed_blocks();
     seed_lines();
+    seed_bundle("whole", 0, 2, true);
+    seed_bundle("first", 0, 9, false);
+    seed_bundle("last", 4, 10, false);
     seed_http();
     seed_api_json();
     seed_messages();
