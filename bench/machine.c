@@ -36,8 +36,8 @@ void bench_row(const char *what, double value, const char *unit, double target, 
     const char *met = target <= 0 ? "" : (at_least ? value >= target : value <= target) ? "met" : "MISSED";
 
     if (target > 0)
-        printf("  %-58s %12.*f %-8s %s %.*f  %s\n", what, value < 100 ? 2 : 0, value, unit, at_least ? ">=" : "<=",
-            target < 100 ? 2 : 0, target, met);
+        printf("  %-58s %12.*f %-8s %s %.*f  %s\n", what, value < 100 ? 2 : 0, value, unit,
+            at_least ? ">=" : "<=", target < 100 ? 2 : 0, target, met);
     else
         printf("  %-58s %12.*f %s\n", what, value < 100 ? 2 : 0, value, unit);
     fflush(stdout);
@@ -72,7 +72,8 @@ void bench_machine(void)
     printf("  built with  %s, sillok %s, %s, libsodium %s, %s, hashing %s\n", __VERSION__, SLK_VERSION,
         OpenSSL_version(OPENSSL_VERSION), sodium_version_string(), mdb_version(NULL, NULL, NULL),
         slk_multihash_engine());
-    printf("  durability  every block: one LMDB transaction, full sync (fdatasync and an O_DSYNC meta page) before any "
+    printf("  durability  every block: one LMDB transaction, full sync (fdatasync and an O_DSYNC meta page) "
+           "before any "
            "answer\n");
 }
 

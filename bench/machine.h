@@ -6,8 +6,8 @@
 #include <stddef.h>
 #include <stdio.h>
 
-double bench_now(void);    /* seconds; a steady clock */
-extern FILE *bench_csv;    /* NULL: rows are printed only */
+double bench_now(void);        /* seconds; a steady clock */
+extern FILE *bench_csv;        /* NULL: rows are printed only */
 extern const char *bench_name; /* the program's, for its complaints */
 
 /* Prints what failed (and why, or the system's word for it) and ends the process with 2. */

@@ -22,7 +22,7 @@ uint64_t stream_random(struct stream *stream)
     return x * 0x2545f4914f6cdd1dull;
 }
 
-static struct slk_key *key_of(const char *role)
+struct slk_key *stream_key(const char *role)
 {
     struct slk_hash seed;
     struct slk_key *key;
@@ -35,7 +35,7 @@ static struct slk_key *key_of(const char *role)
 
 static void put_key(uint8_t out[SLK_KEY_SIZE], const char *role)
 {
-    struct slk_key *key = key_of(role);
+    struct slk_key *key = stream_key(role);
 
     memcpy(out, slk_key_public(key), SLK_KEY_SIZE);
     slk_key_free(key);
@@ -90,10 +90,10 @@ void stream_open(struct stream *s, uint64_t capacity)
     s->counts = calloc(capacity, 1);
     s->capacity = capacity;
     s->random = 88172645463325252ull;
-    s->issuer = key_of("issuer");
-    s->vote = key_of("vote");
-    s->log = key_of("log");
-    s->cosign = key_of("cosign");
+    s->issuer = stream_key("issuer");
+    s->vote = stream_key("vote");
+    s->log = stream_key("log");
+    s->cosign = stream_key("cosign");
     if (s->charter == NULL || s->counts == NULL)
         abort();
     make_charter(s);
@@ -108,6 +108,30 @@ void stream_close(struct stream *s)
     free(s->charter_bytes);
     free(s->charter);
     free(s->counts);
+    free(s->previous);
+    free(s->touched);
+}
+
+void stream_open_share(struct stream *s, uint64_t capacity, const struct stream_share *share)
+{
+    memset(s, 0, sizeof(*s));
+    s->counts = calloc(capacity, 1);
+    s->previous = calloc(capacity, sizeof(*s->previous));
+    s->touched = calloc(capacity, sizeof(*s->touched));
+    s->capacity = capacity;
+    s->random = 88172645463325252ull ^ (share->first + 1) << 20;
+    s->issuer = stream_key(share->issuer);
+    s->chain_id = share->chain_id;
+    s->first = share->first;
+    s->stride = share->stride;
+    s->lag = share->lag;
+    if (s->counts == NULL || s->previous == NULL || s->touched == NULL)
+        abort();
+}
+
+uint64_t stream_number(const struct stream *s, uint64_t credential)
+{
+    return s->stride > 0 ? s->first + credential * s->stride : credential;
 }
 
 void stream_handle(uint8_t out[SLK_HANDLE_SIZE], uint64_t credential)
@@ -161,20 +185,26 @@ static size_t make_event(uint8_t *out, size_t cap, uint64_t credential, const ui
     return slk_event_format(out, cap, &e);
 }
 
-/* The next event of the credential: makes the ones before it again for their ids. */
+/* The next event of the credential: makes the ones before it again for their ids, unless they are kept. */
 static size_t next_event(struct stream *s, uint64_t credential, uint8_t *out, size_t cap, struct slk_hash *id)
 {
+    uint64_t number = stream_number(s, credential), k = s->previous != NULL ? s->counts[credential] : 0;
+    struct slk_hash previous = s->previous != NULL ? s->previous[credential] : (struct slk_hash){{0}};
     uint8_t handle[SLK_HANDLE_SIZE];
-    struct slk_hash previous = {{0}};
     size_t size = 0;
 
-    stream_handle(handle, credential);
-    for (uint64_t k = 0; k <= s->counts[credential]; k++) {
-        size = make_event(out, cap, credential, handle, k, &previous);
+    stream_handle(handle, number);
+    for (; k <= s->counts[credential]; k++) {
+        size = make_event(out, cap, number, handle, k, &previous);
         assert(size > 0);
         slk_event_id(&previous, slk_span_of(out, size));
     }
     s->counts[credential]++;
+    s->made_n++;
+    if (s->previous != NULL) {
+        s->previous[credential] = previous;
+        s->touched[credential] = s->made_n;
+    }
     *id = previous;
     return size;
 }
@@ -192,16 +222,29 @@ static size_t sign_submission(struct stream *s, uint8_t *out, size_t cap, const 
     return slk_submission_format(out, cap, &submission);
 }
 
+/* A few tries find one whose last event is long enough ago, if there are enough of them. */
+static bool pick_existing(struct stream *s, uint64_t *credential)
+{
+    for (unsigned i = 0; i < 8; i++) {
+        *credential = (stream_random(s) >> 8) % s->issued_n;
+        if (s->counts[*credential] >= STREAM_EVENTS_PER_CREDENTIAL_MAX)
+            continue;
+        if (s->touched == NULL || s->made_n - s->touched[*credential] > s->lag)
+            return true;
+    }
+    return false;
+}
+
 static uint64_t pick(struct stream *s, unsigned existing_percent)
 {
-    if (s->issued_n > 0 && (stream_random(s) >> 32) % 100 < existing_percent) {
-        uint64_t i = (stream_random(s) >> 8) % s->issued_n;
+    uint64_t i;
 
-        if (s->counts[i] < STREAM_EVENTS_PER_CREDENTIAL_MAX)
-            return i;
-    }
-    if (s->issued_n == s->capacity)
+    if (s->issued_n > 0 && (stream_random(s) >> 32) % 100 < existing_percent && pick_existing(s, &i))
+        return i;
+    if (s->issued_n == s->capacity) {
+        assert(s->touched == NULL); /* a share is opened large enough: an event that comes too soon would be refused */
         return (stream_random(s) >> 8) % s->issued_n;
+    }
     return s->issued_n++;
 }
 
