@@ -6,15 +6,39 @@
 #include <sys/stat.h>
 
 #include "tools/cli.h"
+#include "tools/qr_image.h"
 
 #define HANDLES_FILE_MAX (UINT64_C(1) << 31)
 
 struct prove {
     const char *out, *handles, *format;
-    bool no_history, json;
+    bool no_history, json, qr;
     enum slk_encoding encoding;
     struct slk_ledger *ledger;
 };
+
+/* The proof as a QR code: an image by the name's end, else a drawing for a terminal. False after a message. */
+static bool write_qr(
+    const struct cli *cli, const char *path, const uint8_t handle[SLK_HANDLE_SIZE], struct slk_span proof)
+{
+    char *text = malloc(SLK_QR_TEXT_MAX + 1), *drawn = NULL;
+    size_t size = text != NULL ? slk_qr_format(text, SLK_QR_TEXT_MAX + 1, handle, proof) : 0;
+    bool good;
+
+    if (size == 0) {
+        cli_fail(cli, CLI_UNSURE, "a proof of %zu bytes does not fit a QR code, which holds %d%s", proof.size,
+            SLK_QR_BYTES_MAX - SLK_HANDLE_SIZE, ": leave out --history, or send the proof as a file");
+        free(text);
+        return false;
+    }
+    drawn = qr_draw(text, qr_form_of(path), &size);
+    good = drawn != NULL && cli_write(cli, path, drawn, size);
+    if (drawn == NULL)
+        cli_fail(cli, CLI_UNSURE, "the QR code could not be drawn: out of memory");
+    free(drawn);
+    free(text);
+    return good;
+}
 
 static enum slk_err prove_one(const struct cli *cli, const struct prove *p,
     const uint8_t handle[SLK_HANDLE_SIZE], const char *path, size_t *size, bool *wrote)
@@ -23,7 +47,10 @@ static enum slk_err prove_one(const struct cli *cli, const struct prove *p,
     uint8_t *proof = NULL;
     enum slk_err err = slk_ledger_prove(p->ledger, handle, !p->no_history, p->encoding, &proof, size, &fault);
 
-    *wrote = err == SLK_OK && cli_write(cli, path, proof, *size);
+    if (err == SLK_OK && p->qr)
+        *wrote = write_qr(cli, path, handle, slk_span_of(proof, *size));
+    else
+        *wrote = err == SLK_OK && cli_write(cli, path, proof, *size);
     if (err != SLK_OK)
         cli_fault(cli, 0, cli->args[0], err, &fault);
     free(proof);
@@ -84,7 +111,9 @@ static int many(struct cli *cli, const struct prove *p)
             code = cli_fail(
                 cli, CLI_UNSURE, "%s:%" PRIu64 ": a handle is 64 hexadecimal digits", p->handles, line);
         snprintf(path, sizeof(path), "%s/%06" PRIu64 "%s", p->out, line,
-            p->encoding == SLK_TEXT ? ".tlog-proof" : ".proof");
+            p->qr                     ? ".png"
+            : p->encoding == SLK_TEXT ? ".tlog-proof"
+                                      : ".proof");
         if (n > 0 && code == CLI_YES) {
             enum slk_err err = prove_one(cli, p, handle, path, &proof_size, &wrote);
 
@@ -123,6 +152,8 @@ static int run(struct cli *cli)
         CLI_FLAG("history", &history, "with all events (the default)"),
         CLI_FLAG("no-history", &p.no_history, "the present status only: smaller, fits a QR code as binary"),
         CLI_TEXT("format", "text|binary", &p.format, "C2SP .tlog-proof text (default), or protobuf"),
+        CLI_FLAG(
+            "qr", &p.qr, "as a QR code: -o FILE.png or FILE.svg, else for a terminal; binary, --no-history"),
         CLI_OUT(&p.out, "where the proof goes (default: standard output)"),
         CLI_FLAG("json", &p.json, "tell about it as a JSON object"),
         {0},
@@ -133,7 +164,9 @@ static int run(struct cli *cli)
     if ((strcmp(p.format, "text") != 0 && strcmp(p.format, "binary") != 0) || (history && p.no_history))
         return cli_fail(cli, CLI_UNSURE,
             history && p.no_history ? "--history or --no-history?" : "--format: text or binary");
-    p.encoding = strcmp(p.format, "text") == 0 ? SLK_TEXT : SLK_BINARY;
+    if (p.qr)
+        p.no_history = !history; /* a complete history fits while it is short */
+    p.encoding = p.qr || strcmp(p.format, "text") != 0 ? SLK_BINARY : SLK_TEXT;
     p.ledger = cli_open(cli, cli->args[0], &ledger_options);
     if (p.ledger == NULL)
         return cli->exit_code;

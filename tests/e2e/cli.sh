@@ -221,6 +221,32 @@ exits 2 "a forged proof" "$verify" --policy policy --handle "$handle" forged.tlo
 printf '%s\n%s\n' "$handle" "$third" >handles.txt
 exits 0 "many proofs" "$sillok" prove ledger --handles handles.txt -o proofs
 exits 0 "the second of them" "$verify" --policy policy --handle "$third" proofs/000002.tlog-proof
+# ---- QR codes ----
+exits 0 "a QR code on the terminal" "$sillok" prove ledger --handle "$third" --qr
+exits 0 "a QR code as SVG" "$sillok" prove ledger --handle "$third" --qr -o code.svg
+exits 0 "a QR code as PNG" "$sillok" prove ledger --handle "$third" --qr -o code.png
+exits 0 "an absent credential's" "$sillok" prove ledger --handle "$(device 99)" --qr -o absent.png
+exits 2 "sillok-verify reads no image" "$verify" --policy policy --qr code.png
+says "zbarimg"
+if command -v zbarimg >/dev/null; then
+    exits 0 "a scanner reads it" sh -c 'zbarimg --raw -q code.png 2>/dev/null >code.txt && grep -q ^SLK1: code.txt'
+    exits 0 "what it read is a good proof" "$verify" --policy policy --qr code.txt
+    says "handle in the code: $third"
+    exits 0 "of the credential that was asked about" "$verify" --policy policy --handle "$third" --qr code.txt
+    exits 2 "and of no other" "$verify" --policy policy --handle "$(device 99)" --qr code.txt
+    says "another credential"
+    zbarimg --raw -q absent.png 2>/dev/null >absent.txt
+    exits 1 "an absent credential's is a no" "$verify" --policy policy --qr absent.txt
+    tr 0-4 5-9 <code.txt >altered.txt
+    exits 2 "an altered code proves nothing" "$verify" --policy policy --qr altered.txt
+    head -c 400 code.txt >short.txt
+    exits 2 "nor does a part of one" "$verify" --policy policy --qr short.txt
+    sed 's/^SLK1/HTTP/' code.txt >other.txt
+    exits 2 "nor does another kind of code" "$verify" --policy policy --qr other.txt
+    says "scan it again"
+else
+    report "a scanner reads it # SKIP zbarimg (zbar-tools) is not installed" yes
+fi
 exits 2 "both ways to say the handle" "$sillok" prove ledger --handle "$handle" --handle-file handle.txt
 exits 2 "no handle at all" "$sillok" prove ledger --handle 12
 exits 0 "crowd" "$sillok" crowd ledger --prefix 0/0
