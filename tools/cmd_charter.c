@@ -3,102 +3,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/charter_desk.h"
+#include "tools/charter_edit.h"
 #include "tools/charter_text.h"
-#include "tools/cli.h"
 
-#define KEY_VALID_S        (UINT64_C(10) * 366 * 86400) /* issuers' keys, unless the text is edited */
-#define MAX_VALIDITY_S     (UINT64_C(1096) * 86400)     /* three years with a leap day */
+#define MAX_VALIDITY_S     (UINT64_C(1096) * 86400) /* three years with a leap day */
 #define STATUS_LIST_PLACES (1u << 26)
 
 /* ---- new ---- */
 
 struct new_args {
-    const char *origin, *keys_dir, *created, *out;
-    struct cli_list members, observers, issuers, desks;
+    const char *origin, *created, *out;
+    struct charter_edit edit;
 };
-
-static bool public_key(
-    const struct cli *cli, const char *dir, const char *name, const char *use, uint8_t out[SLK_KEY_SIZE])
-{
-    struct slk_fault fault = {0};
-    struct slk_key *key = NULL;
-    char path[4096];
-    enum slk_err err;
-
-    snprintf(path, sizeof(path), "%s/%s%s%s.pem", dir, name, use[0] != '\0' ? "." : "", use);
-    err = slk_key_load(&key, path, &fault);
-    if (err != SLK_OK)
-        cli_fault(cli, CLI_UNSURE, NULL, err, &fault);
-    else
-        memcpy(out, slk_key_public(key), SLK_KEY_SIZE);
-    slk_key_free(key);
-    return err == SLK_OK;
-}
-
-/* "NAME=AGENCY". */
-static bool split(
-    const struct cli *cli, const char *text, char name[SLK_CHARTER_NAME_MAX + 1], uint16_t *agency)
-{
-    const char *equals = strrchr(text, '=');
-    size_t size = equals != NULL ? (size_t)(equals - text) : 0;
-    uint64_t number = 0;
-
-    if (size == 0 || size > SLK_CHARTER_NAME_MAX ||
-        !slk_decimal_parse(&number, UINT16_MAX, equals + 1, strlen(equals + 1)) || number == 0) {
-        cli_fail(cli, 0, "%s: write NAME=AGENCY, the agency's number being 1 to %d", text, UINT16_MAX);
-        return false;
-    }
-    memcpy(name, text, size);
-    name[size] = '\0';
-    *agency = (uint16_t)number;
-    return true;
-}
-
-static bool add_members(const struct cli *cli, const struct new_args *a, const struct cli_list *list,
-    enum slk_role role, struct slk_charter *c)
-{
-    for (size_t i = 0; i < list->n; i++) {
-        struct slk_member *m = &c->members[c->members_n];
-
-        if (c->members_n == SLK_CHARTER_MEMBERS_MAX) {
-            cli_fail(cli, 0, "more than %d members", SLK_CHARTER_MEMBERS_MAX);
-            return false;
-        }
-        m->role = role;
-        if (!split(cli, list->at[i], m->name, &m->agency) ||
-            !public_key(cli, a->keys_dir, m->name, "vote", m->vote_key) ||
-            !public_key(cli, a->keys_dir, m->name, "cosign", m->cosign_key) ||
-            !public_key(cli, a->keys_dir, m->name, "log", m->log_key) ||
-            !public_key(cli, a->keys_dir, m->name, "node", m->node_key))
-            return false;
-        c->members_n++;
-    }
-    return true;
-}
-
-static bool add_issuers(const struct cli *cli, const struct new_args *a, const struct cli_list *list,
-    bool any_agency, struct slk_charter *c)
-{
-    for (size_t i = 0; i < list->n; i++) {
-        struct slk_issuer *issuer = &c->issuers[c->issuers_n];
-
-        if (c->issuers_n == SLK_CHARTER_ISSUERS_MAX) {
-            cli_fail(cli, 0, "more than %d issuers", SLK_CHARTER_ISSUERS_MAX);
-            return false;
-        }
-        if (!split(cli, list->at[i], issuer->name, &issuer->agency) ||
-            !public_key(cli, a->keys_dir, issuer->name, "", issuer->public_key))
-            return false;
-        issuer->kinds = any_agency ? 1u << SLK_LOCK : SLK_KINDS_ALL;
-        issuer->any_agency = any_agency;
-        issuer->not_before_s = c->created_at_ms / 1000;
-        issuer->not_after_s = issuer->not_before_s + KEY_VALID_S;
-        for (size_t t = 0; t < c->types_n; t++)
-            issuer->types[issuer->types_n++] = c->types[t].code;
-        c->issuers_n++;
-    }
-    return true;
-}
 
 static void set_defaults(struct slk_charter *c)
 {
@@ -128,7 +45,7 @@ static void set_defaults(struct slk_charter *c)
     c->fresh_s = 60;
 }
 
-static bool build(const struct cli *cli, const struct new_args *a, struct slk_charter *c)
+static bool build(struct cli *cli, const struct new_args *a, struct slk_charter *c)
 {
     uint64_t created_s = cli_now_ms() / 1000;
 
@@ -143,12 +60,7 @@ static bool build(const struct cli *cli, const struct new_args *a, struct slk_ch
     snprintf(c->origin, sizeof(c->origin), "%s", a->origin);
     c->created_at_ms = created_s * 1000;
     set_defaults(c);
-    if (!add_members(cli, a, &a->members, SLK_VOTING, c) ||
-        !add_members(cli, a, &a->observers, SLK_OBSERVER, c) || !add_issuers(cli, a, &a->issuers, false, c) ||
-        !add_issuers(cli, a, &a->desks, true, c))
-        return false;
-    slk_charter_sort(c);
-    return true;
+    return charter_edit(cli, &a->edit, c);
 }
 
 static const char header[] =
@@ -191,18 +103,18 @@ static int write_new(const struct cli *cli, const struct new_args *a, const stru
 
 static int run_new(struct cli *cli)
 {
-    struct new_args a = {.keys_dir = "."};
+    struct new_args a = {.edit.keys_dir = "."};
     struct slk_charter *c;
     int code = CLI_UNSURE;
     const struct cli_option options[] = {
         CLI_TEXT("origin", "NAME", &a.origin, "the ledger's name, like sillok.example/residents"),
-        CLI_TEXT(
-            "keys", "DIR", &a.keys_dir, "where keygen --member and --issuer put the keys (default: here)"),
-        CLI_LIST("member", "NAME=AGENCY", &a.members, "a voting agency and its number"),
-        CLI_LIST("observer", "NAME=AGENCY", &a.observers, "an agency that follows without a vote"),
-        CLI_LIST(
-            "issuer", "NAME=AGENCY", &a.issuers, "an office: every kind of event, its agency's credentials"),
-        CLI_LIST("desk", "NAME=AGENCY", &a.desks, "a desk that may LOCK any agency's credentials"),
+        CLI_TEXT("keys", "DIR", &a.edit.keys_dir,
+            "where keygen --member and --issuer put the keys (default: here)"),
+        CLI_LIST("member", "NAME=AGENCY", &a.edit.members, "a voting agency and its number"),
+        CLI_LIST("observer", "NAME=AGENCY", &a.edit.observers, "an agency that follows without a vote"),
+        CLI_LIST("issuer", "NAME=AGENCY", &a.edit.issuers,
+            "an office: every kind of event, its agency's credentials"),
+        CLI_LIST("desk", "NAME=AGENCY", &a.edit.desks, "a desk that may LOCK any agency's credentials"),
         CLI_TEXT("created", "TIME", &a.created, "time of the first block (default: now)"),
         CLI_OUT(&a.out, "where the text goes (default: standard output)"),
         {0},
@@ -210,7 +122,7 @@ static int run_new(struct cli *cli)
 
     if (!cli_parse(cli, options, 0, 0))
         return cli->exit_code;
-    if (a.origin == NULL || a.members.n == 0)
+    if (a.origin == NULL || a.edit.members.n == 0)
         return cli_fail(
             cli, CLI_UNSURE, "give --origin and at least one --member; see `sillok charter new --help`");
     c = calloc(1, sizeof(*c));
@@ -232,8 +144,8 @@ static void show_text(
     printf("# chain id     %s\n",
         c->has_chain || c->charter->version == 1 ? chain_id : "(of the first charter)");
     if (c->pending_version != 0)
-        printf("# waiting      version %" PRIu64 ", which governs from block %" PRIu64 " on\n", c->pending_version,
-            c->activation);
+        printf("# waiting      version %" PRIu64 ", which governs from block %" PRIu64 " on\n",
+            c->pending_version, c->activation);
     printf("# charter hash %s\n", hash);
     printf("# quorum       %zu of %zu voting member%s; %zu issuers; %zu bytes\n\n", quorum, voting_n,
         voting_n == 1 ? "" : "s", c->charter->issuers_n, c->size);
@@ -268,22 +180,53 @@ static int show(const struct cli *cli, const struct cli_charter *c, bool json)
     return CLI_YES;
 }
 
+/* The one in force at a node. */
+static bool load_from_node(struct cli *cli, struct cli_nodes *nodes, struct desk *d, struct cli_charter *out)
+{
+    *out = (struct cli_charter){0};
+    if (!desk_open_node(d, cli, nodes))
+        return false;
+    out->bytes = malloc(SLK_CHARTER_BYTES_MAX);
+    out->size = out->bytes != NULL ? slk_charter_format(out->bytes, SLK_CHARTER_BYTES_MAX, d->base) : 0;
+    if (out->size == 0) {
+        cli->exit_code = cli_fault(cli, CLI_UNSURE, d->where, SLK_E_NOMEM, NULL);
+        return false;
+    }
+    out->charter = d->base;
+    d->base = NULL;
+    out->has_chain = true;
+    out->chain_id = d->place.chain_id;
+    out->pending_version = d->pending_version;
+    out->activation = d->activation;
+    return true;
+}
+
 static int run_show(struct cli *cli)
 {
-    struct cli_charter c;
-    bool json = false;
+    struct cli_nodes nodes = {0};
+    struct cli_charter c = {0};
+    struct desk d = {0};
+    bool json = false, at_node;
     int code;
     const struct cli_option options[] = {
+        CLI_NODE_OPTIONS(&nodes),
         CLI_FLAG("json", &json, "as a JSON object"),
         {0},
     };
 
-    if (!cli_parse(cli, options, 1, 1))
+    if (!cli_parse(cli, options, 0, 1))
         return cli->exit_code;
-    if (!cli_charter_load(cli, cli->args[0], &c))
-        return cli->exit_code;
-    code = show(cli, &c, json);
+    at_node = cli_nodes_wanted(cli, &nodes);
+    if (at_node == (cli->args_n == 1))
+        return cli_fail(
+            cli, CLI_UNSURE, "which charter? Give a file, a ledger's directory, or a node with --url");
+    if (at_node ? load_from_node(cli, &nodes, &d, &c) : cli_charter_load(cli, cli->args[0], &c))
+        code = show(cli, &c, json);
+    else
+        code = cli->exit_code;
     cli_charter_free(&c);
+    desk_close(&d);
+    cli_nodes_close(&nodes);
     return code;
 }
 
@@ -298,7 +241,7 @@ static const struct cli_command charter_new = {
 };
 static const struct cli_command charter_show = {
     .name = "charter show",
-    .usage = "FILE|LEDGER",
+    .usage = "FILE|LEDGER|--url URL",
     .summary = "Check a charter and print it with its hashes and quorum",
     .about =
         "Exit: 0 it is valid, 1 it is not (the message says where and what to do), 2 it could not be read.",

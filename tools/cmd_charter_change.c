@@ -5,35 +5,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "ledger/embed/change.h"
+#include "tools/charter_desk.h"
+#include "tools/charter_edit.h"
 #include "tools/charter_text.h"
-#include "tools/cli.h"
 
 #define PATH_ROOM 4096
-
-/* A ledger's charters, its tip, and a change to look at. */
-struct desk {
-    struct cli *cli;
-    const char *dir;
-    struct slk_store *store;
-    struct slk_charter *genesis;
-    struct slk_charters *charters;
-    struct slk_change_place place;
-    struct slk_charter *next;
-    struct slk_change *change;
-    uint8_t *bytes; /* the change's: the charter in `change` is in here */
-    size_t size;
-};
-
-static void desk_close(struct desk *d)
-{
-    slk_charters_free(d->charters);
-    slk_store_close(d->store);
-    free(d->genesis);
-    free(d->next);
-    free(d->change);
-    free(d->bytes);
-}
 
 static bool give_up(
     struct desk *d, int code, const char *where, enum slk_err err, const struct slk_fault *fault)
@@ -42,36 +18,10 @@ static bool give_up(
     return false;
 }
 
-static bool desk_open(struct desk *d, struct cli *cli, const char *dir)
+/* Beside a node when one is named, else beside the directory that is the first argument. */
+static bool open_either(struct desk *d, struct cli *cli, struct cli_nodes *nodes, bool at_node)
 {
-    struct slk_fault fault = {0};
-    enum slk_err err;
-
-    *d = (struct desk){.cli = cli,
-        .dir = dir,
-        .genesis = malloc(sizeof(*d->genesis)),
-        .next = malloc(sizeof(*d->next)),
-        .change = calloc(1, sizeof(*d->change))};
-    if (d->genesis == NULL || d->next == NULL || d->change == NULL)
-        return give_up(d, CLI_UNSURE, dir, SLK_E_NOMEM, NULL);
-    d->store = cli_open_store(cli, dir);
-    if (d->store == NULL)
-        return false;
-    if (!slk_store_has_tip(d->store))
-        return give_up(d, CLI_UNSURE, dir, SLK_E_NOT_FOUND, NULL);
-    err = slk_charter_parse(d->genesis, slk_store_charter(d->store));
-    if (err == SLK_OK)
-        err = slk_charters_new(&d->charters, d->genesis);
-    if (err == SLK_OK)
-        err = slk_store_load_charters(d->store, d->charters, &fault);
-    if (err != SLK_OK)
-        return give_up(d, cli_code_of(err), dir, err, &fault);
-    d->place = (struct slk_change_place){.chain_id = *slk_store_chain_id(d->store),
-        .old = slk_charters_now(d->charters),
-        .next = d->next,
-        .height = slk_store_tip(d->store)->height,
-        .block_hash = slk_store_tip(d->store)->block_hash};
-    return true;
+    return at_node ? desk_open_node(d, cli, nodes) : desk_open(d, cli, cli->args[0]);
 }
 
 /* The change that desk->bytes hold. */
@@ -137,24 +87,18 @@ static void say_said(const char *file, unsigned said)
     printf("\n");
 }
 
-/* The first thing that keeps the next block from taking it. True: nothing does. */
-static bool say_state(struct desk *d, const char *file)
+/* The first thing that keeps the next block from taking it. */
+static void say_state(struct desk *d, const char *file)
 {
-    struct slk_charter *scratch = malloc(sizeof(*scratch));
     struct slk_fault fault = {0};
-    enum slk_change_rule rule = SLK_CHANGE_CHARTER;
+    enum slk_change_rule rule = desk_judge(d, &fault);
 
-    if (scratch != NULL)
-        rule = slk_charters_judge(
-            d->charters, &d->place.chain_id, d->place.height + 1, d->change, scratch, &fault);
-    free(scratch);
     if (rule == SLK_CHANGE_OK)
         printf("%s: complete: version %" PRIu64 " can govern from block %" PRIu64
                " on; `sillok charter apply` puts it into the ledger\n",
             file, d->next->version, d->change->activation);
     else
         printf("%s: not yet: %s: %s\n", file, slk_change_rule_name(rule), fault.text);
-    return rule == SLK_CHANGE_OK;
 }
 
 static bool sign_with(struct desk *d, const char *file, bool quiet, size_t *signed_n)
@@ -224,25 +168,38 @@ static bool sign_with_all(struct desk *d, const char *dir, size_t *signed_n)
 
 /* ---- propose ---- */
 
-/* The text's charter, as the successor of the one in force. */
-static bool draft(struct desk *d, const char *text, uint64_t activation)
+/* The charter of the text, or else the one in force, edited. */
+static bool load_next(struct desk *d, const char *text, const struct charter_edit *edit)
+{
+    struct cli_charter c;
+
+    *d->next = *d->place.old;
+    if (text != NULL) {
+        if (!cli_charter_load(d->cli, text, &c))
+            return false;
+        *d->next = *c.charter;
+        cli_charter_free(&c);
+    }
+    d->next->created_at_ms = cli_now_ms() / 1000 * 1000;
+    if (d->next->created_at_ms < d->place.old->created_at_ms)
+        d->next->created_at_ms = d->place.old->created_at_ms;
+    return charter_edit(d->cli, edit, d->next);
+}
+
+/* As the successor of the charter in force. */
+static bool draft(struct desk *d, const char *text, const struct charter_edit *edit, uint64_t activation)
 {
     struct slk_fault fault = {0};
-    struct cli_charter c;
-    uint64_t now_ms = cli_now_ms() / 1000 * 1000;
     enum slk_err err;
 
-    if (!cli_charter_load(d->cli, text, &c))
+    if (!load_next(d, text, edit))
         return false;
-    *d->next = *c.charter;
-    cli_charter_free(&c);
     d->next->version = d->place.old->version + 1;
     d->next->has_previous = true;
     d->next->previous = d->place.old->hash;
-    d->next->created_at_ms = now_ms > d->place.old->created_at_ms ? now_ms : d->place.old->created_at_ms;
     err = slk_charter_validate(d->next, &fault);
     if (err != SLK_OK)
-        return give_up(d, CLI_NO, text, err, &fault);
+        return give_up(d, CLI_NO, text != NULL ? text : "the new charter", err, &fault);
     d->bytes = malloc(SLK_CHARTER_BYTES_MAX);
     d->size = d->bytes != NULL ? slk_charter_format(d->bytes, SLK_CHARTER_BYTES_MAX, d->next) : 0;
     if (d->size == 0)
@@ -261,12 +218,24 @@ static uint64_t usual_activation(const struct desk *d)
 static int run_propose(struct cli *cli)
 {
     const char *text = NULL, *out = NULL, *keys_dir = NULL;
+    struct charter_edit edit = {.keys_dir = "."};
     uint64_t activation = 0;
     size_t signed_n = 0;
-    struct desk d;
+    struct cli_nodes nodes = {0};
+    struct desk d = {0};
+    bool at_node;
     int code = CLI_UNSURE;
     const struct cli_option options[] = {
+        CLI_NODE_OPTIONS(&nodes),
         CLI_TEXT("charter", "FILE", &text, "the new charter's text; version and previous are set for you"),
+        CLI_LIST("member", "NAME=AGENCY", &edit.members, "a new member with a vote and its number"),
+        CLI_LIST("observer", "NAME=AGENCY", &edit.observers, "a new member without one"),
+        CLI_LIST("issuer", "NAME=AGENCY", &edit.issuers, "a new office, as in `sillok charter new`"),
+        CLI_LIST("desk", "NAME=AGENCY", &edit.desks, "a new desk that may LOCK"),
+        CLI_LIST(
+            "rotate", "NAME", &edit.rotated, "new keys for a member or issuer: those that are in --new-keys"),
+        CLI_LIST("remove", "NAME", &edit.removed, "a member or issuer that goes"),
+        CLI_TEXT("new-keys", "DIR", &edit.keys_dir, "where keygen put the new keys (default: here)"),
         CLI_NUMBER("activation", "HEIGHT", &activation,
             "the block from which it governs (default: 10 after the next; the one after it where one member "
             "votes)"),
@@ -276,20 +245,29 @@ static int run_propose(struct cli *cli)
         {0},
     };
 
-    if (!cli_parse(cli, options, 1, 1))
+    if (!cli_parse(cli, options, 0, 1))
         return cli->exit_code;
-    if (text == NULL || out == NULL)
-        return cli_fail(
-            cli, CLI_UNSURE, "give --charter FILE, the new text, and -o FILE, where the change goes");
-    if (desk_open(&d, cli, cli->args[0]) &&
-        draft(&d, text, activation != 0 ? activation : usual_activation(&d)) &&
+    at_node = cli_nodes_wanted(cli, &nodes);
+    if (at_node == (cli->args_n == 1))
+        return cli_fail(cli, CLI_UNSURE, "of which ledger? Give its directory, or a node with --url");
+    if (out == NULL)
+        return cli_fail(cli, CLI_UNSURE, "give -o FILE, where the change goes");
+    if (text == NULL &&
+        edit.members.n + edit.observers.n + edit.issuers.n + edit.desks.n + edit.rotated.n + edit.removed.n ==
+            0)
+        return cli_fail(cli, CLI_UNSURE,
+            "what changes? --member, --issuer, --rotate, --remove and the like, or --charter FILE, the whole "
+            "new text");
+    if (open_either(&d, cli, &nodes, at_node) &&
+        draft(&d, text, &edit, activation != 0 ? activation : usual_activation(&d)) &&
         (keys_dir == NULL || sign_with_all(&d, keys_dir, &signed_n)) && desk_write(&d, out)) {
-        (void)say_state(&d, out);
+        say_state(&d, out);
         code = CLI_YES;
     } else {
         code = cli->exit_code;
     }
     desk_close(&d);
+    cli_nodes_close(&nodes);
     return code;
 }
 
@@ -300,34 +278,40 @@ static int run_sign(struct cli *cli)
     struct cli_list keys = {0};
     const char *keys_dir = NULL;
     size_t signed_n = 0;
-    struct desk d;
-    bool good;
+    struct cli_nodes nodes = {0};
+    struct desk d = {0};
+    const char *file;
+    bool good, at_node;
     int code = CLI_UNSURE;
     const struct cli_option options[] = {
+        CLI_NODE_OPTIONS(&nodes),
         CLI_LIST("key", "FILE", &keys,
             "a key that has a say: vote keys approve, new keys show that they are held"),
         CLI_TEXT("keys", "DIR", &keys_dir, "every key in DIR that has a say"),
         {0},
     };
 
-    if (!cli_parse(cli, options, 2, 2))
+    if (!cli_parse(cli, options, 1, 2))
         return cli->exit_code;
+    at_node = cli->args_n == 1;
+    file = cli->args[cli->args_n - 1];
     if (keys.n == 0 && keys_dir == NULL)
         return cli_fail(cli, CLI_UNSURE, "with which key? --key FILE or --keys DIR");
-    good = desk_open(&d, cli, cli->args[0]) && desk_read(&d, cli->args[1]);
+    good = open_either(&d, cli, &nodes, at_node) && desk_read(&d, file);
     for (size_t i = 0; good && i < keys.n; i++)
         good = sign_with(&d, keys.at[i], false, &signed_n);
     if (good && keys_dir != NULL)
         good = sign_with_all(&d, keys_dir, &signed_n);
     if (good && signed_n == 0)
-        code = cli_fail(cli, CLI_NO, "%s: none of these keys has a say in it", cli->args[1]);
-    else if (good && desk_write(&d, cli->args[1])) {
-        (void)say_state(&d, cli->args[1]);
+        code = cli_fail(cli, CLI_NO, "%s: none of these keys has a say in it", file);
+    else if (good && desk_write(&d, file)) {
+        say_state(&d, file);
         code = CLI_YES;
     } else {
         code = cli->exit_code;
     }
     desk_close(&d);
+    cli_nodes_close(&nodes);
     return code;
 }
 
@@ -389,11 +373,13 @@ static int apply(struct cli *cli, struct cli_signers *signers, const uint8_t *by
 static int run_apply(struct cli *cli)
 {
     struct cli_signers signers = {0};
+    struct cli_nodes nodes = {0};
     uint8_t *bytes = NULL;
     size_t size = 0;
     bool json = false;
     int code = CLI_UNSURE;
     const struct cli_option options[] = {
+        CLI_NODE_OPTIONS(&nodes),
         CLI_SIGNER_OPTIONS(&signers),
         CLI_TEXT(
             "vote-key", "FILE", &signers.vote_file, "this member's vote key (default: beside --log-key)"),
@@ -401,8 +387,15 @@ static int run_apply(struct cli *cli)
         {0},
     };
 
-    if (!cli_parse(cli, options, 2, 2))
+    if (!cli_parse(cli, options, 1, 2))
         return cli->exit_code;
+    if (cli->args_n == 1) {
+        code = charter_apply_at_nodes(cli, &nodes, cli->args[0], json);
+        cli_nodes_close(&nodes);
+        return code;
+    }
+    if (nodes.urls.n > 0)
+        return cli_fail(cli, CLI_UNSURE, "into a directory, or to nodes with --url: not both");
     if (cli_read(cli, cli->args[1], SLK_ENTRY_MAX, &bytes, &size))
         code = apply(cli, &signers, bytes, size, json);
     cli_signers_free(&signers);
@@ -412,9 +405,10 @@ static int run_apply(struct cli *cli)
 
 const struct cli_command cmd_charter_propose = {
     .name = "charter propose",
-    .usage = "LEDGER --charter FILE -o CHANGE [--activation HEIGHT] [--keys DIR]",
+    .usage = "LEDGER|--url URL [--member NAME=AGENCY|--rotate NAME|--remove NAME...] -o CHANGE",
     .summary = "Make a change to the charter of a ledger, to be signed",
-    .about = "Begin with `sillok charter show LEDGER >FILE` and edit that. The origin cannot change; types "
+    .about = "What is not an option is changed in the text: `sillok charter show LEDGER >FILE`, then "
+             "--charter FILE. The origin cannot change; types "
              "and reasons can "
              "be added,\n"
              "not removed or renamed; a key or an agency's number that was used once is never used again.\n"
@@ -423,7 +417,7 @@ const struct cli_command cmd_charter_propose = {
 };
 const struct cli_command cmd_charter_sign = {
     .name = "charter sign",
-    .usage = "LEDGER CHANGE --key FILE... | --keys DIR",
+    .usage = "LEDGER|--url URL CHANGE --key FILE... | --keys DIR",
     .summary = "Sign a charter change, each key for what it has to say",
     .about = "The vote key of a member that votes approves; a quorum of them must. Every key that is new "
              "signs that it is "
@@ -435,12 +429,15 @@ const struct cli_command cmd_charter_sign = {
 };
 const struct cli_command cmd_charter_apply = {
     .name = "charter apply",
-    .usage = "LEDGER CHANGE [--log-key FILE --cosign-key FILE] [--vote-key FILE]",
+    .usage = "--url URL CHANGE | LEDGER CHANGE [--log-key FILE --cosign-key FILE] [--vote-key FILE]",
     .summary = "Put a signed charter change into a ledger",
     .about =
         "Exit: 0 it is in, 1 it is refused (the rule and its sentence say why; nothing is written), 2 it "
         "could not be "
         "tried.\n"
+        "A network's nodes are given it with --url: one is enough, it tells the others, and any that is "
+        "asked may "
+        "answer. What is printed then is what that node has in its chain.\n"
         "Where the new charter names other keys, the ledger is written with those from its first block on.",
     .run = run_apply,
 };
