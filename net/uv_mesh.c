@@ -155,7 +155,7 @@ static void dial_soon(const struct slk_mesh *mesh, struct slk_peer *peer)
     peer->retry_at_ms = slk_mesh_now(mesh);
 }
 
-/* Its link stays; for the caller it is another peer now. Where it is now nobody has looked for it yet. */
+/* Its link stays; for the caller it is another peer now. */
 static void rename_peer(struct slk_mesh *mesh, struct slk_peer *peer, const struct slk_mesh_peer *info)
 {
     struct slk_link *up = peer->up;
@@ -163,8 +163,6 @@ static void rename_peer(struct slk_mesh *mesh, struct slk_peer *peer, const stru
 
     if (up != NULL && is_other)
         mesh->callbacks.down(mesh->callbacks.ctx, peer->info.index, SLK_END_CHARTER);
-    if (strcmp(peer->info.host, info->host) != 0 || strcmp(peer->info.port, info->port) != 0)
-        dial_soon(mesh, peer);
     peer->info = *info;
     if (up != NULL && is_other && peer->up == up)
         mesh->callbacks.up(mesh->callbacks.ctx, info->index, &up->hello);
@@ -218,8 +216,11 @@ enum slk_err slk_mesh_set_peers(struct slk_mesh *mesh, uint16_t own_index, const
             forget_peer(mesh, old[i]);
     }
     for (size_t i = 0; i < n; i++) {
-        if (kept[i] != NULL)
-            rename_peer(mesh, kept[i], info[i]);
+        if (kept[i] == NULL)
+            continue;
+        rename_peer(mesh, kept[i], info[i]);
+        if (kept[i]->up == NULL)
+            dial_soon(mesh, kept[i]); /* it may know this node now */
     }
     return SLK_OK;
 }
