@@ -135,14 +135,19 @@ static void persist(struct slk_node *node, const struct slk_bft_effect *effect)
 
 static void sign(struct slk_node *node, const struct slk_statement *statement)
 {
-    struct slk_node_input *input = slk_node_input(node, SLK_IN_SIGNED);
+    const struct slk_vote vote = {.statement = *statement, .signer = node->me};
+    struct slk_node_input *input;
     uint8_t bytes[SLK_VOTE_BYTES];
 
     assert(node->me != SLK_BFT_NOBODY);
-    input->vote.statement = *statement;
-    input->vote.signer = node->me;
-    input->in.vote = &input->vote;
     slk_statement_bytes(bytes, &node->council, statement);
+    if (slk_node_signs_later(node, node->vote_key)) {
+        slk_node_ask_vote(node, &vote, bytes, sizeof(bytes));
+        return;
+    }
+    input = slk_node_input(node, SLK_IN_SIGNED);
+    input->vote = vote;
+    input->in.vote = &input->vote;
     if (slk_key_sign(node->vote_key, input->vote.sig, bytes, sizeof(bytes)) != SLK_OK)
         slk_node_fail(node, SLK_E_KEY, NULL);
 }
@@ -511,6 +516,8 @@ enum slk_mesh_verdict slk_node_received(
 
 void slk_node_run(struct slk_node *node)
 {
+    if (node->err == SLK_OK)
+        slk_node_take_signatures(node);
     if (node->err == SLK_OK && slk_node_now(node) >= node->due_ms) {
         slk_node_input(node, SLK_IN_TICK);
         slk_node_pump(node);

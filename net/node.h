@@ -12,6 +12,7 @@
 #include "net/log.h"
 #include "net/mesh.h"
 #include "net/node_api.h"
+#include "net/signer.h"
 
 /* How messages leave. Neither function may call the node. */
 struct slk_node_wire {
@@ -31,6 +32,8 @@ struct slk_node_options {
     /* The keys of a charter to come, borrowed, each may be NULL: whichever of the two the charter in force names for this agency is
      * used, from one block to the next. */
     const struct slk_key *next_vote_key, *next_log_key, *next_cosign_key;
+    struct slk_signer *
+        signer; /* borrowed; for keys that are held elsewhere (ledger/embed/keys.h), which without it are waited for */
     uint64_t (*now_ms)(void *ctx);  /* monotonic */
     uint64_t (*wall_ms)(void *ctx); /* the clock on the wall */
     void *clock_ctx;

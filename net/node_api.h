@@ -100,6 +100,9 @@ struct slk_node_status {
     uint64_t
         cosigned_time_ms; /* when a quorum had cosigned it, by this node's clock; health is the age of this */
     char alarm[16];       /* AMNESIA, DIVERGED, FORK, CLOCK, VIEWS, KEYS: the last one raised; empty: none */
+    bool signer_away;     /* the token with this node's keys does not sign: why */
+    char signer_why[240];
+    uint64_t signer_waiting_n, signatures_n, signatures_failed_n; /* asked of tokens */
     /* counted since the start */
     uint64_t blocks_n, submissions_n, refused_n, busy_n, messages_n, malformed_n, evidence_n, charged_n,
         proofs_n;

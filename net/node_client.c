@@ -433,6 +433,7 @@ void slk_node_status(const struct slk_node *node, struct slk_node_status *out)
     const struct slk_tip *tip = slk_store_tip(node->ledger->store);
     struct slk_pool_state state;
     struct slk_bft_view_of look;
+    struct slk_signer_state signer;
 
     slk_bft_look(node->core, &look);
     slk_pool_look(node->pool, &state);
@@ -454,6 +455,14 @@ void slk_node_status(const struct slk_node *node, struct slk_node_status *out)
     out->is_behind = look.certain > tip->height;
     out->claimed = look.claimed;
     out->pool_count = state.count;
+    if (node->options.signer != NULL) {
+        slk_signer_state(node->options.signer, &signer);
+        out->signer_away = signer.is_away;
+        memcpy(out->signer_why, signer.why, sizeof(out->signer_why));
+        out->signer_waiting_n = signer.waiting_n;
+        out->signatures_n = signer.signed_n;
+        out->signatures_failed_n = signer.failed_n;
+    }
 }
 
 /* ---- news ---- */

@@ -238,19 +238,17 @@ void slk_node_cosign_new_tip(struct slk_node *node, bool is_recharter)
     node->is_note_stale = false;
 }
 
-static void sign_tip(struct slk_node *node)
+/* Our signatures are on disk. */
+static void publish_tip(struct slk_node *node)
 {
-    struct slk_fault fault = {0};
     struct slk_tree_head head;
     struct slk_span note;
-    enum slk_err err = slk_ledger_sign_tip(node->ledger, &fault);
+    enum slk_err err = slk_view_checkpoint(node->ledger->view, &head, &note);
 
-    if (err == SLK_OK)
-        err = slk_view_checkpoint(node->ledger->view, &head, &note);
     if (err == SLK_OK && note.size > sizeof(node->own))
         err = SLK_E_TOO_LARGE;
     if (err != SLK_OK) {
-        slk_node_fail(node, err, &fault);
+        slk_node_fail(node, err, NULL);
         return;
     }
     memcpy(node->own, note.at, note.size);
@@ -261,6 +259,52 @@ static void sign_tip(struct slk_node *node)
     slk_node_send_all(node, SLK_FRAME_COSIG, slk_span_of(node->own, node->own_n));
     node->note_due_ms = 0; /* ours alone is on disk now: the others' go there as soon as they make a quorum */
     settle_note(node);
+}
+
+static void sign_tip(struct slk_node *node)
+{
+    const struct slk_ledger_options *keys = &node->ledger->options;
+    struct slk_fault fault = {0};
+    enum slk_err err;
+
+    if (slk_node_signs_later(node, keys->log_key) || slk_node_signs_later(node, keys->cosign_key)) {
+        slk_node_ask_tip(node);
+        return;
+    }
+    err = slk_ledger_sign_tip(node->ledger, &fault);
+    if (err != SLK_OK)
+        slk_node_fail(node, err, &fault);
+    else
+        publish_tip(node);
+}
+
+static bool is_key(const struct slk_key *a, const struct slk_key *b)
+{
+    return memcmp(slk_key_public(a), slk_key_public(b), SLK_KEY_SIZE) == 0;
+}
+
+/* Another tip by now, or other keys: the newest is asked for. */
+void slk_node_tip_signed(struct slk_node *node, const struct slk_tip_note *note,
+    const struct slk_key *log_key, const struct slk_key *cosign_key)
+{
+    const struct slk_ledger_options *keys = &node->ledger->options;
+    const struct slk_tip *tip = slk_store_tip(node->ledger->store);
+    struct slk_fault fault = {0};
+    enum slk_err err;
+
+    slk_node_settle(node);
+    if (!slk_node_choose_signers(node))
+        return;
+    if (note == NULL || note->head.tree_size != tip->log_size || !is_key(log_key, keys->log_key) ||
+        !is_key(cosign_key, keys->cosign_key)) {
+        slk_node_cosign(node, tip->height);
+        return;
+    }
+    err = slk_ledger_put_tip(node->ledger, note, &fault);
+    if (err != SLK_OK)
+        slk_node_fail(node, err, &fault);
+    else
+        publish_tip(node);
 }
 
 /* While catching up only the last block's checkpoint is worth a signature. */
@@ -289,7 +333,7 @@ uint64_t slk_node_cosign_wake(const struct slk_node *node)
 {
     uint64_t due = UINT64_MAX;
 
-    if (node->own_n > 0 && node->fresh_due_ms > 0)
+    if (node->own_n > 0 && node->fresh_due_ms > 0 && !node->is_tip_asked)
         due = node->fresh_due_ms;
     if (node->is_note_stale && node->quorum_note_n > 0 && node->note_due_ms < due &&
         node->status.cosigned_height == slk_store_tip(node->ledger->store)->height)
@@ -301,7 +345,7 @@ void slk_node_cosign_run(struct slk_node *node)
 {
     uint64_t now = slk_node_now(node);
 
-    if (node->own_n > 0 && now >= node->fresh_due_ms) {
+    if (node->own_n > 0 && now >= node->fresh_due_ms && !node->is_tip_asked) {
         slk_node_settle(node);
         if (slk_node_choose_signers(node))
             sign_tip(node);

@@ -178,6 +178,30 @@ static bool sign_receipt(struct slk_node *node, struct slk_receipt *receipt)
     return false;
 }
 
+void slk_node_receipt_signed(
+    struct slk_node *node, const struct slk_receipt *receipt, const struct slk_pooled_id *id, uint16_t peer)
+{
+    if (receipt == NULL) {
+        slk_node_each(node, &id->id, id->key_id, received_without, NULL);
+        return;
+    }
+    slk_node_each(node, &id->id, id->key_id, add_own_receipt, receipt);
+    if (peer != SLK_MESH_NOBODY)
+        slk_node_promise(node, peer, receipt);
+}
+
+/* By a token later; one that is away or has too much to do costs the client the receipt, nothing else. */
+static void sign_and_tell(
+    struct slk_node *node, struct slk_receipt *receipt, const struct slk_pooled_id *id, uint16_t peer)
+{
+    if (!slk_node_signs_later(node, node->vote_key)) {
+        if (sign_receipt(node, receipt))
+            slk_node_receipt_signed(node, receipt, id, peer);
+    } else if (!slk_node_ask_receipt(node, receipt, id, peer)) {
+        slk_node_receipt_signed(node, NULL, id, peer);
+    }
+}
+
 /* The promise: to the clients that wait, and to a peer whose client waits for it. A signature that nobody reads is not made: it costs
  * half as much as checking a submission. */
 static void hand_out(struct slk_node *node, const struct slk_submission *s, struct slk_receipt *receipt,
@@ -190,11 +214,8 @@ static void hand_out(struct slk_node *node, const struct slk_submission *s, stru
         return;
     }
     memcpy(id.key_id, s->key_id, SLK_KEY_ID_SIZE);
-    if ((!in->is_owed && !slk_node_is_awaited(node, &id)) || !sign_receipt(node, receipt))
-        return;
-    slk_node_each(node, &s->id, s->key_id, add_own_receipt, receipt);
-    if (in->is_owed)
-        slk_node_promise(node, in->peer, receipt);
+    if (in->is_owed || slk_node_is_awaited(node, &id))
+        sign_and_tell(node, receipt, &id, in->is_owed ? in->peer : SLK_MESH_NOBODY);
 }
 
 void slk_node_promise_again(struct slk_node *node, uint16_t peer, const struct slk_pooled_id *id)
@@ -203,8 +224,8 @@ void slk_node_promise_again(struct slk_node *node, uint16_t peer, const struct s
     struct slk_receipt receipt;
 
     if (node->me != SLK_BFT_NOBODY && slk_pool_find(node->pool, &id->id, id->key_id, &item) &&
-        slk_pool_receipt(node->pool, item.ticket, &receipt) && sign_receipt(node, &receipt))
-        slk_node_promise(node, peer, &receipt);
+        slk_pool_receipt(node->pool, item.ticket, &receipt))
+        sign_and_tell(node, &receipt, id, peer);
 }
 
 /* It is in the pool already: the promise again. The others are told again when somebody waits for theirs. */

@@ -7,6 +7,7 @@
  *   node_gossip.c   submissions from node to node
  *   node_client.c   who waits for an answer, news, the look from outside
  *   node_cosign.c   checkpoints
+ *   node_sign.c     signatures by keys in tokens
  *   node_keys.c     which of the keys count
  *   node_body.c     which bytes are a block's body
  */
@@ -194,13 +195,15 @@ struct slk_node {
     uint8_t own[NODE_NOTE_MAX];                            /* the tip's checkpoint with our own signatures */
     size_t own_n;
     uint64_t own_height;
-    uint64_t own_ms; /* as heard_ms */
+    uint64_t own_ms;   /* as heard_ms */
+    bool is_tip_asked; /* of a token; it may be an older tip by now */
     uint64_t fresh_due_ms;
     bool is_note_stale; /* a cosignature came that is not on disk yet */
     uint64_t note_due_ms;
     uint8_t quorum_note[NODE_NOTE_MAX]; /* the newest that a quorum cosigned */
     size_t quorum_note_n;
 
+    bool is_signer_away;           /* as it was said last */
     struct slk_node_status status; /* what is counted, and the last alarm */
     struct {
         slk_node_news_fn *fn;
@@ -303,6 +306,22 @@ void slk_node_take_change(struct slk_node *node, const struct slk_hash *name, st
 void slk_node_tell_news(struct slk_node *node, enum slk_node_news news, uint64_t height);
 void slk_node_answer_all(struct slk_node *node);
 void slk_node_clients_free(struct slk_node *node);
+
+/* ---- node_sign.c ---- */
+/* Is this a key that only options.signer asks for signatures? */
+bool slk_node_signs_later(const struct slk_node *node, const struct slk_key *key);
+void slk_node_ask_vote(struct slk_node *node, const struct slk_vote *vote, const uint8_t *bytes, size_t size);
+void slk_node_ask_tip(struct slk_node *node);
+/* False: the token is away, or has too much to do. */
+bool slk_node_ask_receipt(
+    struct slk_node *node, const struct slk_receipt *receipt, const struct slk_pooled_id *id, uint16_t peer);
+void slk_node_take_signatures(struct slk_node *node);
+/* A receipt that was asked for; NULL: it was not signed. */
+void slk_node_receipt_signed(
+    struct slk_node *node, const struct slk_receipt *receipt, const struct slk_pooled_id *id, uint16_t peer);
+/* The tip that was asked for, by these keys; NULL: it was not signed. */
+void slk_node_tip_signed(struct slk_node *node, const struct slk_tip_note *note,
+    const struct slk_key *log_key, const struct slk_key *cosign_key);
 
 /* ---- node_cosign.c ---- */
 void slk_node_cosign(struct slk_node *node, uint64_t height);

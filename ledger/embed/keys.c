@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sodium.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -32,6 +34,8 @@ struct slk_key {
     uint8_t public_key[SLK_KEY_SIZE];
     const struct slk_key_holder *holder; /* NULL: the secret is here */
     void *held;
+    struct slk_key *self; /* for whoever keeps it, as something he does not change */
+    atomic_uint *users;
 };
 
 static enum slk_err fail(struct slk_fault *fault, enum slk_err err, const char *file, const char *why)
@@ -41,15 +45,31 @@ static enum slk_err fail(struct slk_fault *fault, enum slk_err err, const char *
     return err;
 }
 
+static struct slk_key *allocate(void)
+{
+    struct slk_key *key;
+
+    if (sodium_init() < 0)
+        return NULL;
+    key = sodium_malloc(sizeof(*key));
+    if (key == NULL)
+        return NULL;
+    memset(key, 0, sizeof(*key));
+    key->self = key;
+    key->users = malloc(sizeof(*key->users));
+    if (key->users == NULL) {
+        sodium_free(key);
+        return NULL;
+    }
+    atomic_init(key->users, 1);
+    return key;
+}
+
 enum slk_err slk_key_from_seed(struct slk_key **out, const uint8_t seed[32])
 {
-    *out = NULL;
-    if (sodium_init() < 0)
-        return SLK_E_KEY;
-    *out = sodium_malloc(sizeof(**out));
+    *out = allocate();
     if (*out == NULL)
         return SLK_E_NOMEM;
-    memset(*out, 0, sizeof(**out));
     if (crypto_sign_seed_keypair((*out)->public_key, (*out)->secret, seed) != 0) {
         slk_key_free(*out);
         *out = NULL;
@@ -61,23 +81,28 @@ enum slk_err slk_key_from_seed(struct slk_key **out, const uint8_t seed[32])
 enum slk_err slk_key_held(struct slk_key **out, const uint8_t public_key[SLK_KEY_SIZE],
     const struct slk_key_holder *holder, void *held)
 {
-    *out = NULL;
-    if (sodium_init() < 0)
-        return SLK_E_KEY;
-    *out = sodium_malloc(sizeof(**out));
+    *out = allocate();
     if (*out == NULL)
         return SLK_E_NOMEM;
-    memset(*out, 0, sizeof(**out));
     memcpy((*out)->public_key, public_key, SLK_KEY_SIZE);
     (*out)->holder = holder;
     (*out)->held = held;
     return SLK_OK;
 }
 
+struct slk_key *slk_key_keep(const struct slk_key *key)
+{
+    atomic_fetch_add(key->users, 1);
+    return key->self;
+}
+
 void slk_key_free(struct slk_key *key)
 {
-    if (key != NULL && key->holder != NULL)
+    if (key == NULL || atomic_fetch_sub(key->users, 1) > 1)
+        return;
+    if (key->holder != NULL)
         key->holder->close(key->held);
+    free(key->users);
     sodium_free(key);
 }
 

@@ -387,61 +387,83 @@ enum slk_err slk_ledger_init(const char *dir, struct slk_span charter, const str
 
 /* ---- signing ---- */
 
-static enum slk_err write_note(struct slk_ledger *ledger, struct slk_writer *w)
+/* Only what is on disk may be signed. */
+static void check_tip(const struct slk_ledger *ledger)
+{
+    assert(!ledger->in_flight && slk_store_tip(ledger->store)->log_size == ledger->machine.tip.log_size);
+    assert(ledger->driver == NULL || slk_driver_cosign_height(ledger->driver) == ledger->machine.tip.height);
+}
+
+enum slk_err slk_ledger_word_tip(const struct slk_ledger *ledger, struct slk_tip_note *out)
 {
     const struct slk_charter *charter = ledger->charter; /* for its origin, which never changes */
+    struct slk_checkpoint checkpoint = {.origin = slk_span_of(charter->origin, strlen(charter->origin))};
+
+    check_tip(ledger);
+    out->head.tree_size = ledger->machine.tip.log_size;
+    out->head.root_hash = ledger->machine.tip.log_root;
+    out->time_s = now_ms(ledger) / 1000;
+    checkpoint.head = out->head;
+    out->text_n = slk_checkpoint_format((char *)out->text, &checkpoint);
+    out->message_n = slk_cosign_message(out->message, sizeof(out->message), out->time_s, slk_span_of(out->text, out->text_n));
+    return out->text_n > 0 && out->message_n > 0 ? SLK_OK : SLK_E_TOO_LARGE;
+}
+
+static enum slk_err write_note(const struct slk_ledger *ledger, const struct slk_tip_note *note, struct slk_writer *w)
+{
     const struct slk_member *member = cosigner(ledger);
-    size_t origin_size = strlen(charter->origin), message_size;
-    uint8_t blob[SLK_NOTE_BLOB_MAX], message[SLK_CHECKPOINT_TEXT_MAX + 64];
-    struct slk_checkpoint checkpoint = {.origin = slk_span_of(charter->origin, origin_size)};
+    uint8_t blob[SLK_NOTE_BLOB_MAX];
     struct slk_vkey log, witness;
-    struct slk_span text;
-    uint64_t time_s = now_ms(ledger) / 1000;
 
     if (member == NULL)
         return SLK_E_KEY; /* its charter has ended while the ledger was open */
-    checkpoint.head.tree_size = ledger->machine.tip.log_size;
-    checkpoint.head.root_hash = ledger->machine.tip.log_root;
-    w->size = slk_checkpoint_format((char *)w->at, &checkpoint);
-    text = slk_span_of(w->at, w->size);
-    slk_write_u8(w, '\n');
-    if (slk_vkey_init(&log, charter->origin, SLK_SIG_ED25519, member->log_key) != SLK_OK ||
+    if (slk_vkey_init(&log, ledger->charter->origin, SLK_SIG_ED25519, member->log_key) != SLK_OK ||
         slk_vkey_init(&witness, member->name, SLK_SIG_COSIGNATURE_V1, member->cosign_key) != SLK_OK)
         return SLK_E_KEY;
-
+    slk_write_bytes(w, note->text, note->text_n);
+    slk_write_u8(w, '\n');
     slk_put_u32(blob, log.key_hash);
-    if (slk_key_sign(ledger->options.log_key, blob + 4, text.at, text.size) != SLK_OK)
-        return SLK_E_KEY;
+    memcpy(blob + 4, note->log_sig, SLK_SIGNATURE_SIZE);
     slk_note_write_sig(w, log.name, strlen(log.name), blob, 4 + SLK_SIGNATURE_SIZE);
-
-    message_size = slk_cosign_message(message, sizeof(message), time_s, text);
     slk_put_u32(blob, witness.key_hash);
-    slk_put_u64(blob + 4, time_s);
-    if (message_size == 0 || slk_key_sign(ledger->options.cosign_key, blob + 12, message, message_size) != SLK_OK)
-        return SLK_E_KEY;
+    slk_put_u64(blob + 4, note->time_s);
+    memcpy(blob + 12, note->cosign_sig, SLK_SIGNATURE_SIZE);
     slk_note_write_sig(w, witness.name, strlen(witness.name), blob, 12 + SLK_SIGNATURE_SIZE);
     return w->bad ? SLK_E_TOO_LARGE : SLK_OK;
 }
 
-enum slk_err slk_ledger_sign_tip(struct slk_ledger *ledger, struct slk_fault *fault)
+enum slk_err slk_ledger_put_tip(struct slk_ledger *ledger, const struct slk_tip_note *note, struct slk_fault *fault)
 {
     uint8_t bytes[4096];
     struct slk_writer w = {.at = bytes, .cap = sizeof(bytes)};
-    struct slk_tree_head head = {.tree_size = ledger->machine.tip.log_size, .root_hash = ledger->machine.tip.log_root};
     enum slk_err err;
 
-    /* Only what is on disk may be signed. */
-    assert(!ledger->in_flight && slk_store_tip(ledger->store)->log_size == head.tree_size);
-    assert(ledger->driver == NULL || slk_driver_cosign_height(ledger->driver) == ledger->machine.tip.height);
-    err = write_note(ledger, &w);
+    check_tip(ledger);
+    assert(note->head.tree_size == ledger->machine.tip.log_size && slk_hash_equal(&note->head.root_hash, &ledger->machine.tip.log_root));
+    err = write_note(ledger, note, &w);
     if (err == SLK_OK)
-        err = slk_store_put_checkpoint(ledger->store, &head, slk_span_of(bytes, w.size));
+        err = slk_store_put_checkpoint(ledger->store, &note->head, slk_span_of(bytes, w.size));
     if (err == SLK_OK)
         err = slk_view_renew(ledger->view); /* proofs carry this signature from now on */
     if (err != SLK_OK)
         return slk_ledger_fail(fault, err, NULL);
-    ledger->signed_size = head.tree_size;
+    ledger->signed_size = note->head.tree_size;
     return SLK_OK;
+}
+
+enum slk_err slk_ledger_sign_tip(struct slk_ledger *ledger, struct slk_fault *fault)
+{
+    struct slk_tip_note note;
+    struct slk_fault why = {0};
+    enum slk_err err = slk_ledger_word_tip(ledger, &note);
+
+    if (err == SLK_OK)
+        err = slk_key_sign_or_say(ledger->options.log_key, note.log_sig, note.text, note.text_n, &why);
+    if (err == SLK_OK)
+        err = slk_key_sign_or_say(ledger->options.cosign_key, note.cosign_sig, note.message, note.message_n, &why);
+    if (err != SLK_OK)
+        return slk_ledger_fail(fault, err, why.text[0] != '\0' ? why.text : NULL);
+    return slk_ledger_put_tip(ledger, &note, fault);
 }
 
 enum slk_err slk_ledger_sign(struct slk_ledger *ledger, struct slk_fault *fault)

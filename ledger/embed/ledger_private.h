@@ -91,7 +91,20 @@ uint64_t slk_ledger_snapshot_interval(const struct slk_ledger *ledger); /* event
 void slk_batch_free(struct slk_batch *batch);
 /* May a block be decided here under the charter in force? SLK_E_READ_ONLY: others vote, too; SLK_E_KEY: another key does. */
 SLK_MUST_CHECK enum slk_err slk_ledger_check_voter(struct slk_ledger *ledger, struct slk_fault *fault);
-/* Signs the tip, which must be on disk. */
+/* A checkpoint of the tip: what is to be signed, and the signatures. */
+struct slk_tip_note {
+    struct slk_tree_head head;
+    uint64_t time_s; /* of the cosignature */
+    size_t text_n, message_n;
+    uint8_t text[SLK_CHECKPOINT_TEXT_MAX];         /* for the log key */
+    uint8_t message[SLK_CHECKPOINT_TEXT_MAX + 64]; /* for the cosigning key */
+    uint8_t log_sig[SLK_SIGNATURE_SIZE], cosign_sig[SLK_SIGNATURE_SIZE];
+};
+/* The first half of signing the tip, which must be on disk, and the second, with the tip as it was: between them whoever has the keys
+ * may take his time. SLK_E_KEY: this member has left. */
+SLK_MUST_CHECK enum slk_err slk_ledger_word_tip(const struct slk_ledger *ledger, struct slk_tip_note *out);
+SLK_MUST_CHECK enum slk_err slk_ledger_put_tip(struct slk_ledger *ledger, const struct slk_tip_note *note, struct slk_fault *fault);
+/* Both halves, with the keys at hand. */
 SLK_MUST_CHECK enum slk_err slk_ledger_sign_tip(struct slk_ledger *ledger, struct slk_fault *fault);
 /* Commits everything and delivers the answers; signs nothing. */
 SLK_MUST_CHECK enum slk_err slk_ledger_settle(struct slk_ledger *ledger, struct slk_fault *fault);

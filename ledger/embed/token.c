@@ -306,7 +306,7 @@ static enum slk_err find_token(const struct slk_token_key *key, struct place *pl
     for (CK_FUNCTION_LIST **m = key->library->modules; *m != NULL; m++)
         look_into(key, *m, place);
     if (place->n == 0)
-        return FAIL(key, fault, SLK_E_NOT_FOUND,
+        return FAIL(key, fault, SLK_E_SIGNER,
             "no such token is here: is it connected, and the module the right one?");
     if (place->n > 1)
         return FAIL(key, fault, SLK_E_KEY, "%zu tokens fit: name one by its serial=", place->n);

@@ -20,13 +20,13 @@
 struct slk_token_key;
 
 /* Finds the key, logs in, and makes one signature to see that private and public key belong together.
- * SLK_OK; SLK_E_NOT_FOUND: no such token or key; SLK_E_KEY: not a key that can be used, or the PIN is wrong (it is not tried
- * again in this process: tokens lock themselves); SLK_E_SIGNER: the module or the token failed. The fault says it in words. */
+ * SLK_OK; SLK_E_SIGNER: the module failed, or the token is not there; SLK_E_NOT_FOUND: no such key in it; SLK_E_KEY: not a key that can be
+ * used, or the PIN is wrong. A wrong PIN is not tried again while a key of this module is open: tokens lock themselves. The fault says
+ * it in words. */
 SLK_MUST_CHECK enum slk_err slk_token_open(
     struct slk_token_key **out, uint8_t public_key[SLK_KEY_SIZE], const char *uri, struct slk_fault *fault);
 /* As slk_key_sign. When the session is lost (the token was pulled, the HSM restarted) it is opened again, once within a call; from the
- * second call in a row on that fails the module is started anew as well. SLK_E_SIGNER, or SLK_E_KEY when the PIN or the key is not what it was.
- * A signature is handed out only when slk_sig_verify accepts it. */
+ * second call in a row on the module is started anew as well. SLK_E_SIGNER, SLK_E_NOT_FOUND, SLK_E_KEY: as above. A signature is handed out only when slk_sig_verify accepts it. */
 SLK_MUST_CHECK enum slk_err slk_token_sign(struct slk_token_key *key, uint8_t sig[SLK_SIGNATURE_SIZE],
     const void *message, size_t size, struct slk_fault *fault);
 /* NULL is fine. Does not wait for a module that hangs in another thread. */

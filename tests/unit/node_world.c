@@ -89,6 +89,7 @@ void world_start(struct node_world *w, unsigned i)
         .vote_key = me->vote,
         .log_key = me->log,
         .cosign_key = me->cosign,
+        .signer = me->signer,
         .now_ms = now_ms,
         .wall_ms = wall_ms,
         .clock_ctx = me,
@@ -155,6 +156,7 @@ void world_close(struct node_world *w)
 {
     for (unsigned i = 0; i < w->n; i++) {
         slk_node_close(w->nodes[i].node);
+        slk_signer_free(w->nodes[i].signer);
         slk_key_free(w->nodes[i].vote);
         slk_key_free(w->nodes[i].log);
         slk_key_free(w->nodes[i].cosign);
@@ -192,6 +194,8 @@ static uint64_t run_all(struct node_world *w)
 
         if (!runs(w, i))
             continue;
+        if (w->nodes[i].signer != NULL)
+            (void)slk_signer_work(w->nodes[i].signer);
         slk_node_run(w->nodes[i].node);
         must(slk_node_failed(w->nodes[i].node, &fault) == SLK_OK, fault.text);
         at = slk_node_wake_ms(w->nodes[i].node);

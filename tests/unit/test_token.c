@@ -293,11 +293,11 @@ static void a_name_for_no_key_or_for_two_is_refused(void **state)
     assert_refused(uri("object=double"), SLK_E_KEY, "add their id=");
     assert_refused(uri("serial=1"), SLK_E_KEY, "says no key");
     assert_refused(uri("object=ed;type=public"), SLK_E_KEY, "must be private");
-    assert_refused(uri("object=ed;slot-id=99"), SLK_E_NOT_FOUND, "no such token");
+    assert_refused(uri("object=ed;slot-id=99"), SLK_E_SIGNER, "no such token");
     snprintf(twins, sizeof(twins), "pkcs11:object=ed?module-path=%s&pin-source=file:%s", module, path("pin"));
     assert_refused(twins, SLK_E_KEY, "tokens fit");
     snprintf(twins, sizeof(twins), "pkcs11:token=nowhere;object=ed?module-path=%s", module);
-    assert_refused(twins, SLK_E_NOT_FOUND, "no such token");
+    assert_refused(twins, SLK_E_SIGNER, "no such token");
     assert_refused(
         "pkcs11:token=agency;object=ed?module-path=/no/such/module.so", SLK_E_SIGNER, "cannot be loaded");
     assert_refused("pkcs11:object=%zz", SLK_E_KEY, "not a PKCS#11 URI");
@@ -337,7 +337,7 @@ static void a_wrong_pin_is_tried_once(void **state)
 
     (void)state;
     set_mode("gone"); /* and with the sessions the login */
-    assert_does_not_sign(key, SLK_E_NOT_FOUND, "no such token");
+    assert_does_not_sign(key, SLK_E_SIGNER, "no such token");
     set_mode("");
     write_file("pin", "4321\n", 0600);
     assert_does_not_sign(key, SLK_E_KEY, "refuses the PIN");
@@ -363,7 +363,7 @@ static void a_token_that_was_away_signs_again(void **state)
         assert_signs(other);
         set_mode("gone");
         for (int i = 0; i <= round; i++)
-            assert_does_not_sign(key, SLK_E_NOT_FOUND, "no such token");
+            assert_does_not_sign(key, SLK_E_SIGNER, "no such token");
         set_mode("");
         assert_signs(other); /* which has not heard of it */
         assert_signs(key);
@@ -378,7 +378,7 @@ static void a_module_that_lost_its_device_is_started_anew(void **state)
 
     (void)state;
     set_mode("broken");
-    assert_does_not_sign(key, SLK_E_NOT_FOUND, "no such token");
+    assert_does_not_sign(key, SLK_E_SIGNER, "no such token");
     set_mode("");
     assert_signs(key); /* the second call in a row that finds it so */
     assert_signs(other);
