@@ -301,7 +301,7 @@ static struct slk_node *allocate(const struct slk_node_options *options)
         return NULL;
     node->options = *options;
     node->random = options->seed;
-    node->due_ms = UINT64_MAX;
+    node->due_ms = node->save_due_ms = UINT64_MAX;
     node->me = SLK_BFT_NOBODY;
     node->my_peer = SLK_MESH_NOBODY;
     node->out_cap = (size_t)256 << 10;
@@ -429,6 +429,8 @@ void slk_node_close(struct slk_node *node)
         return;
     if (node->ledger != NULL && node->err == SLK_OK)
         slk_node_settle(node);
+    if (node->ledger != NULL && node->err == SLK_OK)
+        slk_node_cosign_save(node);
     slk_node_clients_free(node);
     if (node->ledger != NULL && node->err != SLK_OK && node->ledger->broken == SLK_OK) {
         node->ledger->broken = node->err; /* nothing more is written */

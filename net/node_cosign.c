@@ -1,8 +1,8 @@
 /* node_cosign.c: checkpoints. Each member signs the tip after it is committed, sends the signed note to all, and puts the others'
  * cosignatures under its own. COSIG carries the member's note as it is: checkpoint, log signature, cosignature.
  *
- * What is on disk is always one note of the tip: our own signatures first, written before they leave; the others' when they make a
- * quorum, and again when more have come.
+ * The block under a checkpoint is on disk before it is signed: after that nothing depends on the note being there, too. Proofs carry the
+ * one in memory; it is written with what came in half a second, and when the node is closed: the quorum's, else ours alone.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -88,23 +88,68 @@ static bool merge(const struct slk_node *node, struct slk_writer *w)
     return !w->bad;
 }
 
-static void write_note(struct slk_node *node)
+static struct slk_tree_head tip_head(const struct slk_node *node)
+{
+    const struct slk_tip *tip = slk_store_tip(node->ledger->store);
+
+    return (struct slk_tree_head){.tree_size = tip->log_size, .root_hash = tip->log_root};
+}
+
+static bool has_quorum(const struct slk_node *node)
+{
+    return node->status.cosigned_height == slk_store_tip(node->ledger->store)->height;
+}
+
+/* The first in a while waits for those that follow; nothing that was signed depends on it. */
+static void save_soon(struct slk_node *node)
+{
+    if (node->save_due_ms == UINT64_MAX)
+        node->save_due_ms = slk_node_now(node) + MORE_MS;
+}
+
+static void put(struct slk_node *node, const struct slk_tree_head *head, struct slk_span note)
+{
+    enum slk_err err = slk_store_put_checkpoint(node->ledger->store, head, note);
+
+    if (err == SLK_OK)
+        err = slk_view_renew(node->ledger->view);
+    if (err != SLK_OK)
+        slk_node_fail(node, err, NULL);
+}
+
+/* The quorum's note, which may be of a block before the tip; then ours alone, if the tip's has none. */
+void slk_node_cosign_save(struct slk_node *node)
+{
+    struct slk_tree_head tip = tip_head(node);
+
+    node->save_due_ms = UINT64_MAX;
+    if (node->is_quorum_unsaved) {
+        put(node, &node->quorum_head, slk_span_of(node->quorum_note, node->quorum_note_n));
+        if (node->is_own_unsaved)
+            save_soon(node);
+    } else if (node->is_own_unsaved) {
+        put(node, &tip, slk_span_of(node->own, node->own_n));
+        node->is_own_unsaved = false;
+    }
+    node->is_quorum_unsaved = false;
+}
+
+static void join_notes(struct slk_node *node)
 {
     struct slk_writer w = {.at = node->quorum_note, .cap = sizeof(node->quorum_note)};
     const struct slk_tip *tip = slk_store_tip(node->ledger->store);
-    struct slk_tree_head head = {.tree_size = tip->log_size, .root_hash = tip->log_root};
-    bool is_first = node->status.cosigned_height != tip->height;
-    enum slk_err err = merge(node, &w) ? SLK_OK : SLK_E_TOO_LARGE;
+    bool is_first = !has_quorum(node);
 
-    if (err == SLK_OK)
-        err = slk_store_put_checkpoint(node->ledger->store, &head, slk_span_of(w.at, w.size));
-    if (err == SLK_OK)
-        err = slk_view_renew(node->ledger->view);
-    if (err != SLK_OK) {
-        slk_node_fail(node, err, NULL);
+    if (!merge(node, &w)) {
+        slk_node_fail(node, SLK_E_TOO_LARGE, NULL);
         return;
     }
     node->quorum_note_n = w.size;
+    node->quorum_head = tip_head(node);
+    node->is_quorum_unsaved = true;
+    node->is_own_unsaved = false; /* it is in there */
+    save_soon(node);
+    slk_ledger_hold_note(node->ledger, slk_span_of(w.at, w.size));
     node->is_note_stale = false;
     node->note_due_ms = slk_node_now(node) + MORE_MS;
     node->status.cosigned_height = tip->height;
@@ -114,18 +159,17 @@ static void write_note(struct slk_node *node)
     slk_node_tell_news(node, SLK_NEWS_COSIGNED, tip->height);
 }
 
-/* A cosignature came: the quorum's is written at once, what comes later with others. */
+/* A cosignature came: the quorum's note is there at once, what comes later joins it with others. */
 static void settle_note(struct slk_node *node)
 {
     const struct slk_charter *charter = slk_charters_now(charters(node));
-    bool has_quorum = node->status.cosigned_height == slk_store_tip(node->ledger->store)->height;
 
     node->is_note_stale = true;
     if (node->own_n == 0 || voices(node) < slk_charter_quorum(charter))
         return;
     node->status.cosigned_time_ms = quorum_ms(node);
-    if (!has_quorum || slk_node_now(node) >= node->note_due_ms)
-        write_note(node);
+    if (!has_quorum(node) || slk_node_now(node) >= node->note_due_ms)
+        join_notes(node);
 }
 
 /* ---- others' ---- */
@@ -235,35 +279,36 @@ void slk_node_cosign_new_tip(struct slk_node *node, bool is_recharter)
     (void)is_recharter; /* places of another charter: forgotten as well */
     memset(node->cosigs, 0, sizeof(node->cosigs));
     node->own_n = 0;
+    node->is_own_unsaved = false;
     node->is_note_stale = false;
 }
 
-/* Our signatures are on disk. */
-static void publish_tip(struct slk_node *node)
+/* The block is on disk: no other of its height will ever be, so the checkpoint may leave before it is on disk itself. After a crash it is
+ * made again, with another time. */
+static void publish_tip(struct slk_node *node, const struct slk_tip_note *note)
 {
-    struct slk_tree_head head;
-    struct slk_span note;
-    enum slk_err err = slk_view_checkpoint(node->ledger->view, &head, &note);
+    size_t n = slk_ledger_print_tip(node->ledger, note, node->own, sizeof(node->own));
 
-    if (err == SLK_OK && note.size > sizeof(node->own))
-        err = SLK_E_TOO_LARGE;
-    if (err != SLK_OK) {
-        slk_node_fail(node, err, NULL);
+    if (n == 0) {
+        slk_node_fail(node, SLK_E_KEY, NULL);
         return;
     }
-    memcpy(node->own, note.at, note.size);
-    node->own_n = note.size;
+    node->own_n = n;
     node->own_height = slk_store_tip(node->ledger->store)->height;
     node->own_ms = slk_node_wall(node);
+    node->is_own_unsaved = true;
+    save_soon(node);
+    slk_ledger_hold_note(node->ledger, slk_span_of(node->own, n));
     node->fresh_due_ms = slk_node_now(node) + (uint64_t)slk_node_charter(node)->fresh_s * 1000;
-    slk_node_send_all(node, SLK_FRAME_COSIG, slk_span_of(node->own, node->own_n));
-    node->note_due_ms = 0; /* ours alone is on disk now: the others' go there as soon as they make a quorum */
+    slk_node_send_all(node, SLK_FRAME_COSIG, slk_span_of(node->own, n));
+    node->note_due_ms = 0; /* the others' join it as soon as they make a quorum */
     settle_note(node);
 }
 
 static void sign_tip(struct slk_node *node)
 {
     const struct slk_ledger_options *keys = &node->ledger->options;
+    struct slk_tip_note note;
     struct slk_fault fault = {0};
     enum slk_err err;
 
@@ -271,11 +316,11 @@ static void sign_tip(struct slk_node *node)
         slk_node_ask_tip(node);
         return;
     }
-    err = slk_ledger_sign_tip(node->ledger, &fault);
+    err = slk_ledger_sign_words(node->ledger, &note, &fault);
     if (err != SLK_OK)
         slk_node_fail(node, err, &fault);
     else
-        publish_tip(node);
+        publish_tip(node, &note);
 }
 
 static bool is_key(const struct slk_key *a, const struct slk_key *b)
@@ -289,8 +334,6 @@ void slk_node_tip_signed(struct slk_node *node, const struct slk_tip_note *note,
 {
     const struct slk_ledger_options *keys = &node->ledger->options;
     const struct slk_tip *tip = slk_store_tip(node->ledger->store);
-    struct slk_fault fault = {0};
-    enum slk_err err;
 
     slk_node_settle(node);
     if (!slk_node_choose_signers(node))
@@ -300,11 +343,7 @@ void slk_node_tip_signed(struct slk_node *node, const struct slk_tip_note *note,
         slk_node_cosign(node, tip->height);
         return;
     }
-    err = slk_ledger_put_tip(node->ledger, note, &fault);
-    if (err != SLK_OK)
-        slk_node_fail(node, err, &fault);
-    else
-        publish_tip(node);
+    publish_tip(node, note);
 }
 
 /* While catching up only the last block's checkpoint is worth a signature. */
@@ -338,7 +377,7 @@ uint64_t slk_node_cosign_wake(const struct slk_node *node)
     if (node->is_note_stale && node->quorum_note_n > 0 && node->note_due_ms < due &&
         node->status.cosigned_height == slk_store_tip(node->ledger->store)->height)
         due = node->note_due_ms;
-    return due;
+    return node->save_due_ms < due ? node->save_due_ms : due;
 }
 
 void slk_node_cosign_run(struct slk_node *node)
@@ -352,6 +391,8 @@ void slk_node_cosign_run(struct slk_node *node)
         else
             node->own_n = 0;
     }
-    if (node->err == SLK_OK && node->is_note_stale && now >= slk_node_cosign_wake(node))
+    if (node->err == SLK_OK && node->is_note_stale && now >= node->note_due_ms)
         settle_note(node);
+    if (node->err == SLK_OK && now >= node->save_due_ms)
+        slk_node_cosign_save(node);
 }

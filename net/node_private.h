@@ -198,10 +198,13 @@ struct slk_node {
     uint64_t own_ms;   /* as heard_ms */
     bool is_tip_asked; /* of a token; it may be an older tip by now */
     uint64_t fresh_due_ms;
-    bool is_note_stale; /* a cosignature came that is not on disk yet */
+    bool is_note_stale; /* a cosignature came that is not in the quorum's note yet */
     uint64_t note_due_ms;
     uint8_t quorum_note[NODE_NOTE_MAX]; /* the newest that a quorum cosigned */
     size_t quorum_note_n;
+    struct slk_tree_head quorum_head;
+    bool is_own_unsaved, is_quorum_unsaved; /* not on disk yet */
+    uint64_t save_due_ms;
 
     bool is_signer_away;           /* as it was said last */
     struct slk_node_status status; /* what is counted, and the last alarm */
@@ -328,6 +331,7 @@ void slk_node_cosign(struct slk_node *node, uint64_t height);
 void slk_node_cosign_up(struct slk_node *node, uint16_t peer);
 void slk_node_cosign_new_tip(struct slk_node *node, bool is_recharter);
 void slk_node_cosign_run(struct slk_node *node);
+void slk_node_cosign_save(struct slk_node *node); /* what is not on disk yet: before the end */
 uint64_t slk_node_cosign_wake(const struct slk_node *node);
 enum slk_mesh_verdict slk_node_cosign_received(struct slk_node *node, uint16_t peer, struct slk_span message);
 

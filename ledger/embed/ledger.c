@@ -432,6 +432,19 @@ static enum slk_err write_note(const struct slk_ledger *ledger, const struct slk
     return w->bad ? SLK_E_TOO_LARGE : SLK_OK;
 }
 
+size_t slk_ledger_print_tip(const struct slk_ledger *ledger, const struct slk_tip_note *note, uint8_t *out, size_t cap)
+{
+    struct slk_writer w = {.at = out, .cap = cap};
+
+    return write_note(ledger, note, &w) == SLK_OK ? w.size : 0;
+}
+
+void slk_ledger_hold_note(struct slk_ledger *ledger, struct slk_span note)
+{
+    ledger->held = note;
+    ledger->held_size = slk_store_tip(ledger->store)->log_size; /* a node may have the next block executed on the machine */
+}
+
 enum slk_err slk_ledger_put_tip(struct slk_ledger *ledger, const struct slk_tip_note *note, struct slk_fault *fault)
 {
     uint8_t bytes[4096];
@@ -451,19 +464,24 @@ enum slk_err slk_ledger_put_tip(struct slk_ledger *ledger, const struct slk_tip_
     return SLK_OK;
 }
 
+enum slk_err slk_ledger_sign_words(struct slk_ledger *ledger, struct slk_tip_note *note, struct slk_fault *fault)
+{
+    struct slk_fault why = {0};
+    enum slk_err err = slk_ledger_word_tip(ledger, note);
+
+    if (err == SLK_OK)
+        err = slk_key_sign_or_say(ledger->options.log_key, note->log_sig, note->text, note->text_n, &why);
+    if (err == SLK_OK)
+        err = slk_key_sign_or_say(ledger->options.cosign_key, note->cosign_sig, note->message, note->message_n, &why);
+    return err == SLK_OK ? SLK_OK : slk_ledger_fail(fault, err, why.text[0] != '\0' ? why.text : NULL);
+}
+
 enum slk_err slk_ledger_sign_tip(struct slk_ledger *ledger, struct slk_fault *fault)
 {
     struct slk_tip_note note;
-    struct slk_fault why = {0};
-    enum slk_err err = slk_ledger_word_tip(ledger, &note);
+    enum slk_err err = slk_ledger_sign_words(ledger, &note, fault);
 
-    if (err == SLK_OK)
-        err = slk_key_sign_or_say(ledger->options.log_key, note.log_sig, note.text, note.text_n, &why);
-    if (err == SLK_OK)
-        err = slk_key_sign_or_say(ledger->options.cosign_key, note.cosign_sig, note.message, note.message_n, &why);
-    if (err != SLK_OK)
-        return slk_ledger_fail(fault, err, why.text[0] != '\0' ? why.text : NULL);
-    return slk_ledger_put_tip(ledger, &note, fault);
+    return err == SLK_OK ? slk_ledger_put_tip(ledger, &note, fault) : err;
 }
 
 enum slk_err slk_ledger_sign(struct slk_ledger *ledger, struct slk_fault *fault)

@@ -63,6 +63,8 @@ struct slk_ledger {
     uint32_t origin_view;      /* in which the next block is fresh */
     struct slk_workers *workers;
     struct slk_source source;
+    struct slk_span held;     /* slk_ledger_hold_note: borrowed; and of what tree size: */
+    uint64_t held_size;
     struct slk_proof *noted;  /* the checkpoint proofs carry, read once; NULL before the first */
     uint8_t *noted_bytes;     /* its note, which `noted` borrows from, and the seal of its block: */
     struct slk_span noted_seal;
@@ -106,6 +108,14 @@ SLK_MUST_CHECK enum slk_err slk_ledger_word_tip(const struct slk_ledger *ledger,
 SLK_MUST_CHECK enum slk_err slk_ledger_put_tip(struct slk_ledger *ledger, const struct slk_tip_note *note, struct slk_fault *fault);
 /* Both halves, with the keys at hand. */
 SLK_MUST_CHECK enum slk_err slk_ledger_sign_tip(struct slk_ledger *ledger, struct slk_fault *fault);
+/* Its first part: signed with the keys at hand, not on disk. A node, whose checkpoints get other members' signatures, needs no more: that the
+ * tip is on disk keeps this member from ever signing another of this size. */
+SLK_MUST_CHECK enum slk_err slk_ledger_sign_words(
+    struct slk_ledger *ledger, struct slk_tip_note *out, struct slk_fault *fault);
+/* The signed note; bytes written, or 0: this member has left, or it does not fit. */
+size_t slk_ledger_print_tip(const struct slk_ledger *ledger, const struct slk_tip_note *note, uint8_t *out, size_t cap);
+/* Proofs carry this checkpoint of the committed tip from now on, on disk or not. Borrowed until the next one is held. */
+void slk_ledger_hold_note(struct slk_ledger *ledger, struct slk_span note);
 /* Commits everything and delivers the answers; signs nothing. */
 SLK_MUST_CHECK enum slk_err slk_ledger_settle(struct slk_ledger *ledger, struct slk_fault *fault);
 /* Is `submission`, just refused, one that the ledger holds already? */

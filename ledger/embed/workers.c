@@ -74,6 +74,10 @@ static void run(void *ctx, void (*job)(void *arg, size_t i), void *arg, size_t n
 {
     struct slk_workers *workers = ctx;
 
+    if (n == 1) { /* waking the others would cost more than they could take over */
+        job(arg, 0);
+        return;
+    }
     pthread_mutex_lock(&workers->lock);
     assert(workers->busy == 0);
     workers->job = job;

@@ -2,6 +2,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -337,6 +338,67 @@ static void all_may_stop_and_nothing_that_was_promised_is_lost(void **state)
     for (unsigned i = 0; i < w->n; i++)
         assert_int_equal(slk_node_find(w->nodes[i].node, &c.id, &height, &first), SLK_NODE_FINAL);
     assert_same_chain(w);
+}
+
+static void shell(const char *what, const char *a, const char *b)
+{
+    char command[800];
+
+    snprintf(command, sizeof(command), "%s %s %s", what, a, b);
+    assert_int_equal(system(command), 0);
+}
+
+/* How large the tree of the checkpoint on disk is, and how large the log. */
+static void look_at_disk(const char *dir, uint64_t *signed_size, uint64_t *log_size)
+{
+    struct slk_store_options options = {.read_only = true};
+    struct slk_store *store;
+    struct slk_view *view;
+    struct slk_tree_head head;
+    struct slk_span note;
+    struct slk_fault fault;
+    char copy[320]; /* one process opens a directory once */
+
+    snprintf(copy, sizeof(copy), "%s.copy", dir);
+    shell("cp -r", dir, copy);
+    if (slk_store_open(&store, copy, &options, &fault) != SLK_OK)
+        fail_msg("%s", fault.text);
+    assert_int_equal(slk_view_begin(&view, store), SLK_OK);
+    *signed_size = slk_view_checkpoint(view, &head, &note) == SLK_OK ? head.tree_size : 0;
+    *log_size = slk_view_tip(view)->log_size;
+    slk_view_end(view);
+    slk_store_close(store);
+    shell("rm -r", copy, "");
+}
+
+/* The directory as a crash leaves it, right after all have cosigned: no other checkpoint of that size is ever signed. */
+static void a_checkpoint_that_was_not_on_disk_yet_is_signed_again(void **state)
+{
+    struct node_world *w = *state;
+    struct fixture_life life = fixture_life(FIXTURE_CARD, 1);
+    struct client c = submit_new(w, 0, &life, SLK_ISSUE, SLK_STAGE_FINAL);
+    uint64_t signed_size, log_size, none = 2;
+    char crashed[320];
+
+    settle_at(w, c.height);
+    snprintf(crashed, sizeof(crashed), "%s.crashed", w->nodes[3].dir);
+    shell("cp -r", w->nodes[3].dir, crashed);
+    look_at_disk(crashed, &signed_size, &log_size);
+    assert_int_equal(log_size, 5); /* charter, seal; event, authorization, seal */
+    assert_true(signed_size < log_size);
+    assert_false(world_run(w, world_is_at, &none, 1000)); /* a quiet second later it is there */
+    look_at_disk(w->nodes[3].dir, &signed_size, &log_size);
+    assert_int_equal(signed_size, log_size);
+    world_stop(w, 3);
+    shell("rm -r", w->nodes[3].dir, "");
+    shell("mv", crashed, w->nodes[3].dir);
+    world_start(w, 3);
+    w->nodes[3].cosigned = 0;
+    settle_at(w, c.height);
+    assert_false(world_run(w, world_is_at, &none, 1000));
+    assert_same_chain(w);
+    look_at_disk(w->nodes[3].dir, &signed_size, &log_size);
+    assert_int_equal(signed_size, log_size);
 }
 
 static void what_a_lost_message_left_out_a_fingerprint_finds(void **state)
@@ -694,6 +756,7 @@ int main(void)
         TEST(one_may_stop_and_catches_up_when_it_is_back),
         TEST(with_an_empty_directory_one_catches_up_from_the_charter),
         TEST(all_may_stop_and_nothing_that_was_promised_is_lost),
+        TEST(a_checkpoint_that_was_not_on_disk_yet_is_signed_again),
         TEST(what_a_lost_message_left_out_a_fingerprint_finds),
         TEST(refusals_say_which_rule_and_where_the_credential_is),
         TEST(rivals_for_one_place_end_as_one_event_everywhere),
