@@ -162,7 +162,8 @@ class Net:
     """Keys, charter and configurations of a network; nodes[i] is agency i + 1. `submissions` are signed, one ISSUE of its own handle
     each, and take() hands them out."""
 
-    def __init__(self, root, sillok, sillokd, names=NAMES, submissions=600, delta_ms=100):
+    def __init__(self, root, sillok, sillokd, names=NAMES, submissions=600, delta_ms=100, charter=lambda text: text):
+        """`charter` edits the first charter's text."""
         self.root, self.sillok, self.sillokd, self.names, self.delta_ms = root, sillok, sillokd, names, delta_ms
         self.next = 0
         ports = free_ports(2 * len(names))
@@ -173,6 +174,11 @@ class Net:
         must(sillok, "charter", "new", "--origin", "test.example/ledger", "--keys", self.path("keys"), *members,
              "--issuer", "office=1", "--created", time.strftime("%Y-%m-%dT00:00:00Z", time.gmtime(time.time() - 86400)),
              "-o", self.path("charter.ini"))
+        with open(self.path("charter.ini"), "r+") as f:
+            text = charter(f.read())
+            f.seek(0)
+            f.truncate()
+            f.write(text)
         self.nodes = [Node(self, i, n) for i, n in enumerate(names)]
         self.chains = {n.init() for n in self.nodes}
         for n in self.nodes:
@@ -183,16 +189,17 @@ class Net:
     def path(self, name):
         return os.path.join(self.root, name)
 
-    def sign(self, n):
+    def sign(self, n, device="device", occurred=0, batch=1, first=0):
+        """Signed submissions of n credentials from the first on: ISSUE of this device, `occurred` days from today; `batch` events in each."""
         now = time.time()
         day = lambda d: time.strftime("%Y-%m-%dT00:00:00Z", time.gmtime(now + d * 86400))
         with open(self.path("events.ndjson"), "w") as f:
-            for i in range(n):
+            for i in range(first, first + n):
                 f.write(json.dumps({"issuer": "office", "kind": "ISSUE", "credential": self.handle(i), "sequence": 0,
-                                    "device": hashlib.sha256(b"device %d" % i).hexdigest(), "carrier": "PHONE",
-                                    "channel": "ONLINE", "type": 2, "valid_until": day(300), "occurred_at": day(0),
+                                    "device": hashlib.sha256(b"%s %d" % (device.encode(), i)).hexdigest(), "carrier": "PHONE",
+                                    "channel": "ONLINE", "type": 2, "valid_until": day(300), "occurred_at": day(occurred),
                                     "status_index": i + 1}) + "\n")
-        must(self.sillok, "submit", self.path("events.ndjson"), "--keys", self.path("keys"), "--batch", "1", "--sign-only",
+        must(self.sillok, "submit", self.path("events.ndjson"), "--keys", self.path("keys"), "--batch", str(batch), "--sign-only",
              "--chain", self.chain, "-o", self.path("signed"))
         with open(self.path("signed"), "rb") as f:
             data = f.read()
