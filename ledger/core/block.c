@@ -135,6 +135,16 @@ void slk_row_parse(struct slk_row *out, const uint8_t *rows, size_t i)
     out->previous_row = previous == ROW_NONE ? SLK_MAP_ROW_NONE : previous;
 }
 
+void slk_row_status(struct slk_row_status *out, const uint8_t *rows, size_t i)
+{
+    const uint8_t *at = rows + SLK_ROWS_HEAD + i * SLK_ROW_SIZE;
+
+    out->state = at[101] >> 4;
+    out->type = slk_get_u32(at + 102);
+    out->valid_until_s = get_bytes(at + 108, 6);
+    out->index = slk_get_u32(at + 114);
+}
+
 bool slk_block_grow(void *array, size_t *cap, size_t n, size_t element)
 {
     void **at = array;

@@ -76,6 +76,13 @@ void slk_rows_begin(uint8_t *rows, uint64_t time_ms, uint64_t first_index);
 /* The i-th row; its recorded_at is the rows' time_ms. */
 void slk_row_format(uint8_t *rows, size_t i, const struct slk_row *row);
 void slk_row_parse(struct slk_row *out, const uint8_t *rows, size_t i);
+/* What status lists take of it, without the rest: they read every row there is. */
+struct slk_row_status {
+    uint8_t state;
+    uint32_t type, index;
+    uint64_t valid_until_s;
+};
+void slk_row_status(struct slk_row_status *out, const uint8_t *rows, size_t i);
 
 /* What the last committed block left behind. */
 struct slk_tip {

@@ -1,0 +1,31 @@
+/* status_lists.h: the status lists (ledger/core/status_list.h) of a ledger on disk: filled from its rows, then kept up with its blocks. */
+#ifndef SLK_EMBED_STATUS_LISTS_H
+#define SLK_EMBED_STATUS_LISTS_H
+
+#include "ledger/core/status_list.h"
+#include "ledger/store/store.h"
+
+struct slk_status_reader;
+
+/* Up to which block: the last whose time and log size are not above these. */
+struct slk_status_until {
+    uint64_t time_ms, size;
+};
+#define SLK_STATUS_TIP ((struct slk_status_until){UINT64_MAX, UINT64_MAX})
+
+SLK_MUST_CHECK enum slk_err slk_status_reader_new(struct slk_status_reader **out);
+void slk_status_reader_free(struct slk_status_reader *reader); /* NULL is fine */
+/* The lists are those of the blocks read so far. */
+struct slk_status_lists *slk_status_reader_lists(struct slk_status_reader *reader);
+/* The last block read; false: none yet. */
+bool slk_status_reader_place(const struct slk_status_reader *reader, struct slk_block_header *out);
+/* Learns the credential types of every charter of this chain, also of one that is to come. */
+SLK_MUST_CHECK enum slk_err slk_status_reader_types(
+    struct slk_status_reader *reader, struct slk_store *store, struct slk_view *view);
+/* Reads on: whole blocks, none more once rows_max rows are read. *done: `until` is reached, for this view. The view is newer
+ * from call to call. Anything but SLK_OK: the reader is to be freed. */
+SLK_MUST_CHECK enum slk_err slk_status_reader_follow(struct slk_status_reader *reader,
+    struct slk_store *store, struct slk_view *view, const struct slk_status_until *until, uint64_t rows_max,
+    bool *done);
+
+#endif
