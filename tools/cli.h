@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "ledger/embed/ledger.h"
+#include "ledger/verify/policy.h"
 #include "tools/text.h"
 
 enum cli_exit { CLI_YES = 0, CLI_NO = 1, CLI_UNSURE = 2 };
@@ -105,6 +106,11 @@ bool cli_read(const struct cli *cli, const char *path, size_t max, uint8_t **out
 /* Writes a whole file ("-" or NULL: standard output). Prints on failure. */
 bool cli_write(const struct cli *cli, const char *path, const void *bytes, size_t size);
 
+/* Writes what must not be lost: to a new file beside `path`, synced, then renamed to it. Prints on failure. */
+bool cli_write_safely(const struct cli *cli, const char *path, const void *bytes, size_t size);
+/* A trust policy from its file. Prints on failure, and sets cli->exit_code. */
+bool cli_policy_load(struct cli *cli, const char *path, struct slk_policy **out);
+
 /* The handle from --handle or --handle-file; exactly one must be given. Prints on failure. */
 struct cli_handle_args {
     const char *hex;
@@ -160,6 +166,7 @@ extern const struct cli_command cmd_keygen, cmd_charter, cmd_init, cmd_submit, c
     cmd_prove, cmd_verify, cmd_audit, cmd_policy, cmd_fsck, cmd_backup, cmd_restore, cmd_crowd, cmd_stat,
     cmd_simulate;
 extern const struct cli_command cmd_bundle;
+extern const struct cli_command cmd_evidence, cmd_watch, cmd_status;
 extern const struct cli_command cmd_charter_propose, cmd_charter_sign, cmd_charter_apply;
 
 #endif

@@ -4,6 +4,7 @@
 #include "tools/charter_text.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <stdlib.h>
@@ -86,6 +87,57 @@ bool cli_write(const struct cli *cli, const char *path, const void *bytes, size_
     if (!good)
         cli_fail(cli, CLI_UNSURE, "%s: %s", is_stdout ? "standard output" : path, strerror(errno));
     return good;
+}
+
+/* The directory holds the name: it is synced too, or the old file could be back after a power cut. */
+static bool sync_directory_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char dir[4096] = ".";
+    int fd;
+    bool good;
+
+    if (slash != NULL)
+        snprintf(dir, sizeof(dir), "%.*s", (int)(slash == path ? 1 : slash - path), path);
+    fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    good = fd >= 0 && fsync(fd) == 0;
+    if (fd >= 0)
+        close(fd);
+    return good;
+}
+
+bool cli_write_safely(const struct cli *cli, const char *path, const void *bytes, size_t size)
+{
+    char temporary[4096];
+    int n = snprintf(temporary, sizeof(temporary), "%s.new", path);
+    FILE *file = n > 0 && (size_t)n < sizeof(temporary) ? fopen(temporary, "wb") : NULL;
+    bool good =
+        file != NULL && fwrite(bytes, 1, size, file) == size && fflush(file) == 0 && fsync(fileno(file)) == 0;
+
+    if (file != NULL)
+        good = fclose(file) == 0 && good;
+    good = good && rename(temporary, path) == 0 && sync_directory_of(path);
+    if (!good)
+        cli_fail(cli, CLI_UNSURE, "%s: %s", path, strerror(errno));
+    return good;
+}
+
+bool cli_policy_load(struct cli *cli, const char *path, struct slk_policy **out)
+{
+    struct slk_fault fault = {0};
+    uint8_t *text = NULL;
+    size_t size = 0;
+    enum slk_err err;
+
+    *out = NULL;
+    cli->exit_code = CLI_UNSURE;
+    if (!cli_read(cli, path, SLK_POLICY_TEXT_MAX, &text, &size))
+        return false;
+    err = slk_policy_new(out, (const char *)text, size, &fault);
+    free(text);
+    if (err != SLK_OK)
+        cli_fault(cli, CLI_UNSURE, path, err, &fault);
+    return err == SLK_OK;
 }
 
 bool cli_handle(const struct cli *cli, const struct cli_handle_args *args, uint8_t handle[SLK_HANDLE_SIZE])
@@ -244,13 +296,13 @@ static bool is_directory(const char *path)
 }
 
 /* The one that governs the next block, and which one waits. */
-static enum slk_err charter_of_store(struct slk_store *store, struct cli_charter *out, struct slk_fault *fault)
+static enum slk_err charter_of_store(
+    struct slk_store *store, struct cli_charter *out, struct slk_fault *fault)
 {
     struct slk_charter *genesis = malloc(sizeof(*genesis));
     struct slk_charters *charters = NULL;
     const struct slk_charter *pending;
-    enum slk_err err =
-        genesis != NULL ? slk_charter_parse(genesis, slk_store_charter(store)) : SLK_E_NOMEM;
+    enum slk_err err = genesis != NULL ? slk_charter_parse(genesis, slk_store_charter(store)) : SLK_E_NOMEM;
 
     if (err == SLK_OK)
         err = slk_charters_new(&charters, genesis);

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tools/cli.h"
+#include "tools/url_read.h"
 
 /* Of the note's cosignatures the newest; 0 without any. */
 static uint64_t cosigned_at(struct slk_span note)
@@ -106,6 +106,8 @@ static int sign(struct cli *cli, struct cli_signers *signers)
 static int run(struct cli *cli)
 {
     struct cli_signers signers = {0};
+    struct cli_nodes nodes = {0};
+    const char *policy = NULL;
     bool json = false, do_sign = false, checkpoint = false;
     struct slk_store *store;
     int code = CLI_YES;
@@ -113,12 +115,23 @@ static int run(struct cli *cli)
         CLI_FLAG("checkpoint", &checkpoint, "print the signed checkpoint and nothing else"),
         CLI_FLAG("sign", &do_sign, "first sign and cosign the newest block with the time of now"),
         CLI_SIGNER_OPTIONS(&signers),
+        CLI_NODE_OPTIONS(&nodes),
+        CLI_TEXT("policy", "FILE", &policy, "with --url: verify the checkpoint against this trust policy"),
         CLI_FLAG("json", &json, "as a JSON object"),
         {0},
     };
 
-    if (!cli_parse(cli, options, 1, 1))
+    if (!cli_parse(cli, options, 0, 1))
         return cli->exit_code;
+    if (cli_nodes_wanted(cli, &nodes)) {
+        code = do_sign || cli->args_n > 0
+                   ? cli_fail(cli, CLI_UNSURE, "a directory, or nodes? --sign and DIR do not go with --url")
+                   : url_head(cli, &nodes, policy, json, checkpoint);
+        cli_nodes_close(&nodes);
+        return code;
+    }
+    if (cli->args_n == 0)
+        return cli_fail(cli, CLI_UNSURE, "which ledger? a directory, or --url");
     if (do_sign)
         code = sign(cli, &signers);
     cli_signers_free(&signers);
@@ -134,10 +147,12 @@ static int run(struct cli *cli)
 
 const struct cli_command cmd_head = {
     .name = "head",
-    .usage = "DIR [--sign --log-key FILE --cosign-key FILE]",
+    .usage = "DIR [--sign --log-key FILE --cosign-key FILE] | --url URL... [--policy FILE]",
     .summary = "Show where a ledger stands, and its signed checkpoint",
     .about = "Proofs carry the newest checkpoint, and their age counts from its cosignatures: an idle ledger "
              "is re-signed\n"
-             "with --sign as often as verifiers want fresh proofs.",
+             "with --sign as often as verifiers want fresh proofs.\n"
+             "Of several nodes the first that answers is shown; with --policy the first whose checkpoint is "
+             "good.\n" CLI_NODES_ABOUT,
     .run = run,
 };

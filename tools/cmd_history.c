@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tools/cli.h"
+#include "tools/url_read.h"
 
 struct history {
     struct slk_ledger *ledger;
@@ -157,19 +157,32 @@ static int run(struct cli *cli)
 {
     struct slk_ledger_options ledger_options = {.read_only = true};
     struct cli_handle_args which = {0};
+    struct cli_nodes nodes = {0};
+    const char *policy = NULL;
     uint8_t handle[SLK_HANDLE_SIZE];
     struct history h = {0};
     int code;
     const struct cli_option options[] = {
         CLI_HANDLE_OPTIONS(&which),
+        CLI_NODE_OPTIONS(&nodes),
+        CLI_TEXT("policy", "FILE", &policy, "with --url: the trust policy by which the history is verified"),
         CLI_FLAG("json", &h.json, "one JSON object an event"),
         {0},
     };
 
-    if (!cli_parse(cli, options, 1, 1))
+    if (!cli_parse(cli, options, 0, 1))
         return cli->exit_code;
     if (!cli_handle(cli, &which, handle))
         return CLI_UNSURE;
+    if (cli_nodes_wanted(cli, &nodes)) {
+        code = cli->args_n > 0
+                   ? cli_fail(cli, CLI_UNSURE, "a directory, or nodes? DIR does not go with --url")
+                   : url_history(cli, &nodes, policy, handle, h.json);
+        cli_nodes_close(&nodes);
+        return code;
+    }
+    if (cli->args_n == 0)
+        return cli_fail(cli, CLI_UNSURE, "which ledger? a directory, or --url");
     h.ledger = cli_open(cli, cli->args[0], &ledger_options);
     if (h.ledger == NULL)
         return cli->exit_code;
@@ -180,12 +193,15 @@ static int run(struct cli *cli)
 
 const struct cli_command cmd_history = {
     .name = "history",
-    .usage = "DIR --handle HEX | --handle-file FILE",
+    .usage = "DIR | --url URL... [--policy FILE], --handle HEX | --handle-file FILE",
     .summary = "Show every event of a credential",
     .about = "What is shown comes from this copy of the ledger; `sillok prove` makes a file that convinces "
              "others.\n"
              "A handle given on the command line shows in process lists and shell histories: prefer "
              "--handle-file.\n"
+             "Asked of nodes, the history comes as a proof and is verified; who gives a bad one is named, "
+             "and the next is "
+             "asked.\n" CLI_NODES_ABOUT "\n"
              "\n"
              "Exit: 0 shown, 1 never issued, 2 could not tell.",
     .run = run,

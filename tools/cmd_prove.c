@@ -5,8 +5,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "tools/cli.h"
 #include "tools/qr_image.h"
+#include "tools/url_read.h"
 
 #define HANDLES_FILE_MAX (UINT64_C(1) << 31)
 
@@ -14,7 +14,8 @@ struct prove {
     const char *out, *handles, *format;
     bool no_history, json, qr;
     enum slk_encoding encoding;
-    struct slk_ledger *ledger;
+    struct slk_ledger *ledger; /* NULL: nodes are asked */
+    struct url_prover prover;
 };
 
 /* The proof as a QR code: an image by the name's end, else a drawing for a terminal. False after a message. */
@@ -40,6 +41,22 @@ static bool write_qr(
     return good;
 }
 
+/* Made, and verified if it came from a node; and written. */
+static int prove_by_url(const struct cli *cli, struct prove *p, const uint8_t handle[SLK_HANDLE_SIZE],
+    const char *path, size_t *size, struct slk_answer *says)
+{
+    struct http_answer answer = {0};
+    int code = url_prove(&p->prover, handle, &answer, says);
+
+    *size = answer.size;
+    if (code == CLI_YES && !(p->qr ? write_qr(cli, path, handle, slk_span_of(answer.body, answer.size))
+                                   : cli_write(cli, path, answer.body, answer.size)))
+        code = CLI_UNSURE;
+    http_answer_clear(&answer);
+    says->events = (struct slk_span){0}; /* it lay in the answer */
+    return code;
+}
+
 static enum slk_err prove_one(const struct cli *cli, const struct prove *p,
     const uint8_t handle[SLK_HANDLE_SIZE], const char *path, size_t *size, bool *wrote)
 {
@@ -57,37 +74,59 @@ static enum slk_err prove_one(const struct cli *cli, const struct prove *p,
     return err;
 }
 
-static int one(struct cli *cli, const struct prove *p, const struct cli_handle_args *which)
+/* From wherever it comes; `says` is filled for proofs of nodes. */
+static int make_one(const struct cli *cli, struct prove *p, const uint8_t handle[SLK_HANDLE_SIZE],
+    const char *path, size_t *size, struct slk_answer *says)
 {
-    struct slk_record record;
+    bool wrote = false;
+    enum slk_err err;
+
+    if (p->ledger == NULL)
+        return prove_by_url(cli, p, handle, path, size, says);
+    err = prove_one(cli, p, handle, path, size, &wrote);
+    return err != SLK_OK ? cli_code_of(err) : wrote ? CLI_YES : CLI_UNSURE;
+}
+
+static void tell(const struct prove *p, size_t size, bool present, uint64_t events_n)
+{
+    if (p->json)
+        cli_json(json_pack("{s:s, s:I, s:b, s:I, s:b}", "file", p->out, "bytes", (json_int_t)size, "present",
+            present, "events", (json_int_t)(present && !p->no_history ? events_n : 0), "verified",
+            p->ledger == NULL));
+    else if (present)
+        printf("%s: %zu bytes: %s%" PRIu64 " event%s so far%s\n", p->out, size,
+            p->no_history ? "the present status; " : "complete history of ", events_n,
+            events_n == 1 ? "" : "s", p->ledger == NULL ? "; verified" : "");
+    else
+        printf("%s: %zu bytes: proof that this credential was never issued%s\n", p->out, size,
+            p->ledger == NULL ? "; verified" : "");
+}
+
+static int one(struct cli *cli, struct prove *p, const struct cli_handle_args *which)
+{
+    struct slk_record record = {0};
     struct slk_fault fault = {0};
+    struct slk_answer says = {0};
     uint8_t handle[SLK_HANDLE_SIZE];
     size_t size = 0;
-    bool wrote, present;
-    enum slk_err err;
+    bool present;
+    int code;
 
     if (!cli_handle(cli, which, handle))
         return CLI_UNSURE;
-    err = prove_one(cli, p, handle, p->out, &size, &wrote);
-    if (err != SLK_OK || !wrote)
-        return err != SLK_OK ? cli_code_of(err) : CLI_UNSURE;
-    if (p->out == NULL || strcmp(p->out, "-") == 0)
-        return CLI_YES; /* the proof itself is the output */
-    present = slk_ledger_lookup(p->ledger, handle, &record, &fault) == SLK_OK;
-    if (p->json)
-        cli_json(json_pack("{s:s, s:I, s:b, s:I}", "file", p->out, "bytes", (json_int_t)size, "present",
-            present, "events", (json_int_t)(present && !p->no_history ? record.count : 0)));
-    else if (present)
-        printf("%s: %zu bytes: %s%" PRIu64 " event%s so far\n", p->out, size,
-            p->no_history ? "the present status; " : "complete history of ", record.count,
-            record.count == 1 ? "" : "s");
-    else
-        printf("%s: %zu bytes: proof that this credential was never issued\n", p->out, size);
-    return CLI_YES;
+    code = make_one(cli, p, handle, p->out, &size, &says);
+    if (code == CLI_YES && p->out != NULL &&
+        strcmp(p->out, "-") != 0) { /* else the proof itself is the output */
+        present = p->ledger == NULL ? says.present
+                                    : slk_ledger_lookup(p->ledger, handle, &record, &fault) == SLK_OK;
+        tell(p, size, present, p->ledger == NULL ? says.events_n : record.count);
+    }
+    slk_answer_clear(&says);
+    return code;
 }
 
 /* One proof for each line of the file, into files named after their line numbers: a handle is no file name. */
-static int many(struct cli *cli, const struct prove *p)
+static int many(struct cli *cli, struct prove *p)
 {
     uint8_t *text;
     size_t size, proof_size = 0, total = 0;
@@ -104,7 +143,6 @@ static int many(struct cli *cli, const struct prove *p)
         size_t n = strcspn(at, "\r\n");
         uint8_t handle[SLK_HANDLE_SIZE];
         char path[4096];
-        bool wrote;
 
         line++;
         if (n > 0 && !text_hash_parse(handle, at, n))
@@ -115,9 +153,10 @@ static int many(struct cli *cli, const struct prove *p)
             : p->encoding == SLK_TEXT ? ".tlog-proof"
                                       : ".proof");
         if (n > 0 && code == CLI_YES) {
-            enum slk_err err = prove_one(cli, p, handle, path, &proof_size, &wrote);
+            struct slk_answer says = {0};
 
-            code = err != SLK_OK ? cli_code_of(err) : wrote ? CLI_YES : CLI_UNSURE;
+            code = make_one(cli, p, handle, path, &proof_size, &says);
+            slk_answer_clear(&says);
             made += code == CLI_YES;
             total += proof_size;
         }
@@ -143,8 +182,10 @@ static int run(struct cli *cli)
     struct slk_ledger_options ledger_options = {.read_only = true};
     struct cli_handle_args which = {0};
     struct prove p = {.format = "text"};
-    bool history = false;
-    int code;
+    struct cli_nodes nodes = {0};
+    const char *policy = NULL;
+    bool history = false, by_url;
+    int code = CLI_UNSURE;
     const struct cli_option options[] = {
         CLI_HANDLE_OPTIONS(&which),
         CLI_TEXT("handles", "FILE", &p.handles,
@@ -154,36 +195,56 @@ static int run(struct cli *cli)
         CLI_TEXT("format", "text|binary", &p.format, "C2SP .tlog-proof text (default), or protobuf"),
         CLI_FLAG(
             "qr", &p.qr, "as a QR code: -o FILE.png or FILE.svg, else for a terminal; binary, --no-history"),
+        CLI_NODE_OPTIONS(&nodes),
+        CLI_TEXT("policy", "FILE", &policy, "with --url: the trust policy each proof must satisfy (needed)"),
         CLI_OUT(&p.out, "where the proof goes (default: standard output)"),
         CLI_FLAG("json", &p.json, "tell about it as a JSON object"),
         {0},
     };
 
-    if (!cli_parse(cli, options, 1, 1))
+    if (!cli_parse(cli, options, 0, 1))
         return cli->exit_code;
+    by_url = cli_nodes_wanted(cli, &nodes);
+    if (by_url == (cli->args_n == 1) || (by_url && policy == NULL))
+        return cli_fail(cli, CLI_UNSURE,
+            !by_url            ? "which ledger? a directory, or --url"
+            : cli->args_n == 1 ? "a directory, or nodes? DIR does not go with --url"
+                               : "with --url give --policy FILE: a node's proof counts only when it verifies "
+                                 "(`sillok policy`)");
     if ((strcmp(p.format, "text") != 0 && strcmp(p.format, "binary") != 0) || (history && p.no_history))
         return cli_fail(cli, CLI_UNSURE,
             history && p.no_history ? "--history or --no-history?" : "--format: text or binary");
     if (p.qr)
         p.no_history = !history; /* a complete history fits while it is short */
     p.encoding = p.qr || strcmp(p.format, "text") != 0 ? SLK_BINARY : SLK_TEXT;
-    p.ledger = cli_open(cli, cli->args[0], &ledger_options);
-    if (p.ledger == NULL)
-        return cli->exit_code;
-    code = p.handles != NULL ? many(cli, &p) : one(cli, &p, &which);
+    p.prover = (struct url_prover){
+        .cli = cli, .nodes = &nodes, .with_history = !p.no_history, .encoding = p.encoding};
+    if (!by_url)
+        p.ledger = cli_open(cli, cli->args[0], &ledger_options);
+    if (by_url ? cli_policy_load(cli, policy, &p.prover.policy) && cli_nodes_open(cli, &nodes)
+               : p.ledger != NULL)
+        code = p.handles != NULL ? many(cli, &p) : one(cli, &p, &which);
+    else
+        code = cli->exit_code;
     slk_ledger_close(p.ledger);
+    slk_policy_free(p.prover.policy);
+    cli_nodes_close(&nodes);
     return code;
 }
 
 const struct cli_command cmd_prove = {
     .name = "prove",
-    .usage = "DIR --handle HEX | --handle-file FILE | --handles FILE [-o FILE]",
+    .usage = "DIR | --url URL... --policy FILE, --handle HEX | --handle-file FILE | --handles FILE [-o FILE]",
     .summary = "Make a proof of a credential's status, or that it was never issued",
     .about =
         "The proof shows the newest signed block; anybody with a trust policy (`sillok policy`) checks it "
         "offline with\n"
         "`sillok-verify`. A handle given on the command line shows in process lists: prefer --handle-file.\n"
+        "A proof from a node is verified before it is written; who gives a bad one is named, and the next "
+        "node is asked.\n" CLI_NODES_ABOUT "\n"
         "\n"
-        "Exit: 0 made, 1 the ledger's data is damaged, 2 could not be made (unsigned ledger, I/O).",
+        "Exit: 0 made, 1 the ledger's data is damaged, or nodes gave bad proofs alone, 2 could not be made "
+        "(unsigned\n"
+        "ledger, I/O, no answer).",
     .run = run,
 };

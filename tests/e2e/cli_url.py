@@ -1,0 +1,346 @@
+#!/usr/bin/env python3
+"""What operators, issuers and auditors type against nodes: head, status, prove, history, submit, audit, watch, evidence, charter.
+
+  cli_url.py SILLOK SILLOKD SILLOK_VERIFY LIAR       prints TAP
+
+Nodes are real processes. What lies is a stub between the command and a node that alters one answer, and a second network made
+with the same members' keys and the same charter: two histories under the same signatures.
+"""
+import http.client
+import http.server
+import json
+import os
+import re
+import socketserver
+import sys
+import threading
+import time
+
+from network import NAMES, Net, Node, check, free_ports, must, net_main, run, wait_for
+
+SILLOK, SILLOKD, VERIFY, LIAR = sys.argv[1:5]
+DEAD = f"http://127.0.0.1:{free_ports(1)[0]}"  # nobody listens there
+
+
+class Stub(socketserver.ThreadingMixIn, http.server.HTTPServer):
+    """Hands requests on to a node; `bend(path, status, headers, body)` may change the answer."""
+    daemon_threads = True
+
+    def __init__(self, node, bend):
+        self.node, self.bend = node, bend
+        super().__init__(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def answer(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        headers = {k: v for k, v in self.headers.items() if k in ("Accept", "Content-Type")}
+        status, answer = self.server.node.request(self.command, self.path, body or None, headers)
+        bent = self.server.bend(self.path, status, answer)
+        if bent is None:  # it dies in the middle
+            self.close_connection = True
+            return
+        status, answer, *more = bent
+        self.send_response(status)
+        for k, v in more:
+            self.send_header(k, v)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    do_GET = do_POST = answer
+
+    def log_message(self, *_):
+        pass
+
+
+class Twin(Net):
+    """The same members, charter and keys in other directories and on other ports: another history of the same ledger."""
+
+    def __init__(self, net):
+        self.__dict__.update(net.__dict__)
+        self.root = net.path("twin")
+        os.mkdir(self.root)
+        os.symlink(net.path("keys"), self.path("keys"))
+        os.symlink(net.path("charter.ini"), self.path("charter.ini"))
+        ports = free_ports(2 * len(self.names))
+        self.peer_ports, self.http_ports = ports[:len(self.names)], ports[len(self.names):]
+        self.nodes = [Node(self, i, n) for i, n in enumerate(self.names)]
+        for n in self.nodes:
+            n.init()
+            n.write_config()
+
+
+def url(node):
+    return f"http://127.0.0.1:{node.net.http_ports[node.index]}"
+
+
+def urls(nodes):
+    return [x for n in nodes for x in ("--url", n if isinstance(n, str) else n.url if isinstance(n, Stub) else url(n))]
+
+
+def sillok(*args, **kwargs):
+    return run(SILLOK, *args, **kwargs)
+
+
+def told(r):
+    return r.returncode, r.stdout[-1500:], r.stderr[-1500:]
+
+
+def handle_file(net, i):
+    with open(net.path("handle"), "w") as f:
+        f.write(net.handle(i) + "\n")
+    return net.path("handle")
+
+
+def flipped(data, at):
+    return data[:at] + bytes([data[at] ^ 1]) + data[at + 1:]
+
+
+# ---- reading ----
+
+def test_start(net):
+    net.start()
+    check("four nodes find each other", net.wait_connected(), net.tails)
+    net.submit_some(net.nodes, 4)
+    check("and agree", net.wait_agreed(1), net.tails)
+    with open(net.path("policy"), "w") as f:
+        f.write(must(SILLOK, "policy", net.nodes[0].dir))
+
+
+def test_status(net):
+    r = sillok("status", *urls(net.nodes))
+    check("status: a row for each node", r.returncode == 0 and all(url(n) in r.stdout for n in net.nodes), *told(r))
+    r = sillok("status", "--json", env={**os.environ, "SILLOK_URLS": " ".join(url(n) for n in net.nodes)})
+    rows = json.loads(r.stdout)["nodes"]
+    check("status: named by the environment, as JSON", r.returncode == 0 and len(rows) == 4 and all(
+        row["answered"] and row["status"]["chain_id"] == net.chain and row["cosignatures"] >= 3 and row["lag"] == 0
+        for row in rows), *told(r))
+    r = sillok("status", *urls([*net.nodes[:2], DEAD]))
+    check("status: a dead node is named, exit 2", r.returncode == 2 and f"{DEAD}" in r.stdout and "no answer" in r.stdout, *told(r))
+    other = Stub(net.nodes[1], lambda path, status, body: (status, body.replace(net.chain.encode(), b"0" * 64)))
+    r = sillok("status", *urls([net.nodes[0], other]))
+    check("status: nodes of two ledgers disagree, exit 1", r.returncode == 1 and "different ledgers" in r.stderr, *told(r))
+    other = Stub(net.nodes[1], lambda path, status, body: (status, re.sub(rb'("(root|block_hash)":")[0-9a-f]{4}', rb"\g<1>0000", body)))
+    r = sillok("status", "--json", *urls([net.nodes[0], other]))
+    check("status: two blocks of one height, exit 1", r.returncode == 1 and len(json.loads(r.stdout)["disagreements"]) == 1, *told(r))
+
+
+def test_head(net):
+    policy = net.path("policy")
+    r = sillok("head", *urls(net.nodes[:1]), "--policy", policy)
+    check("head: verified", r.returncode == 0 and "by the policy" in r.stdout and "test.example/ledger" in r.stdout, *told(r))
+    r = sillok("head", *urls(net.nodes[:1]))
+    check("head: without a policy it says that nothing is verified", r.returncode == 0 and "node's word" in r.stdout, *told(r))
+    r = sillok("head", *urls([DEAD, net.nodes[2]]), "--json")
+    check("head: when one is dead the next answers, and both are named",
+          r.returncode == 0 and json.loads(r.stdout)["url"] == url(net.nodes[2]) and DEAD in r.stderr and "answered" in r.stderr, *told(r))
+    liar = Stub(net.nodes[0], lambda path, status, body: (status, flipped(body, 26) if path == "/checkpoint" else body))
+    r = sillok("head", *urls([liar, net.nodes[1]]), "--policy", policy, "--json")
+    check("head: an altered checkpoint is passed over", r.returncode == 0 and json.loads(r.stdout)["verified"] is True
+          and f"{liar.url}: its checkpoint is not good" in r.stderr, *told(r))
+    r = sillok("head", *urls([liar]), "--policy", policy)
+    check("head: when there is no other, exit 1", r.returncode == 1, *told(r))
+    r = sillok("head", *urls([DEAD]))
+    check("head: nobody answers, exit 2", r.returncode == 2 and DEAD in r.stderr, *told(r))
+    for bad in (["--url", "ftp://x"], ["--url", "http://a@b"], [], ["--url", url(net.nodes[0]), "--cert", "x"]):
+        r = sillok("head", *bad)
+        check(f"head {' '.join(bad)}: exit 2 with advice", r.returncode == 2 and r.stderr.count("\n") == 1, *told(r))
+
+
+def test_prove(net):
+    policy, proof, handle = net.path("policy"), net.path("proof"), handle_file(net, 1)
+    r = sillok("prove", *urls(net.nodes), "--policy", policy, "--handle-file", handle, "-o", proof)
+    v = run(VERIFY, "--policy", policy, "--handle-file", handle, "--history", proof)
+    check("prove: a verified proof, which the offline verifier accepts, too",
+          r.returncode == 0 and "; verified" in r.stdout and v.returncode == 0, *told(r), *told(v))
+    r = sillok("prove", *urls(net.nodes), "--policy", policy, "--handle-file", handle_file(net, 999999), "--format", "binary", "-o", proof, "--json")
+    check("prove: never issued", r.returncode == 0 and json.loads(r.stdout)["present"] is False and json.loads(r.stdout)["verified"],
+          *told(r))
+    handle_file(net, 1)
+    r = sillok("prove", *urls(net.nodes), "--handle-file", handle)
+    check("prove: not without a policy", r.returncode == 2 and "--policy" in r.stderr, *told(r))
+    os.remove(proof)
+
+    def altered(path, status, body):
+        return (status, body.replace(b"extra ", b"extra AA", 1) if path.startswith("/v1/proofs") else body)
+    liar = Stub(net.nodes[0], altered)
+    r = sillok("prove", *urls([liar, net.nodes[1]]), "--policy", policy, "--handle-file", handle, "-o", proof)
+    check("prove: an altered proof is refused, its node named, another asked",
+          r.returncode == 0 and f"{liar.url}: A BAD PROOF" in r.stderr and f"{url(net.nodes[1])} answered" in r.stderr, *told(r))
+    os.remove(proof)
+    r = sillok("prove", *urls([liar]), "--policy", policy, "--handle-file", handle, "-o", proof)
+    check("prove: only bad proofs: exit 1, and no file", r.returncode == 1 and not os.path.exists(proof), *told(r))
+    r = sillok("prove", *urls([liar, DEAD]), "--policy", policy, "--handle-file", handle, "-o", proof)
+    check("prove: bad ones and none: exit 1", r.returncode == 1 and DEAD in r.stderr, *told(r))
+    of_another = Stub(net.nodes[0], lambda path, status, body: net.nodes[0].request(
+        "POST", path, bytes.fromhex(net.handle(2)), {"Accept": "text/plain", "Content-Type": "application/octet-stream"}))
+    r = sillok("prove", *urls([of_another]), "--policy", policy, "--handle-file", handle, "-o", proof)
+    check("prove: a good proof of another credential: exit 1", r.returncode == 1 and "BAD PROOF" in r.stderr, *told(r))
+    with open(net.path("handles"), "w") as f:
+        f.writelines(net.handle(i) + "\n" for i in range(4))
+    r = sillok("prove", *urls(net.nodes), "--policy", policy, "--handles", net.path("handles"), "-o", net.path("proofs"), "--json")
+    check("prove: many", r.returncode == 0 and json.loads(r.stdout)["proofs"] == 4 and len(os.listdir(net.path("proofs"))) == 4, *told(r))
+    seen = []
+    spy = Stub(net.nodes[0], lambda path, status, body: (seen.append(path), (status, body))[1])
+    sillok("prove", *urls([spy]), "--policy", policy, "--handle-file", handle, "-o", proof)
+    check("no handle stands in a URL", seen and not any(re.search("[0-9a-f]{8}", p) for p in seen), seen)
+
+
+def test_history(net):
+    policy, handle = net.path("policy"), handle_file(net, 1)
+    r = sillok("history", *urls([DEAD, *net.nodes]), "--handle-file", handle, "--policy", policy, "--json")
+    lines = [json.loads(x) for x in r.stdout.splitlines()]
+    check("history: verified events", r.returncode == 0 and lines[0]["kind"] == "ISSUE" and lines[-1]["verified"] is True, *told(r))
+    r = sillok("history", *urls(net.nodes[:1]), "--handle-file", handle)
+    check("history: by the node's own policy it says so", r.returncode == 0 and "ISSUE" in r.stdout and "by yours" in r.stdout, *told(r))
+    r = sillok("history", *urls(net.nodes), "--handle", "00" * 32, "--policy", policy)
+    check("history: never issued: exit 1", r.returncode == 1 and "never issued" in r.stdout, *told(r))
+
+
+# ---- watching ----
+
+def watch(net, nodes, *args):
+    return sillok("watch", "--once", *urls(nodes), "--policy", net.path("policy"), "--evidence", net.path("evidence"), *args)
+
+
+def test_watch(net):
+    state = net.path("state")
+    r = watch(net, net.nodes, "--state", state)
+    check("watch: four nodes agree", r.returncode == 0 and "4 of 4 nodes agree" in r.stdout, *told(r))
+    kept = json.load(open(state))
+    check("watch: and what was seen is remembered", set(kept["nodes"]) == {url(n) for n in net.nodes} and "newest" in kept, kept)
+    net.submit_some(net.nodes, 1)
+    old = Stub(net.nodes[0], lambda path, status, body: (status, kept["nodes"][url(net.nodes[0])].encode() if path == "/checkpoint" else body))
+    net.wait_agreed(1)
+    wait_for(lambda: all(n.status().get("cosigned_height") == n.status().get("height") for n in net.nodes), 20)
+    r = watch(net, [old, *net.nodes[1:]], "--state", state, "--json")
+    told_of = json.loads(r.stdout)
+    check("watch: one node behind: consistency is proven", r.returncode == 0 and told_of["result"] == "agree"
+          and len({n["size"] for n in told_of["nodes"]}) == 2, *told(r))
+    r = watch(net, [*net.nodes[:3], DEAD], "--state", state)
+    check("watch: a dead node: exit 2, and which", r.returncode == 2 and DEAD in r.stderr, *told(r))
+    r = watch(net, net.nodes, "--state", state)
+    os.rename(state, state + ".good")
+    kept_now = json.load(open(state + ".good"))
+    kept_now["nodes"][old.url] = kept_now["nodes"][url(net.nodes[1])]
+    json.dump(kept_now, open(state, "w"))
+    r = watch(net, [old], "--state", state)
+    check("watch: a node rolled back: exit 1", r.returncode == 1 and "rolled back" in r.stderr, *told(r))
+    time.sleep(1.2)
+    r = watch(net, [old], "--stale", "0")
+    check("watch: nothing cosigned lately: exit 1", r.returncode == 1 and "seconds ago" in r.stderr, *told(r))
+    r = watch(net, [Stub(net.nodes[0], lambda p, s, b: (s, b))])
+    check("watch: a stub that alters nothing is as good as its node", r.returncode == 0, *told(r))
+    with open(state, "w") as f:
+        f.write("{}")
+    r = watch(net, net.nodes, "--state", state)
+    check("watch: a damaged memory is an error, not a fresh start", r.returncode == 2 and state in r.stderr, *told(r))
+    os.rename(state + ".good", state)
+    unsound = Stub(net.nodes[0], lambda path, status, body: (status, flipped(body, 26)) if path == "/checkpoint" else (status, body))
+    r = watch(net, [unsound, *net.nodes[1:]])
+    check("watch: an altered checkpoint: exit 1", r.returncode == 1 and f"{unsound.url}: its checkpoint" in r.stderr, *told(r))
+    lazy = Stub(net.nodes[0], lambda path, status, body:
+                (status, re.sub(rb'"path":\[[^]]*\]', b'"path":[]', body)) if "consistency" in path else (status, body))
+    r = watch(net, [old], "--state", net.path("none")), watch(net, [lazy], "--state", net.path("none"))
+    check("watch: a false path: exit 1, but it convicts nobody", r[1].returncode == 1 and "does not lead" in r[1].stderr
+          and not os.path.exists(net.path("evidence")), *told(r[0]), *told(r[1]))
+
+
+def test_split_view(net):
+    twin = Twin(net)
+    twin.start()
+    try:
+        check("the same members start another history", twin.wait_connected(), twin.tails)
+        twin.submit_some(twin.nodes, 7)
+        wait_for(lambda: twin.nodes[0].status().get("cosigned_height", 0) >= 1, 60)
+        r = watch(net, [*net.nodes[:2], twin.nodes[0]], "--json")
+        answer = json.loads(r.stdout)
+        check("watch: SPLIT VIEW, exit 1", r.returncode == 1 and answer["result"] == "split-view" and "SPLIT VIEW" in r.stderr, *told(r))
+        check("watch: it names who signed both", sum(f"cosigner {n}" in r.stderr for n in NAMES) >= 2, *told(r))
+        r = watch(net, [twin.nodes[1]], "--state", net.path("state"))
+        check("watch: against what is remembered, too", r.returncode == 1 and "SPLIT VIEW" in r.stderr, *told(r))
+    finally:
+        twin.kill()
+
+
+def test_evidence(net):
+    file, policy, charter = net.path("evidence"), net.path("policy"), net.path("charter.ini")
+    r = sillok("evidence", file, "--policy", policy)
+    check("evidence: convicted by the policy, offline", r.returncode == 0 and r.stdout.count("convicted:") == 2
+          and r.stdout.count("cosigning key") >= 4, *told(r))
+    r = sillok("evidence", file, "--charter", charter, "--json")
+    found = [json.loads(x) for x in r.stdout.splitlines()]
+    check("evidence: by the charter, with the members' names", r.returncode == 0 and len(found) == 2 and all(
+        e["result"] == "convicted" and len({k.get("member") for k in e["keys"] if k["use"] == "cosign"} & set(NAMES)) >= 2
+        for e in found), *told(r))
+    lines = open(file).read().splitlines()
+
+    def judged(title, e, why, code=1):
+        with open(net.path("bad"), "w") as f:
+            f.write((e if isinstance(e, str) else json.dumps(e)) + "\n")
+        r = sillok("evidence", net.path("bad"), "--policy", policy)
+        check(f"evidence: {title}", r.returncode == code and why in r.stderr, *told(r))
+    e = json.loads(lines[0])
+    judged("one note twice proves nothing", {"evidence": "split-view", "notes": [e["notes"][0]] * 2, "from": e["from"]}, "say the same")
+    judged("an altered note proves nothing", {**e, "notes": [e["notes"][0].replace("ledger\n", "ledger\n1", 1), e["notes"][1]]}, "proves nothing")
+    if "path" in e:
+        judged("an altered path proves nothing", {**e, "path": ["00" * 32, *e["path"][1:]]}, "does not lead")
+    judged("a line that is none proves nothing", "hello", "not one JSON object")
+    judged("nothing proves nothing", "", "empty")
+    os.makedirs(net.path("k2"), exist_ok=True)
+    must(SILLOK, "keygen", "--member", net.path("k2"), "stranger")
+    must(SILLOK, "keygen", "--issuer", net.path("k2"), "office")
+    must(SILLOK, "charter", "new", "--origin", "test.example/ledger", "--keys", net.path("k2"), "--member", "stranger=1",
+         "--issuer", "office=1", "-o", net.path("other.ini"))
+    r = sillok("evidence", file, "--charter", net.path("other.ini"))
+    check("evidence: strangers' keys are not convicted", r.returncode == 1 and "no key of the policy signed both" in r.stderr, *told(r))
+    r = sillok("evidence", file)
+    check("evidence: not without a policy or charter", r.returncode == 2, *told(r))
+
+
+def test_votes(net):
+    """A member that votes twice, caught by the others, exported and judged."""
+    net.nodes[3].stop()
+    net.nodes[3].command = [LIAR, "--lie", "votes"]
+    net.nodes[3].start()
+    caught = lambda: any(n.metrics().get("sillok_evidence_total", 0) > 0 for n in net.nodes[:3])
+    for _ in range(12):
+        if caught():
+            break
+        net.submit_some(net.nodes[:3], 1)
+    check("a member votes twice and is caught", wait_for(caught, 20), net.tails)
+    net.nodes[3].kill()
+    r = sillok("evidence", "export", *urls(net.nodes[:3]), "-o", net.path("votes"))
+    check("evidence export: from nodes", r.returncode == 0 and os.path.getsize(net.path("votes")) > 0, *told(r))
+    r = sillok("evidence", net.path("votes"), "--charter", net.path("charter.ini"), "--json")
+    found = [json.loads(x) for x in r.stdout.splitlines()]
+    check("evidence: the votes convict the one who lied", r.returncode == 0 and {e["member"] for e in found} == {"carrier"}, *told(r))
+    r = sillok("evidence", net.path("votes"), "--policy", net.path("policy"))
+    check("evidence: votes need a charter", r.returncode == 2 and "--charter" in r.stderr, *told(r))
+    with open(net.path("votes")) as f:
+        e = json.loads(f.readline())
+    with open(net.path("bad"), "w") as f:
+        f.write(json.dumps({**e, "second": e["first"]}) + "\n" + json.dumps({**e, "height": e["height"] + 1}) + "\n")
+    r = sillok("evidence", net.path("bad"), "--charter", net.path("charter.ini"))
+    check("evidence: altered votes convict nobody", r.returncode == 1 and r.stderr.count("proves nothing") == 2, *told(r))
+    own = {}
+    for n in net.nodes[:3]:
+        n.stop()
+        r = sillok("evidence", "export", n.dir)
+        own[n.name] = (r.returncode, r.stdout)
+    with open(net.path("votes")) as f:
+        check("evidence export: from directories, the same", all(code == 0 for code, _ in own.values())
+              and sorted("".join(text for _, text in own.values()).splitlines()) == sorted(f.read().splitlines()), own)
+
+
+if __name__ == "__main__":
+    sys.exit(net_main("cli-url", lambda root: Net(root, SILLOK, SILLOKD, submissions=80), test_start, test_status, test_head, test_prove,
+                      test_history, test_watch, test_split_view, test_evidence, test_votes))
