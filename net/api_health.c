@@ -11,6 +11,7 @@ static const char *const outcome_names[SLK_API_OUTCOMES_N] = {[SLK_NODE_ACCEPTED
     [SLK_NODE_OVERTAKEN] = "overtaken",
     [SLK_NODE_FULL] = "full",
     [SLK_NODE_BUSY] = "busy",
+    [SLK_NODE_OBSERVER] = "observer",
     [SLK_NODE_BEHIND] = "behind",
     [SLK_NODE_STOPPING] = "stopping"};
 

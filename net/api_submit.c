@@ -120,6 +120,29 @@ static void reply_refused(struct slk_http_exchange *x, const struct slk_node_ans
     slk_api_reply_json(x, &reply, slk_api_answer(a));
 }
 
+/* Not now and not later: the client has to know who else there is. */
+static void reply_observer(const struct api_wait *wait, struct slk_http_exchange *x)
+{
+    const struct slk_api_backend *backend = &wait->api->options.backend;
+    const struct slk_charter *charter = slk_ledger_charter(backend->ledger(backend->ctx));
+    const struct api_reply reply = {421, SLK_API_NO_STORE};
+    char detail[400];
+    int n = snprintf(
+        detail, sizeof(detail), "this node has no vote and takes no submissions: submit to a node of");
+    bool is_first = true;
+
+    for (size_t i = 0; i < charter->members_n && n > 0 && (size_t)n < sizeof(detail); i++) {
+        const struct slk_member *m = &charter->members[i];
+
+        if (m->role != SLK_VOTING)
+            continue;
+        n += snprintf(detail + n, sizeof(detail) - (size_t)n, "%s agency %u (%.40s)", is_first ? "" : ",",
+            m->agency, m->name);
+        is_first = false;
+    }
+    slk_api_reply_problem(x, &reply, "OBSERVER", detail);
+}
+
 static void answered(void *ctx, const struct slk_node_answer *a)
 {
     struct api_wait *wait = ctx;
@@ -144,6 +167,9 @@ static void answered(void *ctx, const struct slk_node_answer *a)
         break;
     case SLK_NODE_BUSY:
         reply_retry(x, 503, a->retry_ms, "BUSY", "this node has too much on its hands: again a little later");
+        break;
+    case SLK_NODE_OBSERVER:
+        reply_observer(wait, x);
         break;
     case SLK_NODE_BEHIND:
         reply_retry(

@@ -86,6 +86,8 @@ bool slk_node_send(struct slk_node *node, uint16_t peer, enum slk_frame_type typ
 {
     if (node->err != SLK_OK || peer >= SLK_BFT_PEERS || peer == node->my_peer || !node->peers[peer].is_up)
         return false;
+    if (slk_node_is_guest(node, peer) && !slk_node_guest_may_hear(type))
+        return false;
     return node->options.wire.send(node->options.wire.ctx, peer, type, message);
 }
 
@@ -394,6 +396,8 @@ static enum slk_err bring_up(struct slk_node *node, struct slk_fault *fault)
     if (err == SLK_OK)
         err = start(node, fault);
     if (err == SLK_OK)
+        slk_node_cosign_load(node);
+    if (err == SLK_OK && node->err == SLK_OK)
         slk_node_cosign(node, slk_store_tip(node->ledger->store)->height);
     return err == SLK_OK ? node->err : err;
 }
@@ -490,6 +494,9 @@ static enum slk_mesh_verdict hear(
         node->status.malformed_n++;
         return SLK_MESH_BAD;
     }
+    if (kind == SLK_MSG_STATUS && slk_node_is_guest(node, peer) &&
+        slk_node_guest_is_ahead(node, &node->msg->status))
+        return SLK_MESH_OK;
     if (kind == SLK_MSG_STATUS) {
         node->peers[peer].has_status = true;
         node->peers[peer].pool_count = node->msg->status.pool_count;
@@ -508,6 +515,8 @@ enum slk_mesh_verdict slk_node_received(
     if (node->err != SLK_OK || peer >= SLK_BFT_PEERS || !node->peers[peer].is_up)
         return SLK_MESH_OK; /* it was on its way when the connection ended */
     node->status.messages_n++;
+    if (slk_node_is_guest(node, peer) && !slk_node_guest_may_say(type))
+        return SLK_MESH_USELESS;
     if (type < SLK_FRAME_HELLO)
         return hear(node, peer, (enum slk_msg_kind)type, message);
     verdict = type == SLK_FRAME_COSIG ? slk_node_cosign_received(node, peer, message)

@@ -33,6 +33,7 @@ enum slk_node_outcome {
     SLK_NODE_OVERTAKEN, /* it was received, and then a block made it impossible: `verdict.rule` */
     SLK_NODE_FULL,      /* its agency's share of the pool is used up: again after the next block */
     SLK_NODE_BUSY,      /* this node has too much on its hands: again in `retry_ms` */
+    SLK_NODE_OBSERVER, /* this node has no vote: its word would be no promise; submit to a member */
     SLK_NODE_BEHIND,  /* this node is catching up and cannot judge: again in `retry_ms`, or at another node */
     SLK_NODE_STOPPING /* the node is being stopped: whether it will be final is not known */
 };

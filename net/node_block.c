@@ -448,6 +448,7 @@ static void after_commit(struct slk_node *node)
     slk_node_cosign_new_tip(node, is_recharter);
     slk_node_pool_committed(node, is_recharter);
     node->status.blocks_n++;
+    slk_node_tell_commit(node);
     slk_node_tell_news(node, SLK_NEWS_COMMITTED, tip->height);
     if (is_recharter)
         slk_node_tell_news(node, SLK_NEWS_CHARTER, tip->height);

@@ -249,6 +249,8 @@ static enum slk_node_outcome why_not(struct slk_node *node, struct slk_span subm
 
     if (node->err != SLK_OK)
         return SLK_NODE_STOPPING;
+    if (node->me == SLK_BFT_NOBODY)
+        return SLK_NODE_OBSERVER;
     slk_bft_look(node->core, &look);
     if (look.certain >= slk_store_tip(node->ledger->store)->height + BEHIND)
         return SLK_NODE_BEHIND;

@@ -80,9 +80,13 @@ static bool merge(const struct slk_node *node, struct slk_writer *w)
 {
     const struct slk_charter *charter = slk_charters_now(charters(node));
 
-    slk_write_bytes(w, node->own, node->own_n);
+    if (node->own_n > 0)
+        slk_write_bytes(w, node->own, node->own_n);
+    else
+        slk_write_bytes(w, node->base, node->base_n);
     for (size_t i = 0; i < charter->members_n; i++)
-        if (node->cosigs[i].is_here && charter->members[i].agency != node->options.agency)
+        if (node->cosigs[i].is_here &&
+            (node->own_n == 0 || charter->members[i].agency != node->options.agency))
             slk_note_write_sig(w, charter->members[i].name, strlen(charter->members[i].name),
                 node->cosigs[i].blob, sizeof(node->cosigs[i].blob));
     return !w->bad;
@@ -165,7 +169,7 @@ static void settle_note(struct slk_node *node)
     const struct slk_charter *charter = slk_charters_now(charters(node));
 
     node->is_note_stale = true;
-    if (node->own_n == 0 || voices(node) < slk_charter_quorum(charter))
+    if ((node->own_n == 0 && node->base_n == 0) || voices(node) < slk_charter_quorum(charter))
         return;
     node->status.cosigned_time_ms = quorum_ms(node);
     if (!has_quorum(node) || slk_node_now(node) >= node->note_due_ms)
@@ -187,6 +191,27 @@ static const struct slk_note_sig *find_sig(
             slk_note_check_sig(time_s, note, i, &vkey) == SLK_OK)
             return &note->sigs[i];
     return NULL;
+}
+
+/* Who signs no checkpoint himself begins with a member's: its text, and its signature as the log. */
+static void take_base(struct slk_node *node, const struct slk_member *member, const struct slk_note *note)
+{
+    const char *origin = slk_charters_now(charters(node))->origin;
+    struct slk_writer w = {.at = node->base, .cap = sizeof(node->base)};
+    struct slk_vkey vkey;
+    uint64_t time_s;
+
+    if (node->own_n > 0 || node->base_n > 0 ||
+        slk_vkey_init(&vkey, origin, SLK_SIG_ED25519, member->log_key) != SLK_OK)
+        return;
+    for (size_t i = 0; i < note->sigs_n && node->base_n == 0; i++) {
+        if (slk_note_check_sig(&time_s, note, i, &vkey) != SLK_OK)
+            continue;
+        slk_write_bytes(&w, note->text.at, note->text.size);
+        slk_write_u8(&w, '\n');
+        slk_note_write_sig(&w, origin, strlen(origin), note->sigs[i].blob, note->sigs[i].blob_size);
+        node->base_n = w.bad ? 0 : w.size;
+    }
 }
 
 static void take_sig(
@@ -243,6 +268,7 @@ static enum slk_mesh_verdict take_note(struct slk_node *node, struct slk_node_pe
         return SLK_MESH_BAD;
     if (!slk_hash_equal(&checkpoint.head.root_hash, &tip->log_root))
         return split_view(node, member);
+    take_base(node, member, &note);
     take_sig(node, member, sig, time_s);
     return SLK_MESH_OK;
 }
@@ -278,9 +304,49 @@ void slk_node_cosign_new_tip(struct slk_node *node, bool is_recharter)
 {
     (void)is_recharter; /* places of another charter: forgotten as well */
     memset(node->cosigs, 0, sizeof(node->cosigs));
-    node->own_n = 0;
+    node->own_n = node->base_n = 0;
     node->is_own_unsaved = false;
     node->is_note_stale = false;
+}
+
+/* ---- what is on disk ---- */
+
+static void take_stored(struct slk_node *node, const struct slk_note *note)
+{
+    const struct slk_charter *charter = slk_charters_now(charters(node));
+    uint64_t now = slk_node_wall(node), time_s;
+
+    for (size_t i = 0; i < charter->members_n; i++)
+        take_base(node, &charter->members[i], note);
+    for (size_t i = 0; node->base_n > 0 && i < charter->members_n; i++) {
+        const struct slk_note_sig *sig = find_sig(note, &charter->members[i], &time_s);
+
+        if (sig == NULL)
+            continue;
+        node->cosigs[i] = (struct slk_node_cosig){
+            .is_here = true, .time_s = time_s, .heard_ms = time_s < now / 1000 ? time_s * 1000 : now};
+        memcpy(node->cosigs[i].blob, sig->blob, sizeof(node->cosigs[i].blob));
+    }
+}
+
+/* From before the last stop, or out of a bundle: who has no network has no other. When its signatures were heard is not known:
+ * when they were made, then, and never later than now. */
+void slk_node_cosign_load(struct slk_node *node)
+{
+    const struct slk_tip *tip = slk_store_tip(node->ledger->store);
+    struct slk_note *note = malloc(sizeof(*note));
+    struct slk_tree_head head;
+    struct slk_span bytes;
+
+    if (note == NULL)
+        slk_node_fail(node, SLK_E_NOMEM, NULL);
+    else if (slk_view_checkpoint(node->ledger->view, &head, &bytes) == SLK_OK &&
+             head.tree_size == tip->log_size && slk_hash_equal(&head.root_hash, &tip->log_root) &&
+             slk_note_parse(note, (const char *)bytes.at, bytes.size) == SLK_OK) {
+        take_stored(node, note);
+        settle_note(node); /* the note is the store's until here */
+    }
+    free(note);
 }
 
 /* The block is on disk: no other of its height will ever be, so the checkpoint may leave before it is on disk itself. After a crash it is
@@ -355,9 +421,8 @@ void slk_node_cosign(struct slk_node *node, uint64_t height)
     if (height != slk_store_tip(node->ledger->store)->height || look.certain > height)
         return;
     slk_node_settle(node);
-    if (!slk_node_choose_signers(node))
-        return;
-    sign_tip(node);
+    if (slk_node_choose_signers(node))
+        sign_tip(node);
     if (node->err == SLK_OK)
         look_at_early(node);
 }

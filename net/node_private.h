@@ -8,6 +8,7 @@
  *   node_client.c   who waits for an answer, news, the look from outside
  *   node_cosign.c   checkpoints
  *   node_sign.c     signatures by keys in tokens
+ *   node_guest.c    peers without a vote
  *   node_keys.c     which of the keys count
  *   node_body.c     which bytes are a block's body
  */
@@ -28,6 +29,7 @@
 #define NODE_NAMES_MAX   1024  /* submissions to tell a peer of, or to ask it for */
 #define NODE_FINALS      65536 /* submissions that became final, remembered */
 #define NODE_NOTE_MAX    16384 /* a checkpoint with 50 cosignatures */
+#define NODE_BASE_MAX    1024  /* a checkpoint and one signature */
 #define NODE_NAME_SIZE   (SLK_HASH_SIZE + SLK_KEY_ID_SIZE) /* of a submission, on the wire */
 #define NODE_EARLY_MAX   2048 /* a member's own checkpoint, kept until its block is here */
 #define NODE_PROVEN_N    65536 /* signatures known to be good: four blocks of single events, 2 MiB */
@@ -194,6 +196,8 @@ struct slk_node {
     struct slk_node_cosig cosigs[SLK_CHARTER_MEMBERS_MAX]; /* by place in the charter in force */
     uint8_t own[NODE_NOTE_MAX];                            /* the tip's checkpoint with our own signatures */
     size_t own_n;
+    uint8_t base[NODE_BASE_MAX]; /* the tip's checkpoint with a member's log signature: for who signs none himself */
+    size_t base_n;
     uint64_t own_height;
     uint64_t own_ms;   /* as heard_ms */
     bool is_tip_asked; /* of a token; it may be an older tip by now */
@@ -257,6 +261,15 @@ void slk_node_blocks_free(struct slk_node *node);
 
 /* ---- node_serve.c ---- */
 void slk_node_serve(struct slk_node *node, const struct slk_bft_effect *effect);
+void slk_node_serve_commit(struct slk_node *node, uint16_t peer, uint64_t height);
+
+/* ---- node_guest.c ---- */
+bool slk_node_is_guest(const struct slk_node *node, uint16_t peer);
+bool slk_node_guest_may_say(enum slk_frame_type type);
+bool slk_node_guest_may_hear(enum slk_frame_type type);
+/* It claims more than this node has: perhaps a lie, and never a reason to ask it. */
+bool slk_node_guest_is_ahead(const struct slk_node *node, const struct slk_status *status);
+void slk_node_tell_commit(struct slk_node *node); /* the tip, to those who have no vote */
 
 /* ---- node_pool.c ---- */
 SLK_MUST_CHECK enum slk_err slk_node_pool_open(struct slk_node *node, struct slk_fault *fault);
@@ -328,6 +341,7 @@ void slk_node_tip_signed(struct slk_node *node, const struct slk_tip_note *note,
 
 /* ---- node_cosign.c ---- */
 void slk_node_cosign(struct slk_node *node, uint64_t height);
+void slk_node_cosign_load(struct slk_node *node); /* at start: what is on disk of the tip */
 void slk_node_cosign_up(struct slk_node *node, uint16_t peer);
 void slk_node_cosign_new_tip(struct slk_node *node, bool is_recharter);
 void slk_node_cosign_run(struct slk_node *node);

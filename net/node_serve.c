@@ -115,6 +115,15 @@ static bool serve_body(struct slk_node *node, const struct slk_bft_effect *effec
     return true;
 }
 
+void slk_node_serve_commit(struct slk_node *node, uint16_t peer, uint64_t height)
+{
+    const struct slk_get get = {.what = SLK_GET_COMMIT, .height = height};
+    struct slk_msg msg = {.kind = SLK_MSG_COMMIT};
+
+    if (serve_commit(node, &get, &msg))
+        answer(node, peer, &msg);
+}
+
 void slk_node_serve(struct slk_node *node, const struct slk_bft_effect *effect)
 {
     struct slk_msg msg = {.kind = SLK_MSG_COMMIT};

@@ -407,11 +407,12 @@ size_t http_ask_all(
     return good;
 }
 
-/* The request was understood and there is an answer to it, whoever is asked: 404 may be a node that is behind. */
+/* The request was understood and there is an answer to it, whoever is asked: 404 may be a node that is behind, 421 one that
+ * observes. */
 static bool is_final(const struct http_answer *answer)
 {
-    return is_2xx(answer) ||
-           (answer->status >= 400 && answer->status < 500 && answer->status != 404 && answer->status != 429);
+    return is_2xx(answer) || (answer->status >= 400 && answer->status < 500 && answer->status != 404 &&
+                                 answer->status != 421 && answer->status != 429);
 }
 
 static bool all_round(struct http_client *client, const struct http_request *request, http_good_fn *is_good,

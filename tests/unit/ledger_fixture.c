@@ -53,9 +53,9 @@ static void put_public(uint8_t out[SLK_KEY_SIZE], unsigned number)
     slk_key_free(key);
 }
 
-static void add_members(struct slk_charter *c, unsigned voting_n)
+static void add_members(struct slk_charter *c, unsigned voting_n, unsigned observers_n)
 {
-    for (unsigned i = 0; i < AGENCIES_N || i < voting_n; i++) {
+    for (unsigned i = 0; i < AGENCIES_N || i < voting_n + observers_n; i++) {
         struct slk_member *m = &c->members[c->members_n++];
 
         m->agency = (uint16_t)(i + 1);
@@ -110,7 +110,7 @@ static struct slk_charter *draft(const struct fixture_shape *shape)
     snprintf(c->origin, sizeof(c->origin), "%s", FIXTURE_ORIGIN);
     c->version = 1;
     c->created_at_ms = FIXTURE_START_MS;
-    add_members(c, shape->voting_n);
+    add_members(c, shape->voting_n, shape->observers_n);
     add_issuers(c);
     c->types_n = 2;
     c->types[0] =
@@ -150,7 +150,7 @@ static void make_charter(struct fixture *f, const struct fixture_shape *shape)
 
 void fixture_open_without_dir(struct fixture *f, const struct fixture_shape *shape)
 {
-    const struct fixture_shape usual = {1, 4096, 4096};
+    const struct fixture_shape usual = {.voting_n = 1, .block_events = 4096, .submission_events = 4096};
 
     memset(f, 0, sizeof(*f));
     make_charter(f, shape != NULL ? shape : &usual);

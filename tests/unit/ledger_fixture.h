@@ -56,6 +56,7 @@ struct fixture {
 struct fixture_shape {
     unsigned voting_n;
     uint32_t block_events, submission_events;
+    unsigned observers_n; /* behind the voting ones, so that there are at least 3 members */
 };
 /* NULL: 1 voting member, 4,096 events in a block and in a submission. */
 void fixture_open(struct fixture *f, const struct fixture_shape *shape);

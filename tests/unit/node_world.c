@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ledger/core/bft.h"
 #include "tests/scratch.h"
 
 static void must(bool ok, const char *what)
@@ -16,10 +17,22 @@ static void must(bool ok, const char *what)
 
 /* ---- the wire, the clock ---- */
 
-static bool send(void *ctx, uint16_t peer, enum slk_frame_type type, struct slk_span message)
+/* Guests have a node's last numbers. */
+static uint16_t number_of(const struct node_world *w, unsigned i)
+{
+    return (uint16_t)(i < w->members_n ? i : SLK_BFT_PEERS - 1 - (i - w->members_n));
+}
+
+static uint16_t node_of(const struct node_world *w, uint16_t peer)
+{
+    return peer < w->members_n ? peer : (uint16_t)(w->members_n + SLK_BFT_PEERS - 1u - peer);
+}
+
+static bool send(void *ctx, uint16_t number, enum slk_frame_type type, struct slk_span message)
 {
     const struct world_node *from = ctx;
     struct node_world *w = from->world;
+    uint16_t peer = node_of(w, number);
     struct world_packet *p;
 
     if (peer >= w->n || w->nodes[peer].node == NULL || message.size > slk_frame_cap(type))
@@ -43,7 +56,7 @@ static void charge(void *ctx, uint16_t peer, enum slk_mesh_verdict verdict)
 {
     struct world_node *node = ctx;
 
-    node->world->nodes[peer].bad_n += verdict == SLK_MESH_BAD;
+    node->world->nodes[node_of(node->world, peer)].bad_n += verdict == SLK_MESH_BAD;
 }
 
 static uint64_t now_ms(void *ctx)
@@ -85,7 +98,8 @@ void world_start(struct node_world *w, unsigned i)
 {
     struct world_node *me = &w->nodes[i];
     struct slk_node_options options = {.dir = me->dir,
-        .agency = (uint16_t)(i + 1),
+        .agency = (uint16_t)(i < w->members_n ? i + 1 : 0),
+        .guests = (uint16_t)(w->n - w->members_n),
         .vote_key = me->vote,
         .log_key = me->log,
         .cosign_key = me->cosign,
@@ -105,8 +119,10 @@ void world_start(struct node_world *w, unsigned i)
     for (unsigned k = 0; k < w->n; k++) {
         if (k == i || !runs(w, k))
             continue;
-        slk_node_peer_up(me->node, (uint16_t)k);
-        slk_node_peer_up(w->nodes[k].node, (uint16_t)i);
+        if (i >= w->members_n && k >= w->members_n)
+            continue; /* guests do not know of each other */
+        slk_node_peer_up(me->node, number_of(w, k));
+        slk_node_peer_up(w->nodes[k].node, number_of(w, i));
     }
 }
 
@@ -116,7 +132,7 @@ void world_stop(struct node_world *w, unsigned i)
     w->nodes[i].node = NULL;
     for (unsigned k = 0; k < w->n; k++)
         if (runs(w, k))
-            slk_node_peer_down(w->nodes[k].node, (uint16_t)i);
+            slk_node_peer_down(w->nodes[k].node, number_of(w, i));
     for (size_t p = w->packets_at; p < w->packets_n; p++)
         if (w->packets[p].from == i || w->packets[p].to == i)
             w->packets[p].size = SIZE_MAX; /* lost with its connection */
@@ -131,20 +147,31 @@ void world_empty(struct node_world *w, unsigned i)
 
 void world_open(struct node_world *w, unsigned n)
 {
-    const struct fixture_shape shape = {.voting_n = n, .block_events = 4096, .submission_events = 4096};
+    world_open_with(w, n, 0, 0);
+}
+
+void world_open_with(struct node_world *w, unsigned voting_n, unsigned observers_n, unsigned guests_n)
+{
+    const struct fixture_shape shape = {
+        .voting_n = voting_n, .block_events = 4096, .submission_events = 4096, .observers_n = observers_n};
+    unsigned n = voting_n + observers_n + guests_n;
 
     memset(w, 0, sizeof(*w));
     fixture_open(&w->f, &shape);
     w->n = n;
+    w->members_n = voting_n + observers_n;
+    must(n <= WORLD_NODES_MAX, "too many nodes");
     w->now_ms = 1000000;
     for (unsigned i = 0; i < n; i++) {
         struct world_node *node = &w->nodes[i];
 
         node->world = w;
         node->index = i;
-        node->vote = fixture_key(4 * i + KEY_VOTE);
-        node->log = fixture_key(4 * i + KEY_LOG);
-        node->cosign = fixture_key(4 * i + KEY_COSIGN);
+        if (i < voting_n) {
+            node->vote = fixture_key(4 * i + KEY_VOTE);
+            node->log = fixture_key(4 * i + KEY_LOG);
+            node->cosign = fixture_key(4 * i + KEY_COSIGN);
+        }
         snprintf(node->dir, sizeof(node->dir), "%s/node-%u", w->f.root, i);
         init_dir(w, i);
     }
@@ -177,8 +204,8 @@ static void deliver(struct node_world *w)
         w->packets_at = w->packets_n = 0;
     if (p.size != SIZE_MAX && runs(w, p.to)) {
         w->delivered_n++;
-        if (slk_node_received(w->nodes[p.to].node, (uint16_t)p.from, p.type, slk_span_of(p.bytes, p.size)) ==
-            SLK_MESH_BAD)
+        if (slk_node_received(w->nodes[p.to].node, number_of(w, p.from), p.type,
+                slk_span_of(p.bytes, p.size)) == SLK_MESH_BAD)
             w->nodes[p.from].bad_n++;
     }
     free(p.bytes);

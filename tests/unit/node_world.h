@@ -5,7 +5,7 @@
 #include "net/node.h"
 #include "tests/unit/ledger_fixture.h"
 
-#define WORLD_NODES_MAX 4
+#define WORLD_NODES_MAX 6
 
 struct world_packet {
     unsigned from, to;
@@ -28,7 +28,8 @@ struct world_node {
 
 struct node_world {
     struct fixture f;
-    unsigned n;
+    unsigned n;         /* voting members, then those that observe: */
+    unsigned members_n; /* from here on they are guests, whose keys are in no charter */
     struct world_node nodes[WORLD_NODES_MAX];
     uint64_t now_ms;
     bool cut[WORLD_NODES_MAX][WORLD_NODES_MAX]; /* [from][to]: lost */
@@ -39,6 +40,7 @@ struct node_world {
 };
 
 void world_open(struct node_world *w, unsigned n); /* all are started */
+void world_open_with(struct node_world *w, unsigned voting_n, unsigned observers_n, unsigned guests_n);
 void world_close(struct node_world *w);
 void world_start(struct node_world *w, unsigned i);
 void world_stop(struct node_world *w, unsigned i);

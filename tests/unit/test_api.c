@@ -152,7 +152,7 @@ static void what_the_node_cannot_do_is_said(void **state)
         const char *status, *code;
     } cases[] = {{SLK_NODE_FULL, "429", "FULL"}, {SLK_NODE_BUSY, "503", "BUSY"},
         {SLK_NODE_BEHIND, "503", "BEHIND"}, {SLK_NODE_STOPPING, "503", "STOPPING"},
-        {SLK_NODE_OVERTAKEN, "409", "STATE"}};
+        {SLK_NODE_OVERTAKEN, "409", "STATE"}, {SLK_NODE_OBSERVER, "421", "OBSERVER"}};
     struct api_world *w = *state;
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -163,7 +163,9 @@ static void what_the_node_cannot_do_is_said(void **state)
         value = submit(w, "", fixture_single(&w->f, MINISTRY, &life, SLK_ISSUE), cases[i].status);
         assert_string_equal(text_of(value, "code"), cases[i].code);
         assert_int_equal(
-            strstr(reply.text, "\r\nRetry-After: 2\r\n") != NULL, cases[i].outcome != SLK_NODE_OVERTAKEN);
+            strstr(reply.text, "\r\nRetry-After: 2\r\n") != NULL, strcmp(cases[i].status, "421") > 0);
+        if (cases[i].outcome == SLK_NODE_OBSERVER)
+            assert_non_null(strstr(reply.text, "agency 1 (agency-1.example)"));
         json_decref(value);
     }
 }

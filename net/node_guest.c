@@ -1,0 +1,52 @@
+/* node_guest.c: nodes without a say: observers, whom the charter names, and guests, whom it does not (an auditor's own node, a
+ * member to be). Both follow the chain and are told of each block; a guest asks, and says nothing else that is listened to.
+ *
+ * A guest's key may be anybody's. So what it claims makes no member ask it for anything, what it offers is not taken, and what waits for
+ * a block is not shown to it: it gets what is final, and what members sign under it.
+ */
+#include <string.h>
+
+#include "net/node_private.h"
+
+bool slk_node_is_guest(const struct slk_node *node, uint16_t peer)
+{
+    return peer < SLK_BFT_PEERS && peer >= SLK_BFT_PEERS - node->options.guests;
+}
+
+bool slk_node_guest_may_say(enum slk_frame_type type)
+{
+    return type == SLK_FRAME_STATUS || type == SLK_FRAME_GET;
+}
+
+bool slk_node_guest_may_hear(enum slk_frame_type type)
+{
+    return type == SLK_FRAME_STATUS || type == SLK_FRAME_COMMIT || type == SLK_FRAME_DATA ||
+           type == SLK_FRAME_HEADERS || type == SLK_FRAME_EPOCHS || type == SLK_FRAME_CERT ||
+           type == SLK_FRAME_COSIG;
+}
+
+bool slk_node_guest_is_ahead(const struct slk_node *node, const struct slk_status *status)
+{
+    return status->height > slk_store_tip(node->ledger->store)->height + 1;
+}
+
+/* Nobody sends STATUS to those without a vote, so they would hear of a block when they ask the next time. f + 1 members, others for
+ * each height, send them the header and its certificate; a lost one is made good by their own STATUS. */
+void slk_node_tell_commit(struct slk_node *node)
+{
+    const struct slk_tip *tip = slk_store_tip(node->ledger->store);
+    struct slk_bft_view_of look;
+    bool is_any = false;
+
+    for (size_t i = node->council.n; i < SLK_BFT_PEERS; i++)
+        is_any |= node->peers[i].is_up;
+    if (!is_any || node->me == SLK_BFT_NOBODY ||
+        (tip->height + node->me) % node->council.n > slk_council_faults(&node->council))
+        return;
+    slk_bft_look(node->core, &look);
+    if (look.certain > tip->height)
+        return; /* it is catching up itself */
+    for (uint16_t i = (uint16_t)node->council.n; i < SLK_BFT_PEERS; i++)
+        if (node->peers[i].is_up)
+            slk_node_serve_commit(node, i, tip->height);
+}

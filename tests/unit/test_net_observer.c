@@ -1,0 +1,298 @@
+/* Four members, one that observes, and a guest whose key is in no charter: who follows the chain without a say. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "ledger/verify/policy.h"
+#include "net/node_private.h"
+#include "tests/unit/node_world.h"
+
+enum { OBSERVER = 4, GUEST = 5, GUEST_NUMBER = SLK_BFT_PEERS - 1 };
+
+static struct node_world world;
+
+static int open_world(void **state)
+{
+    *state = &world;
+    world_open_with(&world, 4, 1, 1);
+    return 0;
+}
+
+static int close_world(void **state)
+{
+    world_close(*state);
+    return 0;
+}
+
+/* ---- steps ---- */
+
+struct client {
+    unsigned answers_n;
+    struct slk_node_answer answer;
+};
+
+static void note(void *ctx, const struct slk_node_answer *answer)
+{
+    struct client *c = ctx;
+
+    c->answers_n++;
+    c->answer = *answer;
+}
+
+static bool is_answered(struct node_world *w, void *client)
+{
+    (void)w;
+    return ((const struct client *)client)->answers_n > 0;
+}
+
+static struct slk_node_answer submit(
+    struct node_world *w, unsigned i, struct fixture_life *life, enum slk_kind kind)
+{
+    struct client c = {0};
+    struct slk_span bytes;
+
+    w->f.now_ms = FIXTURE_START_MS + w->now_ms;
+    bytes = fixture_single(&w->f, MINISTRY, life, kind);
+    assert_true(slk_node_submit(w->nodes[i].node, bytes, SLK_STAGE_FINAL, note, &c) != 0);
+    assert_true(world_run(w, is_answered, &c, 60000));
+    fixture_free(bytes);
+    return c.answer;
+}
+
+static uint64_t go_on(struct node_world *w, unsigned i, uint32_t number, unsigned n)
+{
+    uint64_t height = 0;
+
+    for (unsigned k = 0; k < n; k++) {
+        struct fixture_life life = fixture_life(FIXTURE_CARD, number + k);
+        struct slk_node_answer a = submit(w, i, &life, SLK_ISSUE);
+
+        assert_int_equal(a.outcome, SLK_NODE_ACCEPTED);
+        height = a.height;
+    }
+    return height;
+}
+
+static void settle_at(struct node_world *w, uint64_t height)
+{
+    assert_true(world_run(w, world_is_cosigned, &height, 60000));
+}
+
+static void assert_nobody_is_bad(struct node_world *w)
+{
+    for (unsigned i = 0; i < w->n; i++) {
+        assert_int_equal(w->nodes[i].bad_n, 0);
+        assert_string_equal(world_status(w, i).alarm, "");
+    }
+}
+
+static void check_proof(struct node_world *w, unsigned i, const uint8_t handle[SLK_HANDLE_SIZE])
+{
+    struct slk_verify_options options = {.now_s = (FIXTURE_START_MS + w->now_ms) / 1000 + 10};
+    struct slk_policy *policy = fixture_policy(&w->f);
+    struct slk_answer answer;
+    struct slk_fault fault;
+    uint8_t *proof;
+    size_t size;
+
+    assert_int_equal(slk_node_prove(w->nodes[i].node, handle, true, SLK_TEXT, &proof, &size, &fault), SLK_OK);
+    assert_int_equal(slk_verify_status(&answer, slk_span_of(proof, size), handle, policy, &options), SLK_OK);
+    assert_true(answer.cosignatures_n >= 3);
+    slk_answer_clear(&answer);
+    free(proof);
+    slk_policy_free(policy);
+}
+
+/* ---- tests ---- */
+
+static void both_follow_the_chain_and_prove_what_is_in_it(void **state)
+{
+    struct node_world *w = *state;
+    struct fixture_life life = fixture_life(FIXTURE_CARD, 77);
+    uint64_t height;
+
+    (void)go_on(w, 0, 1, 3);
+    height = submit(w, 1, &life, SLK_ISSUE).height;
+    settle_at(w, height); /* the observer's and the guest's checkpoints, too */
+    check_proof(w, OBSERVER, life.handle);
+    check_proof(w, GUEST, life.handle);
+    assert_false(world_status(w, OBSERVER).has_vote);
+    assert_false(world_status(w, GUEST).has_vote);
+    assert_int_equal(world_status(w, OBSERVER).members_n, 4);
+    assert_nobody_is_bad(w);
+}
+
+static void a_block_is_theirs_before_they_would_have_asked(void **state)
+{
+    struct node_world *w = *state;
+    uint64_t height = go_on(w, 0, 1, 1), before;
+
+    settle_at(w, height);
+    height = go_on(w, 0, 10, 1);
+    before = w->now_ms;
+    assert_true(world_run(w, world_is_at, &height, 1000)); /* an idle node's own STATUS comes each 10 s */
+    assert_true(w->now_ms - before < 500);
+}
+
+static void who_comes_late_or_comes_back_catches_up(void **state)
+{
+    struct node_world *w = *state;
+    uint64_t height;
+
+    world_stop(w, OBSERVER);
+    world_stop(w, GUEST);
+    height = go_on(w, 0, 1, 40);
+    world_start(w, OBSERVER);
+    world_start(w, GUEST);
+    settle_at(w, height);
+    world_stop(w, GUEST);
+    world_empty(w, GUEST);
+    height = go_on(w, 1, 100, 2);
+    world_start(w, GUEST);
+    settle_at(w, height);
+    assert_nobody_is_bad(w);
+}
+
+static void a_submission_to_who_has_no_vote_is_refused(void **state)
+{
+    struct node_world *w = *state;
+    struct fixture_life life = fixture_life(FIXTURE_CARD, 1), other = fixture_life(FIXTURE_CARD, 2);
+
+    assert_int_equal(submit(w, OBSERVER, &life, SLK_ISSUE).outcome, SLK_NODE_OBSERVER);
+    assert_int_equal(submit(w, GUEST, &other, SLK_ISSUE).outcome, SLK_NODE_OBSERVER);
+    for (unsigned i = 0; i < w->n; i++)
+        assert_int_equal(world_status(w, i).pool_count, 0);
+}
+
+static void they_do_not_count_for_a_quorum(void **state)
+{
+    struct node_world *w = *state;
+    uint64_t height = go_on(w, 0, 1, 1);
+    struct fixture_life life = fixture_life(FIXTURE_CARD, 50);
+    struct slk_span bytes;
+    struct client c = {0};
+
+    settle_at(w, height);
+    world_stop(w, 2);
+    world_stop(w, 3); /* two of four: less than a quorum, however many watch */
+    w->f.now_ms = FIXTURE_START_MS + w->now_ms;
+    bytes = fixture_single(&w->f, MINISTRY, &life, SLK_ISSUE);
+    assert_true(slk_node_submit(w->nodes[0].node, bytes, SLK_STAGE_FINAL, note, &c) != 0);
+    assert_false(world_run(w, is_answered, &c, 20000));
+    world_start(w, 3);
+    assert_true(world_run(w, is_answered, &c, 60000));
+    assert_int_equal(c.answer.outcome, SLK_NODE_ACCEPTED);
+    fixture_free(bytes);
+}
+
+/* A member's good vote, out of the hands of those: neither may bring it. */
+static void votes_out_of_their_hands_are_dropped(void **state)
+{
+    struct node_world *w = *state;
+    struct slk_node *node = w->nodes[0].node;
+    struct slk_msg msg = {.kind = SLK_MSG_VOTE};
+    uint8_t bytes[256], signed_bytes[SLK_VOTE_BYTES];
+    struct slk_bft_view_of look;
+    struct slk_span message;
+    uint64_t height = go_on(w, 0, 1, 1), dropped;
+
+    settle_at(w, height);
+    msg.vote.statement = (struct slk_statement){
+        .kind = SLK_VOTE_NULLIFY, .height = node->council.n > 0 ? node->tip.height + 1 : 0, .view = 1};
+    msg.vote.signer = 2;
+    slk_statement_bytes(signed_bytes, &node->council, &msg.vote.statement);
+    assert_int_equal(
+        slk_key_sign(w->nodes[2].vote, msg.vote.sig, signed_bytes, sizeof(signed_bytes)), SLK_OK);
+    message = slk_span_of(bytes, slk_msg_format(bytes, sizeof(bytes), &msg));
+    assert_true(message.size > 0);
+    slk_bft_look(node->core, &look);
+    dropped = look.dropped_by[SLK_DROP_NO_SAY];
+    assert_int_equal(slk_node_received(node, OBSERVER, SLK_FRAME_VOTE, message), SLK_MESH_OK);
+    slk_bft_look(node->core, &look);
+    assert_int_equal(look.dropped_by[SLK_DROP_NO_SAY], dropped + 1);
+    assert_int_equal(slk_node_received(node, GUEST_NUMBER, SLK_FRAME_VOTE, message), SLK_MESH_USELESS);
+}
+
+static void a_guest_offers_nothing_and_claims_nothing(void **state)
+{
+    struct node_world *w = *state;
+    struct slk_node *node = w->nodes[0].node;
+    struct slk_msg msg = {.kind = SLK_MSG_STATUS};
+    uint8_t bytes[640];
+    uint64_t height = go_on(w, 0, 1, 1);
+
+    settle_at(w, height);
+    memset(bytes, 7, sizeof(bytes)); /* a name of a submission */
+    assert_int_equal(slk_node_received(node, GUEST_NUMBER, SLK_FRAME_INV, slk_span_of(bytes, NODE_NAME_SIZE)),
+        SLK_MESH_USELESS);
+    assert_int_equal(node->peers[GUEST_NUMBER].want_n, 0);
+    msg.status = (struct slk_status){
+        .charter_hash = node->council.charter_hash, .height = 1000000, .view = 1, .seq = 9};
+    assert_int_equal(slk_node_received(node, GUEST_NUMBER, SLK_FRAME_STATUS,
+                         slk_span_of(bytes, slk_msg_format(bytes, sizeof(bytes), &msg))),
+        SLK_MESH_OK);
+    assert_true(world_status(w, 0).claimed < 1000000);
+    height = go_on(w, 0, 10, 2);
+    settle_at(w, height);
+    assert_int_equal(world_status(w, 0).claimed < 1000000, true);
+}
+
+static void what_waits_for_a_block_is_not_shown_to_a_guest(void **state)
+{
+    struct node_world *w = *state;
+    struct fixture_life life = fixture_life(FIXTURE_CARD, 1);
+
+    (void)submit(w, 0, &life, SLK_ISSUE);
+    assert_int_equal(w->nodes[GUEST].node->status.submissions_n, 0);
+    assert_int_equal(world_status(w, GUEST).pool_count, 0);
+    for (size_t i = 0; i < SLK_BFT_PEERS; i++)
+        assert_int_equal(w->nodes[GUEST].node->peers[i].want_n, 0);
+}
+
+static bool never(struct node_world *w, void *ctx)
+{
+    (void)w;
+    (void)ctx;
+    return false;
+}
+
+/* A quorum's checkpoint outlives the process: without anybody to talk to, proofs go on. */
+static void alone_and_started_anew_each_still_proves(void **state)
+{
+    struct node_world *w = *state;
+    struct fixture_life life = fixture_life(FIXTURE_CARD, 5);
+    const unsigned alone[] = {1, OBSERVER, GUEST};
+
+    settle_at(w, submit(w, 0, &life, SLK_ISSUE).height);
+    (void)world_run(w, never, NULL, 2000);
+    for (unsigned i = 0; i < w->n; i++)
+        world_stop(w, i);
+    for (size_t i = 0; i < sizeof(alone) / sizeof(alone[0]); i++) {
+        world_start(w, alone[i]);
+        check_proof(w, alone[i], life.handle);
+        world_stop(w, alone[i]);
+    }
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(both_follow_the_chain_and_prove_what_is_in_it),
+        T(a_block_is_theirs_before_they_would_have_asked),
+        T(who_comes_late_or_comes_back_catches_up),
+        T(a_submission_to_who_has_no_vote_is_refused),
+        T(they_do_not_count_for_a_quorum),
+        T(votes_out_of_their_hands_are_dropped),
+        T(a_guest_offers_nothing_and_claims_nothing),
+        T(what_waits_for_a_block_is_not_shown_to_a_guest),
+        T(alone_and_started_anew_each_still_proves),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
