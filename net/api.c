@@ -47,6 +47,9 @@ static const struct slk_http_route routes[] = {
     {.path = "/v1/consistency/", .parameter = true, .method = SLK_HTTP_GET, .handle = slk_api_consistency},
     {.path = "/v1/evidence", .method = SLK_HTTP_GET, .handle = slk_api_evidence},
     {.path = "/tile/", .rest = true, .method = SLK_HTTP_GET, .handle = slk_api_tile},
+    {.path = "/v1/status-lists", .method = SLK_HTTP_GET, .handle = slk_api_get_lists},
+    {.path = "/v1/status-lists/", .rest = true, .method = SLK_HTTP_GET, .handle = slk_api_get_list},
+    {.path = "/v1/keys", .method = SLK_HTTP_GET, .handle = slk_api_get_keys},
     {.path = "/v1/charter", .method = SLK_HTTP_GET, .handle = slk_api_get_charter},
     {.path = "/v1/charter",
         .method = SLK_HTTP_POST,
@@ -210,6 +213,7 @@ void slk_api_free(struct slk_api *api)
         free(wait);
     }
     slk_api_tiles_free(api);
+    slk_api_lists_free(api);
     free(api);
 }
 

@@ -23,7 +23,8 @@ struct slk_api_backend {
         void *ctx, const struct slk_hash *id, uint64_t *height, uint64_t *first_index);
     enum slk_change_rule (*change)(void *ctx, struct slk_span entry, struct slk_fault *fault);
     struct slk_ledger *(*ledger)(void *ctx);
-    struct slk_store *(*store)(void *ctx); /* of that ledger: committed blocks, without the wait for a machine */
+    struct slk_store *(*store)(
+        void *ctx); /* of that ledger: committed blocks, without the wait for a machine */
     enum slk_err (*prove)(void *ctx, const uint8_t handle[SLK_HANDLE_SIZE], bool with_history,
         enum slk_encoding encoding, uint8_t **out, size_t *out_size, struct slk_fault *fault);
     struct slk_span (*checkpoint)(void *ctx);
@@ -42,8 +43,16 @@ struct slk_api_text {
 };
 void slk_api_print(struct slk_api_text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Status lists (status_token.h); `key` or `base` NULL: none are served. Both are borrowed. */
+struct slk_api_status_options {
+    const struct slk_key *key; /* signs them, at once: not one that is held in a token */
+    const char *base;          /* under which address the world finds /v1/status-lists */
+    uint32_t ttl_s, lifetime_s;
+};
+
 struct slk_api_options {
     struct slk_api_backend backend;
+    struct slk_api_status_options status;
     uint64_t (*now_ms)(void *ctx); /* NULL: the machine's clock */
     void *now_ctx;
     /* More lines for /metrics, in Prometheus' text format; NULL: none. */

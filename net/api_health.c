@@ -32,8 +32,8 @@ void slk_api_get_status(void *ctx, struct slk_http_exchange *x)
         x, &reply, slk_api_status(&status, api->options.backend.ledger(api->options.backend.ctx)));
 }
 
-/* Why the node is not well; NULL: it is. Members cosign an idle chain's tip again every fresh_s. */
-static const char *ailment(const struct slk_api *api, const struct slk_node_status *status, uint64_t *age_ms)
+/* Members cosign an idle chain's tip again every fresh_s. */
+const char *slk_api_ailment(const struct slk_api *api, const struct slk_node_status *status, uint64_t *age_ms)
 {
     const struct slk_charter *charter =
         slk_ledger_charter(api->options.backend.ledger(api->options.backend.ctx));
@@ -44,6 +44,8 @@ static const char *ailment(const struct slk_api *api, const struct slk_node_stat
         return "no quorum has cosigned a checkpoint yet";
     if (*age_ms > (uint64_t)charter->fresh_s * 2000)
         return "no quorum has cosigned a checkpoint lately";
+    if (status->signer_away)
+        return "the token with this node's keys does not answer: it signs nothing";
     return status->is_behind ? "the node is catching up" : NULL;
 }
 
@@ -57,7 +59,7 @@ void slk_api_get_health(void *ctx, struct slk_http_exchange *x)
     json_t *value;
 
     ask(api, &status);
-    why = ailment(api, &status, &age_ms);
+    why = slk_api_ailment(api, &status, &age_ms);
     if (why != NULL)
         reply = (struct api_reply){503, "Retry-After: 5\r\n" SLK_API_NO_STORE};
     value = json_pack("{s:b, s:o}", "healthy", why == NULL, "height", slk_api_number(status.height));
@@ -93,11 +95,16 @@ static void print_node(struct slk_api_text *t, const struct slk_api *api)
     one(t, "peers", "gauge", "Connected peers.", s.peers_n);
     one(t, "view", "gauge", "View of the height being decided.", s.view);
     one(t, "behind", "gauge", "1: final blocks are known that are not committed here.", s.is_behind);
+    one(t, "signer_away", "gauge", "1: the token with this node's keys does not answer.", s.signer_away);
+    one(t, "signer_waiting", "gauge", "What waits for signatures of tokens.", s.signer_waiting_n);
+    one(t, "signatures_total", "counter", "Signatures made by tokens.", s.signatures_n);
+    one(t, "signatures_failed_total", "counter", "Signatures that tokens failed to make.",
+        s.signatures_failed_n);
     one(t, "muted", "gauge", "1: this member signs nothing any more.", s.muted);
     one(t, "pool_submissions", "gauge", "Submissions that wait for a block.", s.pool_count);
     one(t, "answers_owed", "gauge", "Submissions whose clients wait.", s.waiting_n);
     one(t, "cosigned_height", "gauge", "Height of the newest checkpoint of a quorum.", s.cosigned_height);
-    one(t, "healthy", "gauge", "1: /health says so.", ailment(api, &s, &age_ms) == NULL);
+    one(t, "healthy", "gauge", "1: /health says so.", slk_api_ailment(api, &s, &age_ms) == NULL);
     one(t, "cosigned_age_milliseconds", "gauge", "Age of that checkpoint.", age_ms);
     one(t, "blocks_total", "counter", "Blocks committed since the start.", s.blocks_n);
     one(t, "refused_total", "counter", "Submissions that broke a rule.", s.refused_n);

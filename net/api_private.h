@@ -20,6 +20,7 @@ struct api_wait {
 };
 
 struct slk_api_edge;
+struct slk_api_lists;
 
 struct slk_api {
     struct slk_api_options options;
@@ -27,8 +28,9 @@ struct slk_api {
     struct api_wait *waits;
     struct slk_http_exchange *streams[SLK_API_STREAMS_MAX];
     size_t streams_n;
-    uint64_t beat_at; /* when streams were last told that nothing is new */
-    struct slk_api_edge *edge; /* NULL before the first partial tile is asked for */
+    uint64_t beat_at;            /* when streams were last told that nothing is new */
+    struct slk_api_edge *edge;   /* NULL before the first partial tile is asked for */
+    struct slk_api_lists *lists; /* NULL before the first status list is asked for */
     uint64_t outcomes[SLK_API_OUTCOMES_N], late_n, proofs_n, proofs_failed_n, crowds_n;
 };
 
@@ -51,6 +53,9 @@ void slk_api_reply_err(struct slk_http_exchange *exchange, enum slk_err err, con
 /* Which of these media types (up to a NULL) the client likes best, the earlier in a draw; -1: none, and 406 was said. */
 int slk_api_choose(struct slk_http_exchange *exchange, const char *const *types);
 uint64_t slk_api_now_ms(const struct slk_api *api);
+/* Why the node is not well; NULL: it is (api_health.c). *age_ms: of the newest quorum. */
+const char *slk_api_ailment(
+    const struct slk_api *api, const struct slk_node_status *status, uint64_t *age_ms);
 
 /* ---- handlers ---- */
 
@@ -68,6 +73,11 @@ void slk_api_consistency(void *api, struct slk_http_exchange *exchange); /* api_
 void slk_api_evidence(void *api, struct slk_http_exchange *exchange);
 void slk_api_tile(void *api, struct slk_http_exchange *exchange); /* api_tiles.c */
 void slk_api_tiles_free(struct slk_api *api);
+void slk_api_get_list(void *api, struct slk_http_exchange *exchange); /* api_status_list.c */
+void slk_api_get_lists(void *api, struct slk_http_exchange *exchange);
+void slk_api_get_keys(void *api, struct slk_http_exchange *exchange);
+void slk_api_lists_tick(struct slk_api *api);
+void slk_api_lists_free(struct slk_api *api);
 void slk_api_get_status(void *api, struct slk_http_exchange *exchange); /* api_health.c */
 void slk_api_get_health(void *api, struct slk_http_exchange *exchange);
 void slk_api_get_metrics(void *api, struct slk_http_exchange *exchange);

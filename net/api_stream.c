@@ -98,6 +98,7 @@ void slk_api_tick(void *ctx, uint64_t now_ms)
 {
     struct slk_api *api = ctx;
 
+    slk_api_lists_tick(api);
     if (now_ms - api->beat_at < BEAT_MS)
         return;
     api->beat_at = now_ms;

@@ -48,9 +48,9 @@ const char *slk_http_status_text(unsigned status)
     static const struct {
         unsigned status;
         const char *text;
-    } texts[] = {{200, "OK"}, {202, "Accepted"}, {400, "Bad Request"}, {404, "Not Found"},
-        {405, "Method Not Allowed"}, {406, "Not Acceptable"}, {408, "Request Timeout"}, {409, "Conflict"},
-        {411, "Length Required"}, {413, "Content Too Large"}, {414, "URI Too Long"},
+    } texts[] = {{200, "OK"}, {202, "Accepted"}, {304, "Not Modified"}, {400, "Bad Request"},
+        {404, "Not Found"}, {405, "Method Not Allowed"}, {406, "Not Acceptable"}, {408, "Request Timeout"},
+        {409, "Conflict"}, {411, "Length Required"}, {413, "Content Too Large"}, {414, "URI Too Long"},
         {415, "Unsupported Media Type"}, {417, "Expectation Failed"}, {421, "Misdirected Request"},
         {422, "Unprocessable Content"}, {429, "Too Many Requests"}, {431, "Request Header Fields Too Large"},
         {500, "Internal Server Error"}, {501, "Not Implemented"}, {503, "Service Unavailable"},
@@ -688,7 +688,7 @@ size_t slk_http_format_head(char *out, size_t cap, const struct slk_http_answer_
     char length[48] = "";
     int n;
 
-    if (!head->until_close)
+    if (!head->until_close && head->status != 304) /* its length would be that of a 200 (RFC 9110 §8.6) */
         snprintf(length, sizeof(length), "Content-Length: %llu\r\n", (unsigned long long)head->length);
     n = snprintf(out, cap, "HTTP/1.1 %u %s\r\nDate: %s\r\n%s%s%s%s%s%s%s\r\n", head->status,
         slk_http_status_text(head->status), head->date, head->type != NULL ? "Content-Type: " : "",

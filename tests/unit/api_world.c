@@ -17,7 +17,7 @@ static void is_stopped(void *ctx)
     ((struct api_world *)ctx)->stopped = true;
 }
 
-int api_set_up(void **state, uint32_t answer_ms)
+static int set_up(void **state, uint32_t answer_ms, const struct slk_api_status_options *lists)
 {
     struct api_world *w = calloc(1, sizeof(*w));
     struct slk_ledger_options ledger_options;
@@ -34,6 +34,7 @@ int api_set_up(void **state, uint32_t answer_ms)
     embed_open(&w->embed, w->ledger, fixture_clock, &w->f);
     assert_int_equal(uv_loop_init(&w->net.loop), 0);
     api_options.now_ctx = &w->f;
+    api_options.status = *lists;
     api_options.backend = embed_backend(&w->embed);
     assert_int_equal(slk_api_new(&w->api, &api_options), SLK_OK);
     options.loop = &w->net.loop;
@@ -48,6 +49,16 @@ int api_set_up(void **state, uint32_t answer_ms)
     w->fd = dial(&w->net);
     *state = w;
     return 0;
+}
+
+int api_set_up(void **state, uint32_t answer_ms)
+{
+    return set_up(state, answer_ms, &(struct slk_api_status_options){0});
+}
+
+int api_set_up_with_lists(void **state, const struct slk_api_status_options *lists)
+{
+    return set_up(state, 0, lists);
 }
 
 int api_tear_down(void **state)

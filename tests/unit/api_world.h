@@ -25,6 +25,8 @@ struct api_world {
 
 /* For cmocka; answer_ms: how long a handler has, 0: as the server has it. */
 int api_set_up(void **state, uint32_t answer_ms);
+/* The same, with status lists. */
+int api_set_up_with_lists(void **state, const struct slk_api_status_options *lists);
 int api_tear_down(void **state);
 
 /* The body of the answer to one request, whatever its bytes. */
