@@ -188,14 +188,20 @@ void slk_node_keys_run(struct slk_node *node)
     key = m != NULL ? missing(node, m) : NULL;
     if (key == NULL)
         return;
+    if (node->status.blocks_n == 0) { /* perhaps it is only far behind */
+        SLK_SAY(node->options.log, SLK_SAY_WARN, "key_not_named", SLK_SAY_TEXT("key", key),
+            SLK_SAY_NUMBER("charter", slk_node_charter(node)->version),
+            SLK_SAY_TEXT("why",
+                "the charter at this height names another key for this agency: the node follows the "
+                "chain until a charter names this one"));
+        return;
+    }
     SLK_SAY(node->options.log, SLK_SAY_ERROR, "key_missing", SLK_SAY_TEXT("key", key),
         SLK_SAY_NUMBER("charter", slk_node_charter(node)->version),
         SLK_SAY_TEXT("votes", node->vote_key != NULL ? "yes" : "no"),
         SLK_SAY_TEXT("why",
             "the charter in force names another key for this agency than those given: give it as "
             "next_... in [node], and reload"));
-    if (node->status.blocks_n == 0)
-        return; /* perhaps it is only far behind */
     snprintf(node->status.alarm, sizeof(node->status.alarm), "KEYS");
     slk_node_tell_news(node, SLK_NEWS_ALARM, slk_store_tip(node->ledger->store)->height);
 }
