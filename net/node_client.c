@@ -188,9 +188,12 @@ void slk_node_became_final(
 
 void slk_node_cosigned_up_to(struct slk_node *node, uint64_t height)
 {
-    for (size_t i = 0; i < NODE_WAITING_MAX; i++) {
+    size_t left = node->status.waiting_n; /* their places are the first ones, mostly */
+
+    for (size_t i = 0; left > 0 && i < NODE_WAITING_MAX; i++) {
         struct slk_node_waiting *w = &node->waiting[i];
 
+        left -= w->ticket != 0;
         if (w->ticket != 0 && !w->is_ready && w->answer.stage == SLK_STAGE_FINAL &&
             w->answer.height <= height)
             slk_node_reached(node, w, SLK_STAGE_COSIGNED);

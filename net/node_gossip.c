@@ -197,7 +197,7 @@ static bool find(const struct slk_node *node, const struct slk_pooled_id *id, st
     *bytes = slk_span_of(node->change, node->change_size);
     if (is_change(id))
         return node->change != NULL && slk_hash_equal(&id->id, &node->change_hash);
-    if (!slk_pool_find(node->pool, &id->id, id->key_id, &item) || !item.is_stored)
+    if (!slk_pool_find(node->pool, &id->id, id->key_id, &item) || !item.is_counted)
         return false;
     *bytes = item.bytes;
     return true;

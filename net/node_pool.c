@@ -1,7 +1,8 @@
 /* node_pool.c: submissions that come in: judged together against the committed state, stored in one transaction, then promised.
  *
  * What came since the last look is judged at once, when no block is executed on the machine; a block that is not decided within HOLD_MS
- * is taken back for it. So one synced transaction serves all that arrived during a block.
+ * is taken back for it. So one synced transaction serves all that arrived during a block. Only what is promised is stored: to a client here, or
+ * to a peer whose client waits for it.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -10,7 +11,10 @@
 #include "ledger/core/block_scratch.h"
 #include "net/node_private.h"
 
-enum { HOLD_MS = 50 };
+enum {
+    HOLD_MS = 50,
+    GATHER_MS = 10 /* from one transaction to the next: what comes in between goes together */
+};
 
 static const struct slk_par *par(const struct slk_node *node)
 {
@@ -51,7 +55,7 @@ uint64_t slk_node_pool_wake(const struct slk_node *node)
 {
     if (node->queue_n == 0)
         return UINT64_MAX;
-    return node->is_executed ? node->queue_since_ms + HOLD_MS : 0;
+    return node->is_executed ? node->queue_since_ms + HOLD_MS : node->stored_ms + GATHER_MS;
 }
 
 /* ---- judging ---- */
@@ -218,31 +222,56 @@ static void hand_out(struct slk_node *node, const struct slk_submission *s, stru
         sign_and_tell(node, receipt, &id, in->is_owed ? in->peer : SLK_MESH_NOBODY);
 }
 
+/* Not on disk yet: it goes there with what else came in, as if the peer had brought it now. */
+static void bring_again(struct slk_node *node, uint16_t peer, const struct slk_pool_item *item)
+{
+    struct slk_node_incoming in = {
+        .bytes = malloc(item->bytes.size), .size = item->bytes.size, .peer = peer, .is_owed = true};
+
+    if (in.bytes == NULL)
+        return;
+    memcpy(in.bytes, item->bytes.at, in.size);
+    if (!slk_node_enqueue(node, &in))
+        free(in.bytes);
+}
+
 void slk_node_promise_again(struct slk_node *node, uint16_t peer, const struct slk_pooled_id *id)
 {
     struct slk_pool_item item;
     struct slk_receipt receipt;
 
-    if (node->me != SLK_BFT_NOBODY && slk_pool_find(node->pool, &id->id, id->key_id, &item) &&
-        slk_pool_receipt(node->pool, item.ticket, &receipt))
+    if (node->me == SLK_BFT_NOBODY || !slk_pool_find(node->pool, &id->id, id->key_id, &item))
+        return;
+    if (slk_pool_receipt(node->pool, item.ticket, &receipt))
         sign_and_tell(node, &receipt, id, peer);
+    else
+        bring_again(node, peer, &item);
 }
 
-/* It is in the pool already: the promise again. The others are told again when somebody waits for theirs. */
-static bool is_held(struct slk_node *node, const struct slk_submission *s, const struct slk_node_incoming *in)
+/* A client, or a peer's client, acts upon our word: it must be on disk first. What a peer names to all of its own accord is on its disk, and
+ * is kept in memory until it is in a block. */
+static bool is_promised(const struct slk_node_incoming *in)
 {
-    struct slk_pool_item item;
+    return in->peer == SLK_MESH_NOBODY || in->is_owed;
+}
+
+/* It is in the pool already: the promise again, or its ticket, when it has to be stored for that. The others are told again when somebody
+ * waits for theirs. */
+static uint64_t take_held(struct slk_node *node, const struct slk_submission *s,
+    const struct slk_node_incoming *in, const struct slk_pool_item *item)
+{
     struct slk_pooled_id id = {.id = s->id};
     struct slk_receipt receipt;
 
-    if (s->rule != SLK_RULE_OK || !slk_pool_find(node->pool, &s->id, s->key_id, &item))
-        return false;
+    if (!is_promised(in))
+        return 0;
+    if (!slk_pool_receipt(node->pool, item->ticket, &receipt))
+        return item->ticket;
     memcpy(id.key_id, s->key_id, SLK_KEY_ID_SIZE);
-    if (slk_pool_receipt(node->pool, item.ticket, &receipt))
-        hand_out(node, s, &receipt, in);
+    hand_out(node, s, &receipt, in);
     if (in->peer == SLK_MESH_NOBODY && slk_node_is_safe_awaited(node, &id))
-        slk_node_tell(node, item.ticket);
-    return true;
+        slk_node_tell(node, item->ticket);
+    return 0;
 }
 
 static void answer_duplicate(
@@ -280,21 +309,22 @@ static void answer_full(struct slk_node *node, const struct slk_node_incoming *i
     slk_node_ended(node, w, SLK_NODE_FULL);
 }
 
-/* Into the pool, not yet stored: its ticket, or 0. */
+/* Into the pool: the ticket of one that is to be counted, or stored, now; or 0. */
 static uint64_t offer(struct slk_node *node, size_t i)
 {
     const struct slk_node_incoming *in = incoming(node, i);
     const struct slk_submission *s = &node->trial.subs[i];
     const struct slk_verdict *v = &node->trial.verdicts[i];
     struct slk_node_waiting *w = slk_node_waiting(node, in->ticket);
+    struct slk_pool_item item;
     uint64_t ticket = 0;
 
     if (s->events_n == 0)
         return 0; /* answered */
     if (w != NULL)
         slk_node_name(node, w, s);
-    if (is_held(node, s, in))
-        return 0;
+    if (s->rule == SLK_RULE_OK && slk_pool_find(node->pool, &s->id, s->key_id, &item))
+        return take_held(node, s, in, &item);
     if (v->rule != SLK_RULE_OK) {
         refuse(node, i, in);
         return 0;
@@ -343,15 +373,17 @@ static void store(struct slk_node *node, const uint64_t *tickets)
     for (size_t i = 0; items != NULL && i < node->trial.n; i++) {
         const struct slk_node_incoming *in = incoming(node, i);
 
-        if (tickets[i] == 0)
+        if (tickets[i] == 0 || !is_promised(in))
             continue;
         items[n].id.id = node->trial.subs[i].id;
         memcpy(items[n].id.key_id, node->trial.subs[i].key_id, SLK_KEY_ID_SIZE);
         items[n].order = ++node->order;
         items[n++].submission = slk_span_of(in->bytes, in->size);
     }
-    if (err == SLK_OK && n > 0)
+    if (err == SLK_OK && n > 0) {
         err = slk_store_pool_put(node->ledger->store, items, n, &fault);
+        node->stored_ms = slk_node_now(node);
+    }
     free(items);
     if (err != SLK_OK)
         slk_node_fail(node, err, &fault);
@@ -361,11 +393,18 @@ static void promise(struct slk_node *node, const uint64_t *tickets)
 {
     for (size_t i = 0; node->err == SLK_OK && i < node->trial.n; i++) {
         const struct slk_node_incoming *in = incoming(node, i);
+        struct slk_pool_item item;
         struct slk_receipt receipt;
 
-        if (tickets[i] == 0 || !slk_pool_stored(node->pool, tickets[i], &receipt))
+        if (tickets[i] == 0 || !slk_pool_get(node->pool, tickets[i], &item))
             continue;
-        node->status.submissions_n++;
+        node->status.submissions_n += !item.is_counted;
+        if (!is_promised(in)) {
+            (void)slk_pool_counted(node->pool, tickets[i]);
+            continue;
+        }
+        if (!slk_pool_stored(node->pool, tickets[i], &receipt))
+            continue;
         hand_out(node, &node->trial.subs[i], &receipt, in);
         if (in->peer == SLK_MESH_NOBODY)
             slk_node_tell(node, tickets[i]);

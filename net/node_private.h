@@ -177,6 +177,7 @@ struct slk_node {
     struct slk_node_incoming queue[NODE_QUEUE_MAX];
     size_t queue_first, queue_n, queue_bytes;
     uint64_t queue_since_ms;
+    uint64_t stored_ms; /* the last transaction of submissions */
     uint64_t *doubts; /* tickets that a builder refused */
     size_t doubts_n, doubts_cap;
     struct slk_node_choice trial;

@@ -24,9 +24,10 @@ struct entry {
     size_t offset;
     uint32_t size, share;
     uint16_t events_n;
-    uint8_t slot;  /* of its agency */
-    uint8_t class; /* enum slk_class - 1 */
-    bool is_stored, is_passed_over;
+    uint8_t slot;               /* of its agency */
+    uint8_t class;              /* enum slk_class - 1 */
+    bool is_counted, is_stored; /* stored: counted, too */
+    bool is_passed_over;
     bool is_taken; /* in the selection being made */
     bool is_gone;
     enum slk_rule rule;   /* why it is gone */
@@ -143,7 +144,7 @@ static size_t charge(const struct entry *e)
     return e->size < SLK_POOL_CHARGE_MIN ? SLK_POOL_CHARGE_MIN : e->size;
 }
 
-static void count_stored(struct slk_pool *pool, const struct entry *e, bool is_in)
+static void count_in(struct slk_pool *pool, const struct entry *e, bool is_in)
 {
     uint64_t one = is_in ? 1 : UINT64_MAX;
 
@@ -159,8 +160,8 @@ static void take_away(struct slk_pool *pool, const struct entry *e)
 
     assert(*used >= charge(e));
     *used -= charge(e);
-    if (e->is_stored)
-        count_stored(pool, e, false);
+    if (e->is_counted)
+        count_in(pool, e, false);
 }
 
 static void item_of(const struct slk_pool *pool, const struct entry *e, struct slk_pool_item *out)
@@ -168,6 +169,7 @@ static void item_of(const struct slk_pool *pool, const struct entry *e, struct s
     *out = (struct slk_pool_item){.ticket = e->ticket,
         .id = e->id,
         .class = (enum slk_class)(e->class + 1),
+        .is_counted = e->is_counted,
         .is_stored = e->is_stored,
         .events_n = e->events_n,
         .share = e->share,
@@ -312,15 +314,30 @@ static void fill_receipt(const struct slk_pool *pool, const struct entry *e, str
     memcpy(receipt->key_id, e->key_id, SLK_KEY_ID_SIZE);
 }
 
+static void count_once(struct slk_pool *pool, struct entry *e)
+{
+    if (!e->is_counted)
+        count_in(pool, e, true);
+    e->is_counted = true;
+}
+
+bool slk_pool_counted(struct slk_pool *pool, uint64_t ticket)
+{
+    struct entry *e = find_ticket(pool, ticket);
+
+    if (e != NULL)
+        count_once(pool, e);
+    return e != NULL;
+}
+
 bool slk_pool_stored(struct slk_pool *pool, uint64_t ticket, struct slk_receipt *receipt)
 {
     struct entry *e = find_ticket(pool, ticket);
 
     if (e == NULL)
         return false;
-    assert(!e->is_stored);
+    count_once(pool, e);
     e->is_stored = true;
-    count_stored(pool, e, true);
     fill_receipt(pool, e, receipt);
     return true;
 }
@@ -334,7 +351,7 @@ enum slk_pool_answer slk_pool_restore(
 
     if (e != NULL) {
         e->is_stored = true;
-        count_stored(pool, e, true);
+        count_once(pool, e);
     }
     return answer;
 }
@@ -383,7 +400,7 @@ struct selection {
 static uint32_t eligible(const struct slk_pool *pool, uint32_t i)
 {
     while (i != NONE &&
-           (!pool->entries[i].is_stored || pool->entries[i].is_passed_over || pool->entries[i].is_taken))
+           (!pool->entries[i].is_counted || pool->entries[i].is_passed_over || pool->entries[i].is_taken))
         i = pool->entries[i].next;
     return i;
 }
@@ -767,7 +784,7 @@ size_t slk_pool_list(
     for (size_t i = 0; i < pool->entries_n && n < max; i++) {
         const struct entry *e = &pool->entries[i];
 
-        if (e->is_stored && e->id.b[0] == bucket && e->ticket >= from)
+        if (e->is_counted && e->id.b[0] == bucket && e->ticket >= from)
             item_of(pool, e, &items[n++]);
     }
     return n;

@@ -4,8 +4,9 @@
  * things that must not be got wrong is in the types:
  *
  *   slk_pool_offer -> ADMIT, a ticket          the bytes are here, but count for nothing yet
- *   (the caller makes them durable)
- *   slk_pool_stored(ticket) -> receipt         now they are in the fingerprint, may be selected, and are promised
+ *   slk_pool_counted(ticket)                   now they are in the fingerprint, and may be selected; nothing is promised
+ *   (or the caller makes them durable)
+ *   slk_pool_stored(ticket) -> receipt         that, and they are promised
  *
  * There is no other way to a receipt than through `stored`, and the height it names is the one this pool has seen
  * committed: so call slk_pool_commit before the core is told COMMITTED, and a BUILD never misses what was promised.
@@ -41,7 +42,7 @@ void slk_pool_free(struct slk_pool *pool);
 
 enum slk_pool_answer {
     SLK_POOL_ADMIT = 1, /* store the bytes, then slk_pool_stored; or slk_pool_drop */
-    SLK_POOL_PENDING,   /* it is here, being stored */
+    SLK_POOL_PENDING,   /* it is here, not stored, perhaps counted */
     SLK_POOL_HELD,      /* it is here and stored: slk_pool_receipt */
     SLK_POOL_REFUSED,   /* submission->rule is not OK */
     SLK_POOL_FULL       /* its agency's quota for its class is used up: try again after the next block */
@@ -51,6 +52,9 @@ enum slk_pool_answer {
  * copied. *ticket is set by ADMIT, PENDING, HELD; a ticket is never used twice. */
 enum slk_pool_answer slk_pool_offer(
     struct slk_pool *pool, const struct slk_submission *submission, struct slk_span bytes, uint64_t *ticket);
+/* It counts from now on, though it is on no disk here: who brought it has it, and no promise depends on this node. False when it has left
+ * the pool meanwhile. */
+bool slk_pool_counted(struct slk_pool *pool, uint64_t ticket);
 /* The bytes are durable. False when it has left the pool meanwhile (slk_pool_commit told). Otherwise `receipt` is to be
  * signed, over slk_receipt_bytes. */
 SLK_MUST_CHECK bool slk_pool_stored(struct slk_pool *pool, uint64_t ticket, struct slk_receipt *receipt);
@@ -67,7 +71,7 @@ struct slk_pool_item {
     struct slk_hash id;
     uint8_t key_id[SLK_KEY_ID_SIZE];
     enum slk_class class;
-    bool is_stored;
+    bool is_counted, is_stored;
     size_t events_n;
     size_t share; /* slk_block_share */
     struct slk_span bytes;
@@ -115,7 +119,7 @@ void slk_pool_commit(
 void slk_pool_recharter(
     struct slk_pool *pool, const struct slk_charter *charter, slk_pool_gone_fn *gone, void *ctx);
 
-/* For STATUS and for the core's POOL input: what is stored. */
+/* For STATUS and for the core's POOL input: what counts. */
 struct slk_pool_state {
     uint64_t count, xor;
     bool urgent; /* a lock waits */
@@ -123,7 +127,7 @@ struct slk_pool_state {
 void slk_pool_look(const struct slk_pool *pool, struct slk_pool_state *out);
 /* The fingerprint by the first byte of the id; equal buckets hold the same submissions, unless somebody took pains. */
 void slk_pool_buckets(const struct slk_pool *pool, uint64_t out[SLK_POOL_BUCKETS]);
-/* The stored submissions of a bucket with tickets from `from`: at most `max`. */
+/* The submissions of a bucket that count with tickets from `from`: at most `max`. */
 size_t slk_pool_list(
     const struct slk_pool *pool, uint8_t bucket, uint64_t from, struct slk_pool_item *items, size_t max);
 /* Bytes charged to an agency: for metrics, and for tests of the bounds. */

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "ledger/verify/checkpoint.h"
+#include "ledger/store/cons.h"
 #include "ledger/verify/policy.h"
 #include "tests/unit/node_world.h"
 #include "tests/unit/signer.h"
@@ -199,6 +200,43 @@ static void safe_comes_without_a_quorum(void **state)
         2);
 }
 
+static void shell(const char *what, const char *a, const char *b)
+{
+    char command[800];
+
+    snprintf(command, sizeof(command), "%s %s %s", what, a, b);
+    assert_int_equal(system(command), 0);
+}
+
+static enum slk_err count_pooled(void *ctx, const struct slk_pooled *item)
+{
+    (void)item;
+    ++*(unsigned *)ctx;
+    return SLK_OK;
+}
+
+/* Submissions on disk, as a crash now would leave it. */
+static unsigned pooled_on_disk(const char *dir)
+{
+    struct slk_store_options options = {.read_only = true};
+    struct slk_store *store;
+    struct slk_view *view;
+    struct slk_fault fault;
+    unsigned n = 0;
+    char copy[320];
+
+    snprintf(copy, sizeof(copy), "%s.copy", dir);
+    shell("cp -r", dir, copy);
+    if (slk_store_open(&store, copy, &options, &fault) != SLK_OK)
+        fail_msg("%s", fault.text);
+    assert_int_equal(slk_view_begin(&view, store), SLK_OK);
+    assert_int_equal(slk_view_pool(view, count_pooled, &n, &fault), SLK_OK);
+    slk_view_end(view);
+    slk_store_close(store);
+    shell("rm -r", copy, "");
+    return n;
+}
+
 /* The others have it already, and were not asked for receipts then. */
 static void who_waits_for_safe_later_gets_the_promises_of_the_others(void **state)
 {
@@ -214,10 +252,13 @@ static void who_waits_for_safe_later_gets_the_promises_of_the_others(void **stat
     assert_false(world_run(w, is_answered, &early, 5000));
     assert_int_equal(world_status(w, 1).pool_count, 1);
     assert_int_equal(w->sent_n[SLK_FRAME_RECEIPT], 0);
+    assert_int_equal(pooled_on_disk(w->nodes[0].dir), 1); /* it has given its word */
+    assert_int_equal(pooled_on_disk(w->nodes[1].dir), 0);
     submit(w, 0, bytes, SLK_STAGE_SAFE, &c);
     assert_int_equal(c.stage, SLK_STAGE_SAFE);
     assert_int_equal(c.receipts_n, 2);
     assert_int_equal(w->sent_n[SLK_FRAME_RECEIPT], 1);
+    assert_int_equal(pooled_on_disk(w->nodes[1].dir), 1);
     fixture_free(bytes);
     memset(w->cut, 0, sizeof(w->cut));
     assert_true(world_run(w, is_answered, &early, 60000));
@@ -338,14 +379,6 @@ static void all_may_stop_and_nothing_that_was_promised_is_lost(void **state)
     for (unsigned i = 0; i < w->n; i++)
         assert_int_equal(slk_node_find(w->nodes[i].node, &c.id, &height, &first), SLK_NODE_FINAL);
     assert_same_chain(w);
-}
-
-static void shell(const char *what, const char *a, const char *b)
-{
-    char command[800];
-
-    snprintf(command, sizeof(command), "%s %s %s", what, a, b);
-    assert_int_equal(system(command), 0);
 }
 
 /* How large the tree of the checkpoint on disk is, and how large the log. */

@@ -446,6 +446,40 @@ static void nothing_counts_before_it_is_stored(void **state)
     slk_pool_free(pool);
 }
 
+static void what_counts_and_is_not_stored_is_selected_and_not_promised(void **state)
+{
+    struct slk_pool *pool = new_pool(4, 0, 0);
+    struct made *m = make(1, SLK_LOCK, 1);
+    struct slk_pool_extent room = {1000, 100000};
+    struct slk_pool_item items[8];
+    struct slk_pool_state look, again;
+    struct slk_receipt receipt;
+
+    (void)state;
+    assert_false(slk_pool_counted(pool, 1));
+    assert_int_equal(offer(pool, m), SLK_POOL_ADMIT);
+    assert_true(slk_pool_counted(pool, m->ticket));
+    assert_true(slk_pool_counted(pool, m->ticket)); /* once is enough */
+    slk_pool_look(pool, &look);
+    assert_true(look.count == 1 && look.xor != 0 && look.urgent);
+    assert_int_equal(slk_pool_select(pool, room, room, items, 0, 8), 1);
+    assert_int_equal(slk_pool_list(pool, m->s.id.b[0], 0, items, 8), 1);
+    assert_true(items[0].is_counted && !items[0].is_stored);
+    assert_false(slk_pool_receipt(pool, m->ticket, &receipt));
+    assert_int_equal(offer(pool, m), SLK_POOL_PENDING);
+
+    assert_true(slk_pool_stored(pool, m->ticket, &receipt));
+    assert_memory_equal(receipt.submission_id.b, m->s.id.b, SLK_HASH_SIZE);
+    slk_pool_look(pool, &again);
+    assert_true(again.count == 1 && again.xor == look.xor);
+    assert_true(slk_pool_receipt(pool, m->ticket, &receipt));
+    slk_pool_drop(pool, &m->ticket, 1);
+    slk_pool_look(pool, &look);
+    assert_true(look.count == 0 && look.xor == 0 && !look.urgent);
+    unmake(m);
+    slk_pool_free(pool);
+}
+
 static void what_went_away_while_it_was_stored_is_not_promised(void **state)
 {
     static struct bundle bundle;
@@ -794,6 +828,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_it_does_is_what_a_list_would_do),
         cmocka_unit_test(nothing_counts_before_it_is_stored),
+        cmocka_unit_test(what_counts_and_is_not_stored_is_selected_and_not_promised),
         cmocka_unit_test(what_went_away_while_it_was_stored_is_not_promised),
         cmocka_unit_test(what_is_refused_does_not_come_in),
         cmocka_unit_test(who_floods_floods_itself_out),
