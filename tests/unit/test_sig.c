@@ -10,6 +10,7 @@
 
 #include "ledger/verify/bytes.h"
 #include "ledger/verify/sig.h"
+#include "tools/explorer/verifier/ed25519.h"
 #include "vectors.h"
 
 #define MESSAGE_MAX 4096
@@ -63,11 +64,13 @@ static void small_point(uint8_t out[32], size_t i)
 static bool verify(const uint8_t sig[64], const void *message, size_t size, const uint8_t key[32])
 {
     bool good = slk_sig_verify(sig, message, size, key);
+    bool page = slk_sig_is_canonical(sig, key) && ed25519_verify(sig, message, size, key);
     bool sodium = crypto_sign_verify_detached(sig, message, size, key) == 0;
 
     assert_int_equal(good, sodium);
     if (good)
         assert_true(slk_sig_is_canonical(sig, key) && slk_key_is_sound(key));
+    assert_int_equal(page, good); /* the verifier in the browser */
     return good;
 }
 

@@ -1,0 +1,271 @@
+/* main.c: what the page asks: the native verifier's questions, answered by the same code (ledger/verify). verifier.js speaks to it. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "ledger/verify/hash.h"
+#include "ledger/verify/note.h"
+#include "ledger/verify/policy.h"
+#include "ledger/verify/tree.h"
+#include "tools/explorer/verifier/wasm.h"
+
+static struct slk_policy *policy;
+
+/* ---- memory ---- */
+
+/* Before a question: its bytes are put where this says; NULL: too many. The first call of a question begins it. */
+WASM_EXPORT("begin") void wasm_begin(void)
+{
+    wasm_forget();
+    wasm_forget_signatures();
+}
+
+WASM_EXPORT("take") uint8_t *wasm_take(uint32_t size)
+{
+    return malloc(size);
+}
+
+/* ---- answers ---- */
+
+static void put_error(enum slk_err err, const char *detail)
+{
+    const char *name = slk_err_name(err), *text = slk_err_text(err);
+
+    json_put("\"error\":");
+    json_text(name, strlen(name));
+    json_put(",\"message\":");
+    json_text(text, strlen(text));
+    json_put(",\"detail\":");
+    json_text(detail, strlen(detail));
+}
+
+static void put_number(const char *name, uint64_t value)
+{
+    json_put("\"%s\":%llu,", name, (unsigned long long)value);
+}
+
+/* A policy's text: {"ok":true} or {"error":...,"line":...}. The one before it is forgotten either way, and so is everything else. */
+WASM_EXPORT("policy") const char *wasm_policy(const char *text, uint32_t size)
+{
+    struct slk_fault fault = {0};
+    enum slk_err err = slk_policy_new(&policy, text, size, &fault);
+
+    if (err == SLK_OK)
+        wasm_keep(); /* pages that change policies make a new instance: nothing below this is ever let go of */
+    json_begin();
+    json_put("{");
+    if (err == SLK_OK)
+        json_put("\"ok\":true");
+    else {
+        put_number("line", fault.line);
+        put_error(err, fault.text);
+    }
+    json_put("}");
+    return json_end();
+}
+
+static void put_history(const struct slk_answer *a)
+{
+    struct slk_history_cursor cursor = {0};
+    struct slk_history_item item;
+    const char *comma = "";
+
+    json_put("\"history\":[");
+    while (slk_answer_next(a, &cursor, &item)) {
+        json_put("%s{\"kind\":\"%s\",\"state\":\"%s\",\"channel\":\"%s\",\"carrier\":\"%s\",", comma,
+            slk_kind_name(item.kind), slk_state_name(item.state), slk_channel_name(item.channel),
+            item.carrier != 0 ? slk_carrier_name(item.carrier) : "");
+        put_number("sequence", item.sequence);
+        put_number("recordedAt", item.recorded_at_ms);
+        put_number("occurredAt", item.occurred_at_s);
+        put_number("reason", item.reason);
+        put_number("validUntil", item.valid_until_s);
+        json_put("\"device\":");
+        json_hex(item.device, sizeof(item.device));
+        json_put(",\"eventId\":");
+        json_hex(item.event_id, sizeof(item.event_id));
+        json_put("}");
+        comma = ",";
+    }
+    json_put("],");
+}
+
+static void put_answer(const struct slk_answer *a)
+{
+    json_put("\"ok\":true,\"state\":\"%s\",\"present\":%s,\"hasHistory\":%s,", slk_state_name(a->state),
+        a->present ? "true" : "false", a->has_history ? "true" : "false");
+    if (a->present) {
+        json_put("\"carrier\":\"%s\",", slk_carrier_name(a->carrier));
+        put_number("type", a->type);
+        put_number("agency", a->owner_agency);
+        put_number("statusIndex", a->status_index);
+        put_number("reason", a->reason);
+        put_number("validUntil", a->valid_until_s);
+        put_number("since", a->since_ms);
+        put_number("events", a->events_n);
+        json_put("\"device\":");
+        json_hex(a->device, sizeof(a->device));
+        json_put(",");
+    }
+    if (a->has_history)
+        put_history(a);
+    put_number("treeSize", a->tree_size);
+    put_number("blockHeight", a->block_height);
+    put_number("blockTime", a->block_time_ms);
+    put_number("quorumTime", a->quorum_time_s);
+    put_number("age", a->age_s);
+    json_put("\"cosignatures\":%u", (unsigned)a->cosignatures_n);
+}
+
+enum { ALLOW_NO_QUORUM = 1, COLLECT = 2 };
+
+static enum slk_err ask(struct slk_answer *answer, struct slk_span proof, const uint8_t *handle,
+    uint64_t now_s, uint64_t max_age_s, uint32_t flags)
+{
+    const struct slk_verify_options options = {
+        .now_s = now_s, .max_age_s = max_age_s, .allow_no_quorum = (flags & ALLOW_NO_QUORUM) != 0};
+    enum slk_err err;
+
+    wasm_set_mode((flags & COLLECT) != 0 ? WASM_COLLECT : WASM_JUDGE);
+    err = slk_verify_status(answer, proof, handle, policy, &options);
+    wasm_set_mode(WASM_JUDGE);
+    return err;
+}
+
+/* A status proof, either encoding. Times are Unix seconds. */
+WASM_EXPORT("verify")
+const char *wasm_verify(const uint8_t *proof, uint32_t size, const uint8_t *handle, uint64_t now_s,
+    uint64_t max_age_s, uint32_t flags)
+{
+    struct slk_answer answer;
+    enum slk_err err = ask(&answer, slk_span_of(proof, size), handle, now_s, max_age_s, flags);
+
+    json_begin();
+    json_put("{");
+    if (err == SLK_OK)
+        put_answer(&answer);
+    else
+        put_error(err, answer.detail);
+    json_put("}");
+    return json_end();
+}
+
+/* The handle and the binary proof in a QR code's text: {"handle":hex,"at":address,"size":...}. */
+WASM_EXPORT("qr") const char *wasm_qr(const char *text, uint32_t size)
+{
+    uint8_t handle[SLK_HANDLE_SIZE], *scratch = malloc(SLK_QR_BYTES_MAX);
+    struct slk_span proof = {0};
+    enum slk_err err =
+        scratch == NULL ? SLK_E_NOMEM : slk_qr_parse(handle, &proof, scratch, SLK_QR_BYTES_MAX, text, size);
+
+    json_begin();
+    json_put("{");
+    if (err == SLK_OK) {
+        json_put("\"ok\":true,\"handle\":");
+        json_hex(handle, sizeof(handle));
+        json_put(",\"at\":%u,\"size\":%u", (unsigned)(size_t)proof.at, (unsigned)proof.size);
+    } else {
+        put_error(err, "not the text of a Sillok QR code, or not all of it: scan it again");
+    }
+    json_put("}");
+    return json_end();
+}
+
+/* A signed checkpoint under the policy: size, root, when the quorum had cosigned it. */
+WASM_EXPORT("checkpoint")
+const char *wasm_checkpoint(const char *text, uint32_t size, uint64_t now_s, uint32_t flags)
+{
+    const struct slk_verify_options options = {
+        .now_s = now_s, .allow_no_quorum = (flags & ALLOW_NO_QUORUM) != 0};
+    struct slk_policy_verdict verdict = {0};
+    struct slk_checkpoint checkpoint = {0};
+    static struct slk_note note;
+    enum slk_err err = slk_note_parse(&note, text, size);
+
+    wasm_set_mode((flags & COLLECT) != 0 ? WASM_COLLECT : WASM_JUDGE);
+    if (err == SLK_OK)
+        err = slk_checkpoint_parse(&checkpoint, note.text);
+    if (err == SLK_OK)
+        err = slk_policy_check(&verdict, policy, &note, &checkpoint, &options);
+    wasm_set_mode(WASM_JUDGE);
+    json_begin();
+    json_put("{");
+    if (err == SLK_OK) {
+        json_put("\"ok\":true,\"origin\":");
+        json_text((const char *)checkpoint.origin.at, checkpoint.origin.size);
+        json_put(",");
+        put_number("size", checkpoint.head.tree_size);
+        put_number("quorumTime", verdict.quorum_time_s);
+        put_number("cosignatures", verdict.cosignatures_n);
+        json_put("\"root\":");
+        json_hex(checkpoint.head.root_hash.b, SLK_HASH_SIZE);
+    } else {
+        put_error(err, "");
+    }
+    json_put("}");
+    return json_end();
+}
+
+static struct slk_tree_head head_of(uint64_t size, const uint8_t root[SLK_HASH_SIZE])
+{
+    struct slk_tree_head head = {.tree_size = size};
+
+    memcpy(head.root_hash.b, root, SLK_HASH_SIZE);
+    return head;
+}
+
+/* 1: the older tree is the newer one's beginning. `path`: path_n hashes. */
+WASM_EXPORT("consistent")
+uint32_t wasm_consistent(uint64_t old_size, const uint8_t *old_root, uint64_t size, const uint8_t *root,
+    const uint8_t *path, uint32_t path_n)
+{
+    struct slk_tree_head older = head_of(old_size, old_root), newer = head_of(size, root);
+    static struct slk_hash hashes[2 * SLK_PATH_MAX];
+
+    if (path_n > sizeof(hashes) / sizeof(hashes[0]))
+        return 0;
+    memcpy(hashes, path, path_n * sizeof(hashes[0]));
+    return slk_tree_check_consistency(&older, &newer, hashes, path_n) == SLK_OK;
+}
+
+/* 1: the leaf hash stands at `index` of the tree. */
+WASM_EXPORT("included")
+uint32_t wasm_included(uint64_t index, const uint8_t *leaf, uint64_t size, const uint8_t *root,
+    const uint8_t *path, uint32_t path_n)
+{
+    struct slk_tree_head head = head_of(size, root);
+    static struct slk_hash hashes[SLK_PATH_MAX];
+    struct slk_hash hash;
+
+    if (path_n > SLK_PATH_MAX)
+        return 0;
+    memcpy(hash.b, leaf, SLK_HASH_SIZE);
+    memcpy(hashes, path, path_n * sizeof(hashes[0]));
+    return slk_tree_check_inclusion(&head, index, &hash, hashes, path_n) == SLK_OK;
+}
+
+/* SHA-256 of a log entry as a leaf, and of two nodes; 32 bytes into `out`. */
+WASM_EXPORT("leafHash") void wasm_leaf(const uint8_t *entry, uint32_t size, uint8_t *out)
+{
+    struct slk_hash hash;
+
+    slk_hash_leaf(&hash, entry, size);
+    memcpy(out, hash.b, SLK_HASH_SIZE);
+}
+
+WASM_EXPORT("nodeHash") void wasm_node(const uint8_t *left, const uint8_t *right, uint8_t *out)
+{
+    struct slk_hash a, b, hash;
+
+    memcpy(a.b, left, SLK_HASH_SIZE);
+    memcpy(b.b, right, SLK_HASH_SIZE);
+    slk_hash_node(&hash, &a, &b);
+    memcpy(out, hash.b, SLK_HASH_SIZE);
+}
+
+WASM_EXPORT("sha256") void wasm_sha256(const uint8_t *bytes, uint32_t size, uint8_t *out)
+{
+    struct slk_hash hash;
+
+    slk_hash_bytes(&hash, bytes, size);
+    memcpy(out, hash.b, SLK_HASH_SIZE);
+}
