@@ -34,7 +34,7 @@ static const struct key keys[] = {
     {"node", "node_key", T_PATH, OF(node_key), 0, 0, NULL, true, "/etc/sillok/agency.node.pem",
         "Key that names this node to other nodes"},
     {"node", "vote_key", T_PATH, OF(vote_key), 0, 0, "", true, "/etc/sillok/agency.vote.pem",
-        "Key that votes on blocks; without it the node observes"},
+        "Key that votes on blocks, a file or a pkcs11: URI; without it the node observes"},
     {"node", "log_key", T_PATH, OF(log_key), 0, 0, "", true, "/etc/sillok/agency.log.pem",
         "Key that signs checkpoints as the log; together with the next"},
     {"node", "cosign_key", T_PATH, OF(cosign_key), 0, 0, "", true, "/etc/sillok/agency.cosign.pem",
@@ -133,6 +133,21 @@ static bool read_word(uint32_t *out, const char *text, const char *zero, const c
     return *out == 1 || strcmp(text, zero) == 0;
 }
 
+/* What a key in a token may be for, and that no PIN stands here. */
+static bool check_uri(struct source *s, const struct key *key, const char *value)
+{
+    size_t n = strlen(key->name);
+
+    if (strstr(value, "pin-value") != NULL)
+        return fail(s, s->line, "%s has a PIN in it, which others can read here: use pin-source=file:/path",
+            key->name);
+    if (strcmp(key->name, "node_key") == 0 || strcmp(key->name, "next_node_key") == 0)
+        return fail(s, s->line,
+            "%s is for TLS and stays in a file: only votes and checkpoints are signed by tokens", key->name);
+    return (n > 4 && strcmp(key->name + n - 4, "_key") == 0) ||
+           fail(s, s->line, "%s is no key: write a path", key->name);
+}
+
 static bool set(struct source *s, const struct key *key, const char *value)
 {
     void *at = (uint8_t *)s->config + key->offset;
@@ -144,6 +159,8 @@ static bool set(struct source *s, const struct key *key, const char *value)
             return fail(s, s->line, "%s is longer than %d bytes", key->name, SLK_CONFIG_PATH_MAX - 1);
         if (size == 0 && key->value == NULL)
             return fail(s, s->line, "%s is empty: name a file or directory", key->name);
+        if (strncmp(value, "pkcs11:", 7) == 0 && !check_uri(s, key, value))
+            return false;
         memcpy(at, value, size + 1);
         return true;
     case T_NUMBER:

@@ -435,6 +435,7 @@ void slk_node_close(struct slk_node *node)
         slk_node_settle(node);
     if (node->ledger != NULL && node->err == SLK_OK)
         slk_node_cosign_save(node);
+    slk_node_drop_tokens(node);
     slk_node_clients_free(node);
     if (node->ledger != NULL && node->err != SLK_OK && node->ledger->broken == SLK_OK) {
         node->ledger->broken = node->err; /* nothing more is written */

@@ -31,7 +31,7 @@
 #define NODE_NOTE_MAX    16384 /* a checkpoint with 50 cosignatures */
 #define NODE_BASE_MAX    1024  /* a checkpoint and one signature */
 #define NODE_NAME_SIZE   (SLK_HASH_SIZE + SLK_KEY_ID_SIZE) /* of a submission, on the wire */
-#define NODE_EARLY_MAX   2048 /* a member's own checkpoint, kept until its block is here */
+#define NODE_EARLY_MAX   2048  /* a member's own checkpoint, kept until its block is here */
 #define NODE_PROVEN_N    65536 /* signatures known to be good: four blocks of single events, 2 MiB */
 #define NODE_RETRY_MS    1000
 
@@ -237,7 +237,6 @@ uint64_t slk_node_now(const struct slk_node *node);
 uint64_t slk_node_wall(const struct slk_node *node);
 const struct slk_charter *slk_node_charter(const struct slk_node *node); /* in force */
 
-/* ---- node_block.c ---- */
 /* ---- node_keys.c ---- */
 /* Each key once, and no other agency's by the charter in force. */
 SLK_MUST_CHECK enum slk_err slk_node_check_keys(
@@ -247,6 +246,7 @@ void slk_node_choose_vote_key(struct slk_node *node); /* for the height after th
 bool slk_node_choose_signers(struct slk_node *node);
 void slk_node_keys_run(struct slk_node *node); /* alarm for keys that the charter asks for and nobody gave */
 
+/* ---- node_block.c ---- */
 /* The machine back at the committed tip. */
 void slk_node_settle(struct slk_node *node);
 /* The body of a block of the open height or the window: in memory or among the candidates on disk; until the next call. */
@@ -333,6 +333,7 @@ void slk_node_ask_tip(struct slk_node *node);
 bool slk_node_ask_receipt(
     struct slk_node *node, const struct slk_receipt *receipt, const struct slk_pooled_id *id, uint16_t peer);
 void slk_node_take_signatures(struct slk_node *node);
+void slk_node_drop_tokens(struct slk_node *node); /* before the ledger is closed, which would sign a tip */
 /* A receipt that was asked for; NULL: it was not signed. */
 void slk_node_receipt_signed(
     struct slk_node *node, const struct slk_receipt *receipt, const struct slk_pooled_id *id, uint16_t peer);

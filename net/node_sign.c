@@ -181,3 +181,15 @@ void slk_node_take_signatures(struct slk_node *node)
     }
     say_how_it_is(node);
 }
+
+/* What is unsigned stays so until the next start: a stop waits for no token. */
+void slk_node_drop_tokens(struct slk_node *node)
+{
+    struct slk_ledger_options *keys = node->ledger != NULL ? &node->ledger->options : NULL;
+
+    if (keys == NULL ||
+        !(slk_node_signs_later(node, keys->log_key) || slk_node_signs_later(node, keys->cosign_key)))
+        return;
+    keys->log_key = NULL;
+    keys->cosign_key = NULL;
+}

@@ -268,10 +268,21 @@ static bool stop_thread(struct slk_signer *s)
     return has_ended;
 }
 
-void slk_signer_free(struct slk_signer *s)
+void slk_signer_hush(struct slk_signer *s)
 {
-    if (s == NULL || (s->has_thread && !stop_thread(s)))
+    if (s == NULL)
         return;
+    pthread_mutex_lock(&s->lock);
+    s->wake = NULL;
+    pthread_mutex_unlock(&s->lock);
+}
+
+bool slk_signer_free(struct slk_signer *s)
+{
+    if (s == NULL)
+        return true;
+    if (s->has_thread && !stop_thread(s))
+        return false;
     for (int kind = 0; kind < SLK_SIGN_KINDS; kind++)
         free_line(&s->waiting[kind]);
     free_line(&s->done);
@@ -279,6 +290,7 @@ void slk_signer_free(struct slk_signer *s)
     pthread_cond_destroy(&s->end);
     pthread_mutex_destroy(&s->lock);
     free(s);
+    return true;
 }
 
 /* ---- from the node's thread ---- */

@@ -47,8 +47,11 @@ struct slk_signer;
  * slk_signer_work: tests, whose time is not the token's. */
 SLK_MUST_CHECK enum slk_err slk_signer_new(
     struct slk_signer **out, bool has_thread, void (*wake)(void *ctx), void *ctx);
-/* Waits two seconds for a call that is under way; a module that hangs is left behind, with its thread. NULL is fine. */
-void slk_signer_free(struct slk_signer *signer);
+/* `wake` is not called any more, not even now. NULL is fine. */
+void slk_signer_hush(struct slk_signer *signer);
+/* Waits two seconds for a call that is under way. False: the module hangs and is left behind with its thread; the process ends by _exit,
+ * since what libraries do at an exit would wait for it. NULL is fine. */
+bool slk_signer_free(struct slk_signer *signer);
 
 /* True: the job is the signer's now. False: it is a receipt, and there are too many, or the token is away. */
 bool slk_signer_ask(struct slk_signer *signer, struct slk_sign_job *job);

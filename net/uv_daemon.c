@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
+#include <unistd.h>
 #include <uv.h>
 
 #include "ledger/core/bft.h"
@@ -33,7 +34,9 @@ struct daemon {
     uv_prepare_t prepare;
     uv_timer_t wake, watchdog;
     uv_signal_t signals[SIGNALS];
+    uv_async_t signatures; /* there are some: the loop turns */
     struct keys keys;
+    struct slk_signer *signer;
     struct slk_node *node;
     struct slk_mesh *mesh;
     struct slk_api *api;
@@ -66,7 +69,7 @@ static int refuse(struct daemon *d, const char *what, enum slk_err err, const st
     SLK_SAY(&d->log, SLK_SAY_ERROR, "cannot_start", SLK_SAY_TEXT("what", what),
         SLK_SAY_TEXT("code", slk_err_name(err)),
         SLK_SAY_TEXT("why", fault->text[0] != '\0' ? fault->text : slk_err_text(err)));
-    return 2;
+    return err == SLK_E_SIGNER ? 1 : 2; /* 1: the service manager tries again, until the token is there */
 }
 
 /* ---- stopping ---- */
@@ -80,8 +83,10 @@ static void close_handle(uv_handle_t *handle, void *ctx)
 
 static void finish_if_stopped(struct daemon *d)
 {
-    if (d->http_stopped && d->mesh_stopped)
-        uv_walk(&d->loop, close_handle, NULL); /* the loop ends when they are closed */
+    if (!d->http_stopped || !d->mesh_stopped)
+        return;
+    slk_signer_hush(d->signer);            /* it wakes the loop no more */
+    uv_walk(&d->loop, close_handle, NULL); /* the loop ends when they are closed */
 }
 
 static void stop_mesh(struct daemon *d)
@@ -400,27 +405,62 @@ static void free_keys(struct keys *keys)
     }
 }
 
-/* SLK_OK, or *file is the one that is no good. */
-static enum slk_err load_keys(
-    struct keys *out, const struct slk_config *c, const char **file, struct slk_fault *fault)
+static enum slk_err load_key(
+    struct keys *out, const struct keys *before, size_t i, const char *file, struct slk_fault *fault)
+{
+    enum slk_err err = SLK_OK;
+
+    if (before != NULL)
+        out->at[i] = slk_key_keep(before->at[i]);
+    else
+        err = slk_key_load(&out->at[i], file, fault);
+    if (err != SLK_OK)
+        return err;
+    if (i < VOTE_KEY && slk_key_is_held_elsewhere(out->at[i])) {
+        snprintf(fault->text, sizeof(fault->text),
+            "a node key is for TLS and stays in a file: what counts, votes and checkpoints, has keys of its "
+            "own");
+        return SLK_E_KEY;
+    }
+    for (size_t k = 0; k < i; k++)
+        if (out->at[k] != NULL &&
+            memcmp(slk_key_public(out->at[k]), slk_key_public(out->at[i]), SLK_KEY_SIZE) == 0) {
+            snprintf(fault->text, sizeof(fault->text),
+                "another key of [node] holds the same key: each is for one thing, make another with sillok "
+                "keygen");
+            return SLK_E_KEY;
+        }
+    return SLK_OK;
+}
+
+static void name_keys(const char *out[KEYS_N], const struct slk_config *c)
 {
     const char *const files[KEYS_N] = {c->node_key, c->next_node_key, c->vote_key, c->next_vote_key,
         c->log_key, c->next_log_key, c->cosign_key, c->next_cosign_key};
+
+    memcpy(out, files, sizeof(files));
+}
+
+/* SLK_OK, or *what is the one that is no good. A key in a token whose name has not changed is kept as it is: asking its token, which may
+ * be away, would make the loop wait. `before` is NULL at the start. */
+static enum slk_err load_keys(struct daemon *d, struct keys *out, const struct slk_config *c,
+    const struct keys *before, const char **what, struct slk_fault *fault)
+{
+    static const char *const names[KEYS_N] = {"node.node_key", "node.next_node_key", "node.vote_key",
+        "node.next_vote_key", "node.log_key", "node.next_log_key", "node.cosign_key", "node.next_cosign_key"};
+    const char *files[KEYS_N], *old[KEYS_N];
     enum slk_err err = SLK_OK;
 
     *out = (struct keys){0};
+    name_keys(files, c);
+    name_keys(old, &d->config);
     for (size_t i = 0; err == SLK_OK && i < KEYS_N; i++) {
-        *file = files[i];
+        bool is_kept = before != NULL && before->at[i] != NULL && slk_key_is_held_elsewhere(before->at[i]) &&
+                       strcmp(files[i], old[i]) == 0;
+
+        *what = names[i];
         if (files[i][0] != '\0')
-            err = slk_key_load(&out->at[i], files[i], fault);
-        for (size_t k = 0; err == SLK_OK && out->at[i] != NULL && k < i; k++)
-            if (out->at[k] != NULL &&
-                memcmp(slk_key_public(out->at[k]), slk_key_public(out->at[i]), SLK_KEY_SIZE) == 0) {
-                snprintf(fault->text, sizeof(fault->text),
-                    "another key file of [node] holds the same key: each is for one thing, make another with "
-                    "sillok keygen");
-                err = SLK_E_KEY;
-            }
+            err = load_key(out, is_kept ? before : NULL, i, files[i], fault);
     }
     if (err != SLK_OK)
         free_keys(out);
@@ -437,6 +477,18 @@ static void give_keys(struct slk_node_options *options, const struct keys *keys)
     options->next_cosign_key = keys->at[COSIGN_KEY + 1];
 }
 
+static void keep_names(struct slk_config *to, const struct slk_config *from)
+{
+    memcpy(to->node_key, from->node_key, sizeof(to->node_key));
+    memcpy(to->next_node_key, from->next_node_key, sizeof(to->next_node_key));
+    memcpy(to->vote_key, from->vote_key, sizeof(to->vote_key));
+    memcpy(to->next_vote_key, from->next_vote_key, sizeof(to->next_vote_key));
+    memcpy(to->log_key, from->log_key, sizeof(to->log_key));
+    memcpy(to->next_log_key, from->next_log_key, sizeof(to->next_log_key));
+    memcpy(to->cosign_key, from->cosign_key, sizeof(to->cosign_key));
+    memcpy(to->next_cosign_key, from->next_cosign_key, sizeof(to->next_cosign_key));
+}
+
 /* The configuration names other key files, or other keys are in them. */
 static bool reload_keys(struct daemon *d, const struct slk_config *next)
 {
@@ -444,7 +496,7 @@ static bool reload_keys(struct daemon *d, const struct slk_config *next)
     struct slk_fault fault = {0};
     struct keys keys;
     const char *file = "[node]";
-    enum slk_err err = load_keys(&keys, next, &file, &fault);
+    enum slk_err err = load_keys(d, &keys, next, &d->keys, &file, &fault);
 
     if (err == SLK_OK) {
         file = "[node]";
@@ -459,7 +511,16 @@ static bool reload_keys(struct daemon *d, const struct slk_config *next)
     }
     free_keys(&d->keys);
     d->keys = keys;
+    keep_names(&d->config, next);
     return true;
+}
+
+/* From the signer's thread. */
+static void wake_loop(void *ctx)
+{
+    struct daemon *d = ctx;
+
+    (void)uv_async_send(&d->signatures);
 }
 
 static int open_node(struct daemon *d)
@@ -474,11 +535,14 @@ static int open_node(struct daemon *d)
         .wire = {.ctx = d, .send = wire_send, .charge = wire_charge},
         .log = &d->log};
     struct slk_fault fault = {0};
-    const char *file;
-    enum slk_err err = load_keys(&d->keys, &d->config, &file, &fault);
+    const char *what = "signer";
+    enum slk_err err = slk_signer_new(&d->signer, true, wake_loop, d);
 
+    if (err == SLK_OK)
+        err = load_keys(d, &d->keys, &d->config, NULL, &what, &fault);
     if (err != SLK_OK)
-        return refuse(d, file, err, &fault);
+        return refuse(d, what, err, &fault);
+    options.signer = d->signer;
     give_keys(&options, &d->keys);
     if (getrandom(&options.seed, sizeof(options.seed), GRND_NONBLOCK) < 0)
         options.seed = uv_hrtime(); /* it spreads messages in time, nothing else */
@@ -519,6 +583,11 @@ static void on_prepare(uv_prepare_t *prepare)
         uv_timer_stop(&d->wake);
     else
         uv_timer_start(&d->wake, on_wake, wake > now ? wake - now : 0, 0);
+}
+
+static void on_signatures(uv_async_t *async)
+{
+    (void)async; /* the loop turns, and the node takes them */
 }
 
 static void on_watchdog(uv_timer_t *timer)
@@ -604,14 +673,20 @@ static int open_all(struct daemon *d)
     return code;
 }
 
-static void free_all(struct daemon *d)
+/* False: a thread hangs in a module. */
+static bool free_all(struct daemon *d)
 {
+    bool has_ended;
+
     slk_http_server_free(d->http);
     slk_api_free(d->api);
     slk_mesh_free(d->mesh);
     d->mesh = NULL; /* what the node says from here on goes nowhere */
     slk_node_close(d->node);
-    free_keys(&d->keys);
+    has_ended = slk_signer_free(d->signer);
+    if (has_ended)
+        free_keys(&d->keys);
+    return has_ended;
 }
 
 int slk_daemon_run(const struct slk_config *config, const char *file)
@@ -623,9 +698,11 @@ int slk_daemon_run_between(
     const struct slk_config *config, const char *file, const struct slk_daemon_between *between)
 {
     struct daemon *d = calloc(1, sizeof(*d));
+    bool has_ended;
     int code;
 
-    if (d == NULL || uv_loop_init(&d->loop) != 0) {
+    if (d == NULL || uv_loop_init(&d->loop) != 0 ||
+        uv_async_init(&d->loop, &d->signatures, on_signatures) != 0) {
         free(d);
         return 2;
     }
@@ -644,8 +721,10 @@ int slk_daemon_run_between(
     }
     uv_run(&d->loop, UV_RUN_DEFAULT);
     code = d->code;
-    free_all(d);
+    has_ended = free_all(d);
     SLK_SAY(&d->log, SLK_SAY_INFO, "stopped", SLK_SAY_NUMBER("code", (uint64_t)code));
+    if (!has_ended)
+        _exit(code);
     uv_loop_close(&d->loop);
     free(d);
     return code;

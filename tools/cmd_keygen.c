@@ -1,12 +1,17 @@
-/* cmd_keygen.c: `sillok keygen`: Ed25519 keys in PEM files. */
+/* cmd_keygen.c: `sillok keygen`: Ed25519 keys in PEM files, or in PKCS#11 tokens. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include "ledger/embed/token.h"
 #include "tools/cli.h"
 
+enum { URI_MAX = 1000 };
+
 struct keygen {
-    const char *out, *name, *type, *seed, *member_dir, *issuer_dir;
+    const char *out, *name, *type, *seed, *token, *member_dir, *issuer_dir;
     bool json;
 };
 
@@ -36,6 +41,46 @@ static void print_key(
     } else {
         printf("%-10s = %s\n", label, hex);
     }
+}
+
+/* The URI with an object in it: before its '?', if it has one. */
+static bool name_object(char out[URI_MAX], const char *uri, const char *stem, const char *use)
+{
+    static const char plain[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~"; /* RFC 3986 §2.3 */
+    size_t path_n = strcspn(uri, "?"), n;
+    int rc = snprintf(
+        out, URI_MAX, "%.*s%sobject=", (int)path_n, uri, path_n > 0 && uri[path_n - 1] != ':' ? ";" : "");
+
+    if (rc < 0 || rc >= URI_MAX)
+        return false;
+    n = (size_t)rc;
+    for (const char *c = stem; *c != '\0' && n < URI_MAX; c++) {
+        rc = snprintf(
+            out + n, URI_MAX - n, strchr(plain, *c) != NULL ? "%c" : "%%%02X", (unsigned)(unsigned char)*c);
+        n += rc > 0 ? (size_t)rc : 0;
+    }
+    rc = n < URI_MAX ? snprintf(out + n, URI_MAX - n, "%s%s%s", use[0] != '\0' ? "." : "", use, uri + path_n)
+                     : -1;
+    return rc >= 0 && (size_t)rc < URI_MAX - n;
+}
+
+/* A key pair in the token, and a file that names it when one is asked for: tried before anybody relies on it. */
+static enum slk_err make_in_token(
+    const char *uri, const char *file, struct slk_key **out, struct slk_fault *fault)
+{
+    uint8_t public_key[SLK_KEY_SIZE];
+    enum slk_err err;
+
+    *out = NULL;
+    if (file != NULL && access(file, F_OK) == 0) {
+        snprintf(fault->text, sizeof(fault->text), "%.140s: exists already: choose another name", file);
+        return SLK_E_EXISTS;
+    }
+    err = slk_token_generate(public_key, uri, fault);
+    if (err == SLK_OK && file != NULL)
+        err = slk_key_save_uri(uri, file, fault);
+    return err == SLK_OK ? slk_key_load(out, uri, fault) : err;
 }
 
 /* A new key, or the one a seed gives; saved when there is a file. */
@@ -85,9 +130,12 @@ static int one_key(const struct cli *cli, const struct keygen *k)
     if ((k->name == NULL) != (k->type == NULL) ||
         (k->type != NULL && strcmp(k->type, "log") != 0 && strcmp(k->type, "cosign") != 0))
         return cli_fail(cli, CLI_UNSURE, "--name and --type (log or cosign) belong together");
-    if (k->out == NULL && k->seed == NULL)
-        return cli_fail(cli, CLI_UNSURE, "where to? give --out FILE");
-    err = make_key(k, k->out, &key, &fault);
+    if (k->out == NULL && k->seed == NULL && k->token == NULL)
+        return cli_fail(cli, CLI_UNSURE, "where to? give --out FILE, or --token URI");
+    if (k->token != NULL)
+        err = make_in_token(k->token, k->out, &key, &fault);
+    else
+        err = make_key(k, k->out, &key, &fault);
     if (err != SLK_OK)
         cli_fault(cli, CLI_UNSURE, NULL, err, &fault);
     else if (make_vkey(cli, k, key, vkey)) {
@@ -102,13 +150,18 @@ static bool named_key(
     const struct cli *cli, const struct keygen *k, const char *dir, const char *stem, const char *use)
 {
     struct slk_fault fault = {0};
-    char path[4096], label[80];
-    struct slk_key *key;
-    enum slk_err err;
+    char path[4096], label[80], uri[URI_MAX];
+    struct slk_key *key = NULL;
+    enum slk_err err = SLK_E_TOO_LARGE;
 
     snprintf(path, sizeof(path), "%s/%s%s%s.pem", dir, stem, use[0] != '\0' ? "." : "", use);
     snprintf(label, sizeof(label), "%s%s", use[0] != '\0' ? use : "public", "_key");
-    err = make_key(k, path, &key, &fault);
+    if (k->token == NULL || strcmp(use, "node") == 0) /* TLS needs its key at hand */
+        err = make_key(k, path, &key, &fault);
+    else if (name_object(uri, k->token, stem, use))
+        err = make_in_token(uri, path, &key, &fault);
+    else
+        snprintf(fault.text, sizeof(fault.text), "--token: the URI is too long");
     if (err != SLK_OK)
         cli_fault(cli, CLI_UNSURE, NULL, err, &fault);
     else
@@ -154,6 +207,7 @@ static int run(struct cli *cli)
         CLI_TEXT("member", "DIR", &k.member_dir,
             "for each NAME: DIR/NAME.vote.pem, .cosign.pem, .log.pem and .node.pem"),
         CLI_TEXT("issuer", "DIR", &k.issuer_dir, "for each NAME: DIR/NAME.pem"),
+        CLI_TEXT("token", "URI", &k.token, "make the keys in this PKCS#11 token; the files hold their URIs"),
         CLI_TEXT("seed", "HEX", &k.seed, "simulations only: the key that 32 given bytes make"),
         CLI_FLAG("json", &k.json, "one JSON object a key"),
         {0},
@@ -161,6 +215,8 @@ static int run(struct cli *cli)
 
     if (!cli_parse(cli, options, 0, SIZE_MAX))
         return cli->exit_code;
+    if (k.token != NULL && (k.seed != NULL || !slk_key_is_uri(k.token)))
+        return cli_fail(cli, CLI_UNSURE, "--token: a URI that begins with pkcs11:, and without --seed");
     if (k.member_dir != NULL && k.issuer_dir != NULL)
         return cli_fail(cli, CLI_UNSURE, "--member or --issuer, not both");
     if (k.member_dir != NULL || k.issuer_dir != NULL)
@@ -172,10 +228,15 @@ static int run(struct cli *cli)
 
 const struct cli_command cmd_keygen = {
     .name = "keygen",
-    .usage = "--out FILE [--name NAME --type log|cosign] | --member DIR NAME... | --issuer DIR NAME...",
+    .usage = "--out FILE [--token URI] [--name NAME --type log|cosign] | --member DIR NAME... | --issuer DIR "
+             "NAME...",
     .summary = "Make Ed25519 keys",
     .about = "Private keys are PKCS#8 PEM files that only their owner may read; an existing file is never "
              "overwritten.\n"
+             "Wherever a key file is asked for, a pkcs11: URI may stand instead, or a file that holds one. A "
+             "PIN is read from\n"
+             "pin-source, or from $CREDENTIALS_DIRECTORY/pkcs11-pin. A member's node key is for TLS and "
+             "stays in a file.\n"
              "What is printed is public: the lines go into a charter's text, the vkey into a trust policy.\n"
              "A member has four keys, each for one use only: vote to decide blocks, node to reach the other "
              "members,\n"

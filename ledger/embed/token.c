@@ -25,6 +25,7 @@
 #define LABEL_MAX   128
 #define CREDENTIAL  "pkcs11-pin" /* systemd: LoadCredential=pkcs11-pin:/path */
 #define CLOSE_S     1
+#define OPEN_S      5
 #define PROBE       "sillok/probe/1" /* no statement of ours begins so: this signature says nothing */
 #define ED25519_OID 0x06, 0x03, 0x2b, 0x65, 0x70 /* 1.3.101.112, RFC 8410 §3 */
 
@@ -594,6 +595,22 @@ enum slk_err slk_token_sign(struct slk_token_key *key, uint8_t sig[SLK_SIGNATURE
 
 /* ---- opening ---- */
 
+/* False: another thread is in a module that hangs. */
+static bool take_lock(time_t most_s)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += most_s;
+    return pthread_mutex_timedlock(&lock, &until) == 0;
+}
+
+static enum slk_err busy(struct slk_fault *fault)
+{
+    snprintf(fault->text, sizeof(fault->text), "another key's token has not answered for %d seconds", OPEN_S);
+    return SLK_E_SIGNER;
+}
+
 static void free_key(struct slk_token_key *key)
 {
     if (key->library != NULL) {
@@ -690,7 +707,8 @@ enum slk_err slk_token_open(
 
     *out = NULL;
     *fault = (struct slk_fault){0};
-    pthread_mutex_lock(&lock);
+    if (!take_lock(OPEN_S))
+        return busy(fault);
     err = open_locked(out, uri, fault);
     if (err == SLK_OK)
         memcpy(public_key, (*out)->public_key, SLK_KEY_SIZE);
@@ -700,13 +718,7 @@ enum slk_err slk_token_open(
 
 void slk_token_close(struct slk_token_key *key)
 {
-    struct timespec until;
-
-    if (key == NULL)
-        return;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += CLOSE_S;
-    if (pthread_mutex_timedlock(&lock, &until) != 0)
+    if (key == NULL || !take_lock(CLOSE_S))
         return; /* a thread hangs in the module: the process ends without it */
     free_key(key);
     pthread_mutex_unlock(&lock);
@@ -787,7 +799,8 @@ enum slk_err slk_token_generate(uint8_t public_key[SLK_KEY_SIZE], const char *ur
     enum slk_err err;
 
     *fault = (struct slk_fault){0};
-    pthread_mutex_lock(&lock);
+    if (!take_lock(OPEN_S))
+        return busy(fault);
     err = generate_locked(public_key, uri, fault);
     pthread_mutex_unlock(&lock);
     return err;

@@ -162,14 +162,16 @@ class Net:
     """Keys, charter and configurations of a network; nodes[i] is agency i + 1. `submissions` are signed, one ISSUE of its own handle
     each, and take() hands them out."""
 
-    def __init__(self, root, sillok, sillokd, names=NAMES, submissions=600, delta_ms=100, charter=lambda text: text):
-        """`charter` edits the first charter's text."""
+    def __init__(self, root, sillok, sillokd, names=NAMES, submissions=600, delta_ms=100, charter=lambda text: text,
+                 keys=lambda net: None):
+        """`charter` edits the first charter's text, `keys` what is in the directory keys/ before it is made."""
         self.root, self.sillok, self.sillokd, self.names, self.delta_ms = root, sillok, sillokd, names, delta_ms
         self.next = 0
         ports = free_ports(2 * len(names))
         self.peer_ports, self.http_ports = ports[:len(names)], ports[len(names):]
         must(sillok, "keygen", "--member", self.path("keys"), *names)
         must(sillok, "keygen", "--issuer", self.path("keys"), "office")
+        keys(self)
         members = [x for i, n in enumerate(names) for x in ("--member", f"{n}={i + 1}")]
         must(sillok, "charter", "new", "--origin", "test.example/ledger", "--keys", self.path("keys"), *members,
              "--issuer", "office=1", "--created", time.strftime("%Y-%m-%dT00:00:00Z", time.gmtime(time.time() - 86400)),

@@ -183,7 +183,7 @@ void world_close(struct node_world *w)
 {
     for (unsigned i = 0; i < w->n; i++) {
         slk_node_close(w->nodes[i].node);
-        slk_signer_free(w->nodes[i].signer);
+        (void)slk_signer_free(w->nodes[i].signer);
         slk_key_free(w->nodes[i].vote);
         slk_key_free(w->nodes[i].log);
         slk_key_free(w->nodes[i].cosign);

@@ -113,6 +113,9 @@ static void mistakes_are_named_with_their_line(void **state)
     refused(LEAST "[addresses]\n2 = a:1 " KEY "0\n", 6, "the node key as 64");
     refused(LEAST "[addresses]\n2 = a:1\n2 = b:1\n", 7, "has an address already");
     refused(LEAST "log_key = /l\n", 0, "a checkpoint needs both keys");
+    refused(LEAST "next_node_key = pkcs11:object=n\n", 5, "is for TLS and stays in a file");
+    refused(LEAST "vote_key = pkcs11:object=v?pin-value=77\n", 5, "use pin-source");
+    refused(LEAST "[http]\nsocket = pkcs11:object=v\n", 6, "is no key");
     refused(LEAST "nonsense\n", 5, "neither [section] nor key = value");
     refused("[node]\ndir =\n", 2, "dir is empty");
 }

@@ -118,7 +118,7 @@ static void votes_go_before_tips_and_those_before_receipts(void **state)
     assert_int_equal(now.signed_n, 5);
     assert_int_equal(now.waiting_n, 0);
     assert_false(now.is_away);
-    slk_signer_free(signer);
+    assert_true(slk_signer_free(signer));
     slk_key_free(key);
 }
 
@@ -155,7 +155,7 @@ static void what_fails_is_tried_again_but_for_receipts(void **state)
     assert_next(signer, SLK_SIGN_VOTE, 5, SLK_OK);
     slk_signer_state(signer, &now);
     assert_false(now.is_away);
-    slk_signer_free(signer);
+    assert_true(slk_signer_free(signer));
     slk_key_free(key);
 }
 
@@ -174,7 +174,7 @@ static void receipts_that_wait_have_a_limit(void **state)
     assert_false(slk_signer_ask(signer, last));
     assert_true(slk_signer_work(signer));
     assert_true(slk_signer_ask(signer, last));
-    slk_signer_free(signer); /* with all that still waits */
+    assert_true(slk_signer_free(signer)); /* with all that still waits */
     slk_key_free(key);
 }
 
@@ -200,7 +200,7 @@ static void a_thread_signs_and_wakes_the_loop(void **state)
     slk_signer_job_free(job);
     while (atomic_load(&wakes) == 0)
         rest();
-    slk_signer_free(signer);
+    assert_true(slk_signer_free(signer));
     slk_key_free(key);
 }
 
@@ -223,7 +223,7 @@ static void a_thread_that_rests_notices_a_token_that_is_back(void **state)
     assert_int_equal(job->err, SLK_OK);
     assert_true(atomic_load(&token->calls_n) >= 2);
     slk_signer_job_free(job);
-    slk_signer_free(signer);
+    assert_true(slk_signer_free(signer));
     slk_key_free(key);
 }
 
@@ -239,7 +239,7 @@ static void a_key_outlives_whoever_gave_it(void **state)
     slk_key_free(key);
     assert_true(slk_signer_work(signer));
     assert_next(signer, SLK_SIGN_VOTE, 1, SLK_OK);
-    slk_signer_free(signer);
+    assert_true(slk_signer_free(signer));
 }
 
 /* ---- nodes ---- */
@@ -423,7 +423,7 @@ static void a_node_that_ends_without_its_token_signs_after_its_start(void **stat
     submit(w, 0, &life, SLK_ISSUE, SLK_STAGE_FINAL, &c);
     assert_false(world_run(w, is_answered, &c, 5000));
     world_stop(w, 2);
-    slk_signer_free(w->nodes[2].signer); /* with what was asked of it */
+    assert_true(slk_signer_free(w->nodes[2].signer)); /* with what was asked of it */
     assert_int_equal(slk_signer_new(&w->nodes[2].signer, false, NULL, NULL), SLK_OK);
     set_away(2, false);
     world_start(w, 2);
