@@ -217,6 +217,7 @@ enum slk_err batcher_add(struct batcher *batcher, struct ndjson_event *in, uint6
     size_t owner = signer != NULL ? (size_t)(signer - batcher->ring->signers) : 0;
     const struct head *head = heads_find(&batcher->heads, in->event.credential);
     struct batch *batch;
+    uint64_t head_sent;
     enum slk_err err = SLK_OK;
 
     if (signer == NULL)
@@ -229,10 +230,14 @@ enum slk_err batcher_add(struct batcher *batcher, struct ndjson_event *in, uint6
         err = fill_head(batcher, &in->event, fault);
     if (err != SLK_OK)
         return err;
+    head = heads_find(&batcher->heads, in->event.credential);
+    head_sent = head != NULL ? head->sent : 0;
     batch = open_batch(batcher, owner);
     if (batch == NULL)
         return SLK_E_NOMEM;
     batch->expect = in->expect;
+    if (head_sent != HEAD_OPEN && head_sent > batch->after)
+        batch->after = head_sent;
     err = append(batch, &in->event, line, text);
     if (err == SLK_OK && in->expect == SLK_RULE_OK) /* what will be refused becomes nobody's head */
         err = remember_head(batcher, owner, &in->event, &batch->events[batch->events_n - 1].id);

@@ -30,7 +30,9 @@ struct batch {
     size_t text_n, text_cap;
     enum slk_rule expect; /* of its only event */
     uint64_t number;      /* when sent: 1, 2, ... */
-    size_t signed_n;      /* submissions signed elsewhere: their events, which are not in `events` */
+    uint64_t after; /* the last submission with an event that one of these follows; 0: none on its way */
+    unsigned signed_again; /* how often, because a credential's head had moved */
+    size_t signed_n;       /* submissions signed elsewhere: their events, which are not in `events` */
 };
 void batch_free(struct batch *batch); /* NULL is fine */
 

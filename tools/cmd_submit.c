@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tools/batch.h"
-#include "tools/submit_report.h"
+#include "tools/charter_desk.h"
+#include "tools/submit_url.h"
 
 #define BATCH_DEFAULT         1000
 #define BLOCK_SECONDS_DEFAULT 3600
@@ -16,6 +16,10 @@ struct submit_options {
     uint64_t batch, block_seconds;
     bool json, keep_going, verify_verdicts, sign_only, no_check;
     struct cli_signers signers;
+    struct cli_nodes nodes;
+    const char *wait;
+    uint64_t connections, patience_s;
+    bool by_url;
 };
 
 struct submit {
@@ -23,7 +27,8 @@ struct submit {
     struct submit_options options;
     const char *input; /* name for messages */
     struct slk_ledger *ledger;
-    struct cli_charter charter; /* with sign-only and a directory */
+    struct submit_url *url;     /* when nodes are asked */
+    struct cli_charter charter; /* with sign-only and a directory, and of nodes */
     struct batcher batcher;
     struct report report;
     struct slk_fault fault;
@@ -95,6 +100,14 @@ static enum slk_err look_up(void *ctx, const uint8_t handle[SLK_HANDLE_SIZE], ui
         *event_id = record.last_event_id;
     }
     return err;
+}
+
+/* Until everything that was sent has its answer. */
+static enum slk_err settle(struct submit *s, struct slk_fault *fault)
+{
+    if (s->url != NULL)
+        return submit_url_flush(s->url, fault);
+    return s->ledger != NULL ? slk_ledger_flush(s->ledger, fault) : SLK_OK;
 }
 
 /* ---- reading events ---- */
@@ -238,6 +251,8 @@ static void keep_rest(struct submit *s, FILE *in)
         s->report.unsent_n += batch->events_n;
         report_rest(&s->report, batch->text, batch->text_n);
     }
+    if (s->url != NULL)
+        submit_url_rest(s->url);
     report_rest(&s->report, s->line, s->line_n);
     while (s->report.rest != NULL && (n = getline(&s->line, &s->line_cap, in)) > 0)
         report_rest(&s->report, s->line, (size_t)n);
@@ -259,9 +274,8 @@ static enum slk_err submit_events(struct submit *s, FILE *in)
     if (err == SLK_OK) {
         s->report.started_ms = cli_tick_ms();
         err = read_events(s, in, size);
-        if (s->ledger != NULL)
-            /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): the same */
-            flushed = slk_ledger_flush(s->ledger, err == SLK_OK ? &s->fault : &later);
+        /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): the same */
+        flushed = settle(s, err == SLK_OK ? &s->fault : &later);
     }
     keep_rest(s, in);
     free(s->line);
@@ -306,10 +320,12 @@ static enum slk_err read_signed(struct submit *s, FILE *in)
         batch->number = ++s->batcher.sent_n;
         batch->signed_n = slk_submission_parse(&parsed, bytes) == SLK_OK ? parsed.events_n : 1;
         s->report.read_n += batch->signed_n;
-        err = send_to_ledger(s, batch, bytes, &s->fault);
+        err = s->batcher.send(s->batcher.ctx, batch, bytes, &s->fault);
     }
     slk_submission_free(&parsed);
-    flushed = slk_ledger_flush(s->ledger, err == SLK_OK ? &s->fault : &(struct slk_fault){0});
+    flushed = settle(s, err == SLK_OK ? &s->fault : &(struct slk_fault){0});
+    if (s->url != NULL)
+        submit_url_rest(s->url);
     return err != SLK_OK ? err : flushed;
 }
 
@@ -329,8 +345,11 @@ static bool options_make_sense(struct submit *s)
         cli_fail(cli, 0, "--clock: wall or events");
     else if (o->sign_only && (o->out == NULL || (o->chain_hex == NULL && cli->args_n == 0)))
         cli_fail(cli, 0, "--sign-only needs -o FILE, and the chain to sign for: --chain HEX or DIR");
-    else if (!o->sign_only && cli->args_n == 0)
-        cli_fail(cli, 0, "which ledger? usage is %s", cli->command->usage);
+    else if (o->by_url && (o->sign_only || strcmp(o->clock, "wall") != 0 || o->signers.log_file != NULL ||
+                              cli->args_n > (o->signed_file == NULL)))
+        cli_fail(cli, 0, "with --url go no DIR, no --sign-only, no --clock events and no member's keys");
+    else if (!o->by_url && !o->sign_only && cli->args_n == 0)
+        cli_fail(cli, 0, "which ledger? a directory, or --url; usage is %s", cli->command->usage);
     else
         return true;
     return false;
@@ -373,6 +392,58 @@ static bool open_ledger(struct submit *s, const char *dir)
     s->batcher.send = send_to_ledger;
     s->batcher.lookup = look_up;
     return true;
+}
+
+/* The charter and the chain are a node's word: a submission signed for another chain is good for nothing in this one. --chain
+ * makes sure that it is not signed. */
+static bool open_nodes(struct submit *s)
+{
+    const char *hex = s->options.chain_hex;
+    struct slk_hash pinned = {{0}};
+    struct desk d = {0};
+    bool good = hex == NULL || text_hash_parse(pinned.b, hex, strlen(hex));
+
+    if (!good)
+        cli_fail(s->cli, 0, "--chain: a chain id is 64 hexadecimal digits");
+    good = good && desk_open_node(&d, s->cli, &s->options.nodes);
+    if (good && hex != NULL && !slk_hash_equal(&pinned, &d.place.chain_id)) {
+        s->cli->exit_code = cli_fail(s->cli, CLI_NO, "%s: serves another ledger than --chain says", d.where);
+        good = false;
+    }
+    if (good) {
+        s->batcher.chain_id = d.place.chain_id;
+        s->charter.charter = d.base;
+        d.base = NULL;
+    }
+    desk_close(&d);
+    return good;
+}
+
+static bool fly_to_nodes(struct submit *s)
+{
+    const struct submit_options *o = &s->options;
+    const struct submit_url_options options = {.cli = s->cli,
+        .nodes = &s->options.nodes,
+        .report = &s->report,
+        .batcher = &s->batcher,
+        .charter = s->charter.charter,
+        .wait = o->wait,
+        .connections = o->connections,
+        .patience_s = o->patience_s};
+
+    s->cli->exit_code = CLI_UNSURE;
+    s->url = submit_url_new(&options);
+    s->batcher.send = submit_url_send;
+    s->batcher.lookup = submit_url_lookup;
+    s->batcher.ctx = s->url;
+    return s->url != NULL;
+}
+
+static bool open_target(struct submit *s, const char *dir)
+{
+    if (s->options.sign_only)
+        return open_for_signing(s, dir);
+    return s->options.by_url ? open_nodes(s) : open_ledger(s, dir);
 }
 
 static bool open_keys(struct submit *s, struct keyring *ring)
@@ -418,7 +489,7 @@ static int close_outputs(struct submit *s, int code)
 static int submit(struct submit *s, struct keyring *ring)
 {
     const struct submit_options *o = &s->options;
-    bool has_dir = s->cli->args_n > (o->chain_hex != NULL); /* --chain HEX stands for DIR */
+    bool has_dir = !o->by_url && s->cli->args_n > (o->chain_hex != NULL); /* --chain HEX stands for DIR */
     const char *dir = has_dir ? s->cli->args[0] : NULL;
     const char *input = s->cli->args_n > has_dir ? s->cli->args[has_dir] : "-";
     int code;
@@ -426,21 +497,38 @@ static int submit(struct submit *s, struct keyring *ring)
     if (o->rest != NULL && (s->report.rest = fopen(o->rest, "wb")) == NULL)
         return cli_fail(s->cli, CLI_UNSURE, "%s: %s", o->rest, strerror(errno));
     s->cli->exit_code = CLI_UNSURE;
-    if (!(o->sign_only ? open_for_signing(s, dir) : open_ledger(s, dir)) || !open_keys(s, ring) ||
+    s->batcher.ctx = s;
+    if (!open_target(s, dir) || !open_keys(s, ring) || (o->by_url && !fly_to_nodes(s)) ||
         (s->ledger != NULL && !cli_vote(s->cli, &s->options.signers, s->ledger, o->keys_dir, o->key_file)) ||
         batcher_init(&s->batcher) != SLK_OK)
         return close_outputs(s, s->cli->exit_code);
     s->batcher.batch_events = o->batch;
-    s->batcher.ctx = s;
     s->report.first_height = s->ledger != NULL ? slk_ledger_tip(s->ledger)->height : 0;
     code = run_with_input(s, o->signed_file != NULL ? o->signed_file : input, o->signed_file != NULL);
     return close_outputs(s, code);
 }
 
+static void clean_up(struct submit *s, struct keyring *ring)
+{
+    slk_ledger_close(s->ledger);
+    submit_url_free(s->url);
+    cli_nodes_close(&s->options.nodes);
+    batcher_clear(&s->batcher);
+    cli_signers_free(&s->options.signers);
+    cli_charter_free(&s->charter);
+    keyring_clear(ring);
+    free(ring);
+}
+
 static int run(struct cli *cli)
 {
     struct submit s = {.cli = cli,
-        .options = {.batch = BATCH_DEFAULT, .block_seconds = BLOCK_SECONDS_DEFAULT, .clock = "wall"}};
+        .options = {.batch = BATCH_DEFAULT,
+            .block_seconds = BLOCK_SECONDS_DEFAULT,
+            .clock = "wall",
+            .wait = "final",
+            .connections = SUBMIT_CONNECTIONS,
+            .patience_s = SUBMIT_PATIENCE_S}};
     struct submit_options *o = &s.options;
     struct keyring *ring;
     int code = CLI_UNSURE;
@@ -463,14 +551,29 @@ static int run(struct cli *cli)
             "test streams: a line's \"expect\" must be what it is refused for"),
         CLI_FLAG(
             "sign-only", &o->sign_only, "sign, and write the submissions to -o FILE instead of the ledger"),
-        CLI_TEXT("chain", "HEX", &o->chain_hex, "with --sign-only: the chain id to sign for, instead of DIR"),
+        CLI_TEXT("chain", "HEX", &o->chain_hex,
+            "with --sign-only: the chain id to sign for, instead of DIR; with --url: the only one to sign "
+            "for"),
         CLI_TEXT("signed", "FILE", &o->signed_file, "submit what --sign-only wrote, instead of events"),
         CLI_OUT(&o->out, "with --sign-only: where the submissions go"),
+        CLI_NODE_OPTIONS(&o->nodes),
+        CLI_TEXT("wait", "HOW FAR", &o->wait,
+            "with --url: received (by one node), safe (by enough that it cannot be lost), final (default), "
+            "proof"),
+        CLI_NUMBER(
+            "connections", "N", &o->connections, "with --url: so many submissions under way at once (8)"),
+        CLI_NUMBER(
+            "patience", "S", &o->patience_s, "with --url: how long a submission is offered to nodes (120)"),
         CLI_FLAG("json", &o->json, "refused events and the summary as one JSON object a line"),
         {0},
     };
 
-    if (!cli_parse(cli, options, 0, 2) || !options_make_sense(&s))
+    if (!cli_parse(cli, options, 0, 2))
+        return cli->exit_code;
+    /* The environment alone does not take a directory's place: who names one, or a file of events for one, means it. */
+    o->by_url =
+        o->nodes.urls.n > 0 || (cli->args_n == 0 && !o->sign_only && cli_nodes_wanted(cli, &o->nodes));
+    if (!options_make_sense(&s))
         return cli->exit_code;
     ring = calloc(1, sizeof(*ring));
     if (ring == NULL)
@@ -480,18 +583,13 @@ static int run(struct cli *cli)
     s.report.keep_going = o->keep_going || o->verify_verdicts;
     s.report.sign_only = o->sign_only;
     code = submit(&s, ring);
-    slk_ledger_close(s.ledger);
-    batcher_clear(&s.batcher);
-    cli_signers_free(&o->signers);
-    cli_charter_free(&s.charter);
-    keyring_clear(ring);
-    free(ring);
+    clean_up(&s, ring);
     return code;
 }
 
 const struct cli_command cmd_submit = {
     .name = "submit",
-    .usage = "DIR [EVENTS.ndjson|-] (--keys DIR | --key FILE) [options]",
+    .usage = "DIR | --url URL... [EVENTS.ndjson|-] (--keys DIR | --key FILE) [options]",
     .summary = "Sign events and write them to a ledger",
     .about =
         "EVENTS is one JSON object per line (default: standard input), fields as in proto/ledger.proto, for "
@@ -507,6 +605,14 @@ const struct cli_command cmd_submit = {
         "submitted again.\n"
         "A file is read once in full before its first line is signed, so a malformed line writes nothing.\n"
         "Submitting the same submission again is harmless: it is recognised and not written twice.\n"
+        "\n"
+        "With --url the submissions go to nodes, each to any of them. A node that dies, or is busy, is "
+        "passed over: the same\n"
+        "submission at another node is the same submission. One whose credential has moved on meanwhile is "
+        "signed again,\n"
+        "where sequence and previous were left out, and refused where they were given. A run that was cut "
+        "off is taken up by\n"
+        "its --rest file; a --signed file may be submitted again and again.\n" CLI_NODES_ABOUT "\n"
         "\n"
         "Exit: 0 everything is in the ledger, 1 something was refused, 2 input or ledger could not be used.",
     .run = run,

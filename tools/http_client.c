@@ -239,6 +239,7 @@ static void take_answer(struct transfer *t, CURLcode rc)
     long status = 0;
 
     answer->ms = tick_ms() - t->started_ms;
+    answer->retry_after_ms = t->retry_after_s * 1000;
     t->done = true;
     if (t->too_large) {
         snprintf(answer->error, sizeof(answer->error),
@@ -340,17 +341,21 @@ static struct transfer *take_done(struct http_client *client)
     return NULL;
 }
 
-bool http_next(struct http_client *client, void **tag, struct http_answer *answer)
+bool http_next(struct http_client *client, uint64_t wait_ms, void **tag, struct http_answer *answer)
 {
+    uint64_t started = tick_ms();
     struct transfer *t;
     int running;
 
     *answer = (struct http_answer){0};
     while ((t = take_done(client)) == NULL) {
+        uint64_t waited = tick_ms() - started;
         int wait = wake(client);
 
-        if (client->in_flight == 0)
+        if (client->in_flight == 0 || waited >= wait_ms)
             return false;
+        if (wait_ms - waited < (uint64_t)wait)
+            wait = (int)(wait_ms - waited);
         if (curl_multi_perform(client->multi, &running) != CURLM_OK)
             abort(); /* only misuse makes it fail */
         if (!take_messages(client))
@@ -384,7 +389,7 @@ bool http_ask(
 {
     void *tag;
 
-    if (!http_start(client, node, request, NULL) || !http_next(client, &tag, answer))
+    if (!http_start(client, node, request, NULL) || !http_next(client, UINT64_MAX, &tag, answer))
         cannot_start(answer, node);
     return is_2xx(answer);
 }
@@ -400,7 +405,7 @@ size_t http_ask_all(
         if (!http_start(client, i, request, NULL))
             cannot_start(&answers[i], i);
     }
-    while (http_next(client, &tag, &answer)) {
+    while (http_next(client, UINT64_MAX, &tag, &answer)) {
         answers[answer.node] = answer;
         good += is_2xx(&answer);
     }

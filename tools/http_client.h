@@ -56,6 +56,7 @@ struct http_answer {
     size_t size;
     char type[HTTP_TYPE_MAX]; /* media type, without parameters */
     uint64_t ms;              /* from asking to the last byte */
+    uint64_t retry_after_ms;  /* what a busy node asks for; 0: nothing */
     char error
         [HTTP_ERROR_MAX]; /* a sentence: "cannot connect: ...", "answered 503 BEHIND: ..."; "" when 2xx */
 };
@@ -83,12 +84,12 @@ typedef bool http_good_fn(void *ctx, struct http_answer *answer);
 bool http_ask_any(struct http_client *client, const struct http_request *request, http_good_fn *is_good,
     void *ctx, struct http_answer *answer, char (*failed)[HTTP_ERROR_MAX]);
 
-/* Several at once: http_start gives a request away (copied; its body and path must live until its answer), http_next
- * waits for the next answer of any. `tag` comes back with it. False from http_start: HTTP_IN_FLIGHT_MAX are under way, or out of memory;
- * from http_next: nothing is. */
+/* Several at once: http_start gives a request away (copied; its body must live until its answer), http_next waits for the next
+ * answer of any, at most `wait_ms`. `tag` comes back with it. False from http_start: HTTP_IN_FLIGHT_MAX are under way, or out
+ * of memory; from http_next: nothing is, or the time is over. What asks and waits in one must not be mixed with these. */
 SLK_MUST_CHECK bool http_start(
     struct http_client *client, size_t node, const struct http_request *request, void *tag);
-bool http_next(struct http_client *client, void **tag, struct http_answer *answer);
+bool http_next(struct http_client *client, uint64_t wait_ms, void **tag, struct http_answer *answer);
 size_t http_in_flight(const struct http_client *client);
 
 #endif

@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 
+import network
 from network import NAMES, Net, Node, check, free_ports, must, net_main, run, wait_for
 
 SILLOK, SILLOKD, VERIFY, LIAR = sys.argv[1:5]
@@ -26,8 +27,8 @@ class Stub(socketserver.ThreadingMixIn, http.server.HTTPServer):
     """Hands requests on to a node; `bend(path, status, headers, body)` may change the answer."""
     daemon_threads = True
 
-    def __init__(self, node, bend):
-        self.node, self.bend = node, bend
+    def __init__(self, node, bend=lambda path, status, body: (status, body), before=lambda path: None):
+        self.node, self.bend, self.before = node, bend, before
         super().__init__(("127.0.0.1", 0), Handler)
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
@@ -42,6 +43,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def answer(self):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         headers = {k: v for k, v in self.headers.items() if k in ("Accept", "Content-Type")}
+        self.server.before(self.path)
         status, answer = self.server.node.request(self.command, self.path, body or None, headers)
         bent = self.server.bend(self.path, status, answer)
         if bent is None:  # it dies in the middle
@@ -205,6 +207,135 @@ def test_history(net):
     check("history: never issued: exit 1", r.returncode == 1 and "never issued" in r.stdout, *told(r))
 
 
+# ---- submitting ----
+
+def day(d):
+    return time.strftime("%Y-%m-%dT00:00:00Z", time.gmtime(time.time() + d * 86400))
+
+
+def events_file(net, name, events):
+    with open(net.path(name), "w") as f:
+        f.writelines(json.dumps({"issuer": "office", "channel": "ONLINE", "occurred_at": day(0), **e}) + "\n" for e in events)
+    return net.path(name)
+
+
+def issue(net, i):
+    return {"kind": "ISSUE", "credential": net.handle(i), "device": net.handle(-i), "carrier": "PHONE", "type": 2,
+            "valid_until": day(300), "status_index": i + 1}
+
+
+def lock(net, i, **more):
+    return {"kind": "LOCK", "credential": net.handle(i), "reason": 1, **more}
+
+
+def unlock(net, i, **more):
+    return {"kind": "UNLOCK", "credential": net.handle(i), **more}
+
+
+def submit(net, nodes, *args, **kwargs):
+    return sillok("submit", *urls(nodes), *args, "--keys", net.path("keys"), "--json", **kwargs)
+
+
+def summary(r):
+    lines = [json.loads(x) for x in r.stdout.splitlines()]
+    return lines[-1] if lines else {}
+
+
+def head_of(net, i):
+    code, body = net.nodes[0].request("POST", "/v1/proofs", json.dumps({"credential": net.handle(i)}),
+                                      {"Accept": "application/json", **network.JSON})
+    return json.loads(body)["record"]["events_n"], json.loads(body)["record"]["last_event_id"]
+
+
+def test_submit(net):
+    file = events_file(net, "issues", [{**issue(net, i), "sequence": 0} for i in range(1000, 1060)])
+    r = submit(net, net.nodes, file, "--batch", "7", "--chain", net.chain)
+    check("submit: to four nodes at once", r.returncode == 0 and summary(r)["accepted"] == 60, *told(r))
+    r = submit(net, net.nodes, file, "--batch", "7")
+    check("submit: the same again is recognised", r.returncode == 0 and summary(r)["duplicate"] == 60, *told(r))
+    lives = [e for i in range(1000, 1010) for e in (lock(net, i), unlock(net, i), lock(net, i), unlock(net, i))]
+    r = submit(net, net.nodes, events_file(net, "lives", lives), "--batch", "3", "--wait", "proof")
+    check("submit: what follows another event waits for it, and heads are filled in",
+          r.returncode == 0 and summary(r)["accepted"] == 40 and head_of(net, 1003)[0] == 5, *told(r))
+    r = submit(net, net.nodes, events_file(net, "again", [lock(net, i) for i in range(1000, 1010)]), "--wait", "received")
+    check("submit: as soon as one node has it", r.returncode == 0 and summary(r)["accepted"] == 10, *told(r))
+    r = submit(net, net.nodes[:1], events_file(net, "bad", [{**issue(net, 1100), "sequence": 0}, lock(net, 1020), unlock(net, 1021)]))
+    told_of = [json.loads(x) for x in r.stdout.splitlines()]
+    check("submit: what breaks a rule is refused with its line, exit 1", r.returncode == 1 and told_of[0]["rule"] == "STATE"
+          and told_of[0]["line"] == 3 and summary(r)["refused"] == 3, *told(r))
+    r = submit(net, net.nodes, file, "--chain", "0" * 64)
+    check("submit: nothing is signed for another chain than --chain says, exit 1", r.returncode == 1 and "another ledger" in r.stderr, *told(r))
+    r = sillok("submit", *urls(net.nodes), net.dir if hasattr(net, "dir") else net.nodes[0].dir, file, "--keys", net.path("keys"))
+    check("submit: a directory does not go with --url, exit 2", r.returncode == 2 and "--url" in r.stderr, *told(r))
+
+
+def test_submit_signed(net):
+    file = events_file(net, "more", [{**issue(net, i), "sequence": 0} for i in range(1200, 1230)])
+    must(SILLOK, "submit", file, "--keys", net.path("keys"), "--batch", "4", "--sign-only", "--chain", net.chain, "-o", net.path("signed2"))
+    r = submit(net, net.nodes[1:], "--signed", net.path("signed2"))
+    check("submit: what was signed elsewhere", r.returncode == 0 and summary(r)["accepted"] == 30, *told(r))
+    r = submit(net, net.nodes[:1], "--signed", net.path("signed2"))
+    check("submit: and again, at another node", r.returncode == 0 and summary(r)["duplicate"] == 30, *told(r))
+    with open(net.path("signed2"), "r+b") as f:
+        f.seek(60)
+        f.write(b"\xff\xff\xff")
+    r = submit(net, net.nodes[:1], "--signed", net.path("signed2"))
+    check("submit: a damaged file is refused", r.returncode in (1, 2) and summary(r).get("accepted", 0) == 0, *told(r))
+
+
+def test_submit_stale(net):
+    n, last = head_of(net, 1030)
+    file = events_file(net, "stale", [lock(net, 1030, sequence=n, previous=last)])
+    renewed = events_file(net, "renewed", [{"kind": "RENEW", "credential": net.handle(1030), "valid_until": day(310)}])
+    state = {"once": True}
+
+    def overtake(path):  # between the look-up and the submission somebody else is quicker
+        if path.startswith("/v1/submissions") and state.pop("once", False):
+            r = submit(net, net.nodes[1:2], state["file"])
+            check("somebody else is quicker", r.returncode == 0, *told(r))
+    stub = Stub(net.nodes[0], before=overtake)
+    state["file"] = renewed
+    r = submit(net, [stub], events_file(net, "lock", [lock(net, 1031), lock(net, 1030)]))
+    check("submit: overtaken, it is signed again with the new head", r.returncode == 0 and summary(r)["accepted"] == 2
+          and head_of(net, 1030)[0] == n + 2, *told(r))
+    r = submit(net, net.nodes, file)
+    check("submit: where the head was given, it is told instead, exit 1", r.returncode == 1
+          and json.loads(r.stdout.splitlines()[0]).get("head_sequence") == n + 2, *told(r))
+
+
+def test_submit_dead(net):
+    file = events_file(net, "many", [{**issue(net, i), "sequence": 0} for i in range(1300, 1380)])
+    alive = [10]
+
+    def dies(path, status, body):
+        if path.startswith("/v1/submissions"):
+            alive[0] -= 1
+        return (status, body) if alive[0] > 0 else None
+    dying = Stub(net.nodes[0], dies)
+    r = submit(net, [dying, *net.nodes[1:3]], file, "--batch", "2")
+    check("submit: a node dies in the middle: nothing is lost, nothing twice", r.returncode == 0
+          and summary(r)["accepted"] == 80 and dying.url in r.stderr and "other nodes" in r.stderr, *told(r))
+    busy = [6]
+
+    def is_busy(path, status, body):
+        if path.startswith("/v1/submissions"):
+            busy[0] -= 1
+            if busy[0] > 0:
+                return 503, b'{"title":"","status":503,"code":"BUSY","detail":"too much"}', ("Retry-After", "0")
+        return status, body
+    file = events_file(net, "few", [{**issue(net, i), "sequence": 0} for i in range(1400, 1404)])
+    r = submit(net, [Stub(net.nodes[0], is_busy)], file, "--batch", "1")
+    check("submit: a busy node is waited for", r.returncode == 0 and summary(r)["accepted"] == 4, *told(r))
+    only = Stub(net.nodes[0], lambda path, status, body: None if path.startswith("/v1/submissions") else (status, body))
+    file = events_file(net, "untaken", [{**issue(net, i), "sequence": 0} for i in range(1500, 1504)])
+    r = submit(net, [only, DEAD], file, "--batch", "1", "--patience", "1", "--rest", net.path("rest"))
+    check("submit: nobody takes it: exit 2, who and why, and the rest is kept", r.returncode == 2 and only.url in r.stderr
+          and open(net.path("rest")).read() == open(file).read(), *told(r))
+    check("submit: and how to find out what is in the ledger", "same --batch" in r.stderr, *told(r))
+    r = submit(net, net.nodes, net.path("rest"), "--batch", "1")
+    check("submit: it is taken up from there", r.returncode == 0 and summary(r)["accepted"] + summary(r)["duplicate"] == 4, *told(r))
+
+
 # ---- watching ----
 
 def watch(net, nodes, *args):
@@ -237,7 +368,7 @@ def test_watch(net):
     time.sleep(1.2)
     r = watch(net, [old], "--stale", "0")
     check("watch: nothing cosigned lately: exit 1", r.returncode == 1 and "seconds ago" in r.stderr, *told(r))
-    r = watch(net, [Stub(net.nodes[0], lambda p, s, b: (s, b))])
+    r = watch(net, [Stub(net.nodes[0])])
     check("watch: a stub that alters nothing is as good as its node", r.returncode == 0, *told(r))
     with open(state, "w") as f:
         f.write("{}")
@@ -343,4 +474,5 @@ def test_votes(net):
 
 if __name__ == "__main__":
     sys.exit(net_main("cli-url", lambda root: Net(root, SILLOK, SILLOKD, submissions=80), test_start, test_status, test_head, test_prove,
-                      test_history, test_watch, test_split_view, test_evidence, test_votes))
+                      test_history, test_watch, test_split_view, test_evidence, test_submit, test_submit_signed, test_submit_stale,
+                      test_submit_dead, test_votes))
