@@ -15,14 +15,16 @@
 #include "net/deflate.h"
 #include "net/status_token.h"
 
-#define PUBLIC       "Access-Control-Allow-Origin: *\r\n"
-#define SLOTS_N      64u                 /* tokens kept */
-#define BYTES_MAX    ((size_t)48 << 20)  /* of them */
-#define STEP_ROWS    ((uint64_t)1 << 17) /* read at once: some 10 ms of the node's one thread */
-#define HISTORY_ROWS ((uint64_t)1 << 20)
-#define ETAG_SIZE    36
+#define PUBLIC    "Access-Control-Allow-Origin: *\r\n"
+#define SLOTS_N   64u                 /* tokens kept */
+#define BYTES_MAX ((size_t)48 << 20)  /* of them */
+#define STEP_ROWS ((uint64_t)1 << 17) /* read at once: some 10 ms of the node's one thread */
+#define PAST_ROWS ((uint64_t)1 << 20) /* forward, for a list of the past: a tenth of a second */
+#define BACK_ROWS ((uint64_t)1 << 16) /* backward, where each row has another one looked up */
+#define ETAG_SIZE 36
 #define OFF                                                                                                  \
-    "status lists are off at this node: its configuration needs `key` and `uri` in [status]; another node "  \
+    "status lists are off at this node: its configuration needs `list_key` and `uri` in [status]; another "  \
+    "node "                                                                                                  \
     "of the same ledger may have them"
 #define NO_LIST                                                                                              \
     "a list is /v1/status-lists/<type>/<n>, of W3C's form /v1/status-lists/<type>/<n>/revocation and "       \
@@ -46,7 +48,8 @@ struct made {
 
 struct slk_api_lists {
     struct slk_status_reader *reader;
-    size_t bytes; /* of the tokens */
+    uint64_t past_s; /* when a list of the past was made last */
+    size_t bytes;    /* of the tokens */
     struct made *made[SLOTS_N];
 };
 
@@ -434,9 +437,110 @@ static bool choose_kind(struct wanted *what, struct slk_http_exchange *x)
     return chosen >= 0;
 }
 
-void slk_api_get_list(void *ctx, struct slk_http_exchange *x)
+/* ---- lists of the past ---- */
+
+/* False: refused already. */
+static bool read_time(const struct slk_api *api, const struct wanted *what, struct slk_span text,
+    struct slk_http_exchange *x, uint64_t *time_s)
 {
     const struct api_reply no_history = {501, SLK_API_NO_STORE};
+
+    if (!api->options.status.has_history || slk_token_form(what->kind) != SLK_STATUS_TOKEN) {
+        slk_api_reply_problem(x, &no_history, "NO_HISTORY",
+            api->options.status.has_history
+                ? "lists of the past are given as tokens, not as credentials"
+                : "this node gives no lists of the past: its configuration has no `history = yes` in "
+                  "[status], since they show when a credential changed");
+        return false;
+    }
+    if (!slk_decimal_parse(time_s, INT64_MAX / 1000, (const char *)text.at, text.size)) {
+        slk_http_refuse(x, SLK_HTTP_BAD_REQUEST, "time is a whole number of Unix seconds");
+        return false;
+    }
+    if (*time_s > slk_api_now_ms(api) / 1000) {
+        slk_http_refuse(x, SLK_HTTP_NOT_FOUND, "that time is yet to come");
+        return false;
+    }
+    return true;
+}
+
+/* A token of then is good for that second alone: nobody can pass it off as one of today. */
+static void serve_past(const struct slk_api *api, struct slk_status_reader *reader, const struct wanted *what,
+    uint64_t time_s, struct slk_http_exchange *x)
+{
+    static const struct api_reply reply = {
+        200, "Cache-Control: public, max-age=86400\r\nVary: Accept\r\n" PUBLIC};
+    const struct slk_fault fault = {0};
+    struct slk_status_claims claims;
+    struct slk_block_header place;
+    uint8_t *token;
+    uint64_t next_s;
+    size_t size;
+    enum slk_err err;
+
+    (void)slk_status_reader_place(reader, &place);
+    claim(api, &claims, what, &place, time_s);
+    claims.exp_s = time_s + 1;
+    err = make(api, slk_status_reader_lists(reader), what, &claims, &token, &size, &next_s);
+    if (err == SLK_OK)
+        slk_api_reply_bytes(x, &reply, slk_token_media_type(what->kind), slk_span_of(token, size), token);
+    else
+        slk_api_reply_err(x, err, &fault);
+}
+
+static void refuse_past(struct slk_http_exchange *x, enum slk_err err)
+{
+    const struct slk_fault fault = {0};
+
+    if (err == SLK_E_NOT_FOUND)
+        slk_http_refuse(x, SLK_HTTP_NOT_FOUND, "that time is before the ledger's first block");
+    else if (err == SLK_E_TOO_LARGE)
+        slk_http_refuse(x, SLK_HTTP_NOT_FOUND,
+            "too much has happened before and since: make that list from a copy of the ledger, with `sillok "
+            "status-list DIR --time`");
+    else
+        slk_api_reply_err(x, err, &fault);
+}
+
+static void get_past(
+    struct slk_api *api, struct slk_http_exchange *x, const struct wanted *what, struct slk_span text)
+{
+    struct slk_status_past past = {
+        .type = what->type, .n = what->n, .forward_max = PAST_ROWS, .back_max = BACK_ROWS};
+    uint64_t now_s = slk_api_now_ms(api) / 1000, time_s;
+    struct slk_status_reader *reader = NULL;
+    struct slk_view *view = NULL;
+    bool done = false;
+    enum slk_err err;
+
+    if (!read_time(api, what, text, x, &time_s))
+        return;
+    past.time_ms = time_s * 1000;
+    err = slk_view_begin(&view, store_of(api));
+    if (err == SLK_OK)
+        err = follow(api, view, &done);
+    if (err != SLK_OK) {
+        refuse_past(x, err);
+    } else if (must_exist(slk_status_reader_lists(api->lists->reader), what, x)) {
+        if (api->lists->past_s == now_s)
+            refuse_busy(x, "one list of the past is made in a second");
+        else if (past.time_ms <= slk_view_tip(view)->time_ms || must_be_vouched_for(api, x)) {
+            api->lists->past_s = now_s;
+            err = slk_status_reader_at(&reader, store_of(api), view, done ? api->lists->reader : NULL, &past);
+            if (err == SLK_OK)
+                serve_past(api, reader, what, time_s, x);
+            else
+                refuse_past(x, err);
+        }
+    }
+    slk_status_reader_free(reader);
+    slk_view_end(view);
+}
+
+/* ---- the routes ---- */
+
+void slk_api_get_list(void *ctx, struct slk_http_exchange *x)
+{
     struct slk_api *api = ctx;
     struct wanted what;
     struct slk_span time;
@@ -451,8 +555,8 @@ void slk_api_get_list(void *ctx, struct slk_http_exchange *x)
     if (!choose_kind(&what, x))
         return;
     if (slk_http_query(slk_http_request(x), "time", &time) ||
-        slk_http_query(slk_http_request(x), "timestamp", &time)) {
-        slk_api_reply_problem(x, &no_history, "NO_HISTORY", "this node gives no status lists of the past");
+        slk_http_query(slk_http_request(x), "timestamp", &time)) { /* W3C's name for it */
+        get_past(api, x, &what, time);
         return;
     }
     made = current(api, &what, x);

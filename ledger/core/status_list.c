@@ -103,6 +103,44 @@ enum slk_err slk_status_lists_put(struct slk_status_lists *lists, const struct s
     return SLK_OK;
 }
 
+void slk_status_lists_forget(struct slk_status_lists *lists, uint32_t type, uint32_t index)
+{
+    struct list *list;
+    size_t at;
+
+    if (!find(lists, type, &at) || index >= lists->places[at])
+        return;
+    list = &lists->lists[at][index / SLK_STATUS_LIST_CUT];
+    if (list->places != NULL)
+        memset(list->places + (size_t)(index % SLK_STATUS_LIST_CUT) * PLACE_SIZE, 0, PLACE_SIZE);
+}
+
+enum slk_err slk_status_lists_copy(
+    struct slk_status_lists **out, const struct slk_status_lists *lists, uint32_t type, uint32_t n)
+{
+    uint32_t places = slk_status_list_places(lists, type, n);
+    enum slk_err err = slk_status_lists_new(out);
+    size_t at;
+
+    if (err != SLK_OK)
+        return err;
+    (*out)->types_n = lists->types_n;
+    memcpy((*out)->codes, lists->codes, sizeof(lists->codes));
+    memcpy((*out)->places, lists->places, sizeof(lists->places));
+    slk_status_lists_only(*out, type, n);
+    if (places == 0 || !find(lists, type, &at) || lists->lists[at][n].places == NULL)
+        return SLK_OK;
+    (*out)->lists[at][n].places = malloc((size_t)places * PLACE_SIZE);
+    if ((*out)->lists[at][n].places == NULL) {
+        slk_status_lists_free(*out);
+        *out = NULL;
+        return SLK_E_NOMEM;
+    }
+    memcpy((*out)->lists[at][n].places, lists->lists[at][n].places, (size_t)places * PLACE_SIZE);
+    (*out)->bytes = (uint64_t)places * PLACE_SIZE;
+    return SLK_OK;
+}
+
 /* ---- reading ---- */
 
 size_t slk_status_lists_types(const struct slk_status_lists *lists, const uint32_t **codes)

@@ -31,6 +31,12 @@ void slk_status_lists_only(struct slk_status_lists *lists, uint32_t type, uint32
 SLK_MUST_CHECK enum slk_err slk_status_lists_put(
     struct slk_status_lists *lists, const struct slk_row_status *row);
 
+/* Takes a row back: nothing was ever issued in this place. Of a place that exists. */
+void slk_status_lists_forget(struct slk_status_lists *lists, uint32_t type, uint32_t index);
+/* A copy that keeps this list only; the list exists. */
+SLK_MUST_CHECK enum slk_err slk_status_lists_copy(
+    struct slk_status_lists **out, const struct slk_status_lists *lists, uint32_t type, uint32_t n);
+
 /* The codes of the types known, ascending as charters added them; how many. */
 size_t slk_status_lists_types(const struct slk_status_lists *lists, const uint32_t **codes);
 /* How many lists a type has; 0: there is no such type. */

@@ -129,3 +129,132 @@ enum slk_err slk_status_reader_follow(struct slk_status_reader *reader, struct s
     }
     return err;
 }
+
+/* ---- the past ---- */
+
+/* The last block that is not younger than that. SLK_E_NOT_FOUND: all are. */
+static enum slk_err find_block(
+    struct slk_view *view, uint64_t time_ms, struct slk_block_header *header, struct slk_view_block *out)
+{
+    uint64_t low = 0, high = slk_view_tip(view)->height;
+    enum slk_err err = SLK_OK;
+
+    while (low < high && err == SLK_OK) {
+        uint64_t middle = high - (high - low) / 2;
+
+        err = slk_view_block(view, middle, out);
+        if (err == SLK_OK)
+            err = slk_block_header_parse(header, out->header);
+        if (header->time_ms <= time_ms)
+            low = middle;
+        else
+            high = middle - 1;
+    }
+    if (err == SLK_OK)
+        err = slk_view_block(view, low, out);
+    if (err == SLK_OK)
+        err = slk_block_header_parse(header, out->header);
+    return err == SLK_OK && header->time_ms > time_ms ? SLK_E_NOT_FOUND : err;
+}
+
+static void record_status(struct slk_row_status *out, const uint8_t record[SLK_RECORD_SIZE])
+{
+    out->state = record[72]; /* design §4 */
+    out->type = slk_get_u32(record + 74);
+    out->valid_until_s = slk_get_u64(record + 80);
+    out->index = slk_get_u32(record + 96);
+}
+
+/* The place becomes what it was before this row. */
+static enum slk_err take_back(
+    struct slk_status_lists *lists, struct slk_view *view, const struct slk_row *row)
+{
+    struct slk_row_status is, was;
+    struct slk_row before;
+    enum slk_err err;
+
+    record_status(&is, row->record);
+    if (row->previous_row == SLK_MAP_ROW_NONE) {
+        slk_status_lists_forget(lists, is.type, is.index);
+        return SLK_OK;
+    }
+    err = slk_view_row(view, row->previous_row, &before);
+    if (err != SLK_OK)
+        return err == SLK_E_NOT_FOUND ? SLK_E_CORRUPT : err;
+    record_status(&was, before.record);
+    if (was.index == is.index && was.type == is.type)
+        return slk_status_lists_put(lists, &was);
+    slk_status_lists_forget(lists, is.type, is.index); /* issued anew, in this place */
+    return SLK_OK;
+}
+
+static enum slk_err go_back(struct slk_status_reader *reader, struct slk_view *view, uint64_t height,
+    const struct slk_status_past *past)
+{
+    enum slk_err err = SLK_OK;
+
+    for (uint64_t at = slk_view_tip(view)->height; err == SLK_OK && at > height; at--) {
+        struct slk_view_block block;
+
+        err = slk_view_block(view, at, &block);
+        for (size_t i = block.rows_n; err == SLK_OK && i > 0; i--) {
+            struct slk_row_status status;
+            struct slk_row row;
+
+            slk_row_status(&status, block.rows.at, i - 1);
+            if (status.type != past->type || status.index / SLK_STATUS_LIST_CUT != past->n)
+                continue;
+            slk_row_parse(&row, block.rows.at, i - 1);
+            err = take_back(reader->lists, view, &row);
+        }
+    }
+    return err;
+}
+
+static enum slk_err go_forward(struct slk_status_reader *reader, struct slk_store *store,
+    struct slk_view *view, const struct slk_status_past *past)
+{
+    const struct slk_status_until until = {past->time_ms, UINT64_MAX};
+    bool done;
+
+    slk_status_lists_only(reader->lists, past->type, past->n);
+    return slk_status_reader_follow(reader, store, view, &until, UINT64_MAX, &done);
+}
+
+enum slk_err slk_status_reader_at(struct slk_status_reader **out, struct slk_store *store,
+    struct slk_view *view, const struct slk_status_reader *tip, const struct slk_status_past *past)
+{
+    struct slk_status_reader *reader = NULL;
+    struct slk_block_header header = {0};
+    struct slk_view_block block;
+    uint64_t rows_n, since_n;
+    enum slk_err err =
+        slk_view_tip(view) != NULL ? find_block(view, past->time_ms, &header, &block) : SLK_E_NOT_FOUND;
+
+    *out = NULL;
+    if (err != SLK_OK)
+        return err;
+    rows_n = block.first_row + block.rows_n;
+    since_n = slk_view_tip(view)->rows_n - rows_n;
+    if (tip != NULL && (since_n > past->back_max || since_n >= rows_n))
+        tip = NULL;
+    if (tip == NULL && rows_n > past->forward_max)
+        return SLK_E_TOO_LARGE;
+    err = slk_status_reader_new(&reader);
+    if (err == SLK_OK && tip != NULL) {
+        slk_status_lists_free(reader->lists);
+        err = slk_status_lists_copy(&reader->lists, tip->lists, past->type, past->n);
+        if (err == SLK_OK)
+            err = go_back(reader, view, header.height, past);
+        reader->last = header;
+        reader->next = header.height + 1;
+    } else if (err == SLK_OK) {
+        err = go_forward(reader, store, view, past);
+    }
+    if (err != SLK_OK) {
+        slk_status_reader_free(reader);
+        return err;
+    }
+    *out = reader;
+    return SLK_OK;
+}

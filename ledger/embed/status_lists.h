@@ -28,4 +28,15 @@ SLK_MUST_CHECK enum slk_err slk_status_reader_follow(struct slk_status_reader *r
     struct slk_store *store, struct slk_view *view, const struct slk_status_until *until, uint64_t rows_max,
     bool *done);
 
+/* One list as it was at a time: after the last block that is not younger, in a reader of its own. Made of the rows up to there; or,
+ * when that is less, of what `tip` has, which was read to the end of this view (NULL: not so), by taking back the rows since.
+ * SLK_E_NOT_FOUND: before the first block; SLK_E_TOO_LARGE: more than forward_max rows one way and back_max the other. */
+struct slk_status_past {
+    uint32_t type, n;
+    uint64_t time_ms;
+    uint64_t forward_max, back_max;
+};
+SLK_MUST_CHECK enum slk_err slk_status_reader_at(struct slk_status_reader **out, struct slk_store *store,
+    struct slk_view *view, const struct slk_status_reader *tip, const struct slk_status_past *past);
+
 #endif

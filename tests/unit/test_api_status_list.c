@@ -28,7 +28,8 @@ static struct slk_key *list_key;
 
 static int set_up(void **state)
 {
-    struct slk_api_status_options options = {.base = BASE, .ttl_s = TTL_S, .lifetime_s = 86400};
+    struct slk_api_status_options options = {
+        .base = BASE, .ttl_s = TTL_S, .lifetime_s = 86400, .has_history = true};
 
     list_key = fixture_key(KEY_LIST);
     options.key = list_key;
@@ -396,7 +397,91 @@ static void a_list_that_does_not_exist_is_404_in_words(void **state)
     assert_non_null(strstr(reply.text, "type 1 has lists 0 to 0, of 1048576 places each"));
     (void)get(w, "/v1/status-lists/9/0", NULL, "404");
     assert_non_null(strstr(reply.text, "no credential type 9"));
-    (void)get(w, CARDS "?time=1", NULL, "501");
+}
+
+/* A list of the past; `now` moves on, since one is made in a second. */
+static json_t *past_of(struct api_world *w, uint64_t time_s)
+{
+    char path[80];
+    struct jws jws;
+
+    later(w, 1);
+    snprintf(path, sizeof(path), CARDS "?time=%llu", (unsigned long long)time_s);
+    jws = jws_of(get(w, path, NULL, "200"));
+    assert_int_equal(number_of(jws.payload, "iat"), time_s);
+    assert_int_equal(number_of(jws.payload, "exp"), time_s + 1);
+    json_decref(jws.header);
+    return jws.payload;
+}
+
+static void check_past(
+    struct api_world *w, uint64_t time_s, uint32_t place, unsigned value, uint32_t others_n)
+{
+    json_t *payload = past_of(w, time_s);
+    uint8_t *list = list_of(payload);
+    uint32_t n = 0;
+
+    assert_int_equal(value_at(list, place), value);
+    for (uint32_t i = 0; i < FIXTURE_PLACES; i++)
+        n += i != place && value_at(list, i) != 0;
+    assert_int_equal(n, others_n);
+    free(list);
+    json_decref(payload);
+}
+
+static void the_past_is_made_forward_and_backward(void **state)
+{
+    struct fixture_life a = fixture_life(FIXTURE_CARD, 1), b = fixture_life(FIXTURE_CARD, 2);
+    struct api_world *w = *state;
+    uint32_t places[2];
+    uint64_t at[8];
+
+    later(w, 10);
+    at[0] = w->f.now_ms / 1000;
+    for (unsigned i = 0; i < 6; i++) { /* issued, locked, unlocked, revoked, issued anew, locked */
+        static const enum slk_kind kinds[] = {
+            SLK_ISSUE, SLK_LOCK, SLK_UNLOCK, SLK_REVOKE, SLK_ISSUE, SLK_LOCK};
+
+        later(w, 10);
+        if (kinds[i] == SLK_ISSUE)
+            places[i > 0] = fixture_event(&a, SLK_ISSUE, w->f.now_ms).status_index;
+        step(w, &a, kinds[i]);
+        later(w, 10);
+        at[i + 1] = w->f.now_ms / 1000;
+    }
+    assert_int_equal(places[0], place_of(&a));
+    later(w, 10);
+    check_past(w, at[0], places[0], 0, 0); /* forward: less has happened before than since */
+    check_past(w, at[1], places[0], 0, 0);
+    check_past(w, at[2], places[0], 2, 0);
+    check_past(w, at[3], places[0], 0, 0); /* backward */
+    check_past(w, at[4], places[0], 1, 0);
+    check_past(w, at[5], places[0], 1, 0);
+    check_past(w, at[5], places[1], 0, 1);
+    check_past(w, at[6], places[1], 2, 1);
+    check_past(w, w->f.now_ms / 1000, places[1], 2, 1);
+    step(w, &b, SLK_ISSUE);
+    step(w, &b, SLK_REVOKE);
+    step(w, &b, SLK_ISSUE);
+    check_past(w, at[6], places[1], 2, 1);
+    check_past(w, at[2], places[0], 2, 0);
+}
+
+static void a_past_that_cannot_be_told_is_refused_in_words(void **state)
+{
+    struct api_world *w = *state;
+    char path[80];
+
+    (void)get(w, CARDS "?time=1", NULL, "404");
+    assert_non_null(strstr(reply.text, "before the ledger's first block"));
+    later(w, 1);
+    snprintf(path, sizeof(path), CARDS "?time=%llu", (unsigned long long)(w->f.now_ms / 1000 + 100));
+    (void)get(w, path, NULL, "404");
+    assert_non_null(strstr(reply.text, "yet to come"));
+    (void)get(w, CARDS "?time=yesterday", NULL, "400");
+    (void)get(w, CARDS "?time=", NULL, "400");
+    (void)get(w, "/v1/status-lists/1/1?time=1767225600", NULL, "404");
+    (void)get(w, CARDS "/revocation?timestamp=2026-01-01T00:00:00Z", NULL, "501");
 }
 
 static void a_node_that_is_cut_off_dates_no_list(void **state)
@@ -457,6 +542,8 @@ int main(void)
         T(what_has_not_changed_is_not_sent_again),
         T(a_token_is_compressed_for_those_who_take_it),
         T(a_list_that_does_not_exist_is_404_in_words),
+        T(the_past_is_made_forward_and_backward),
+        T(a_past_that_cannot_be_told_is_refused_in_words),
         T(a_node_that_is_cut_off_dates_no_list),
         T(all_lists_and_the_key_can_be_found),
         cmocka_unit_test_setup_teardown(
