@@ -105,6 +105,7 @@ enum slk_err slk_node_set_keys(
     node->options.next_log_key = keys->next_log_key;
     node->options.next_cosign_key = keys->next_cosign_key;
     node->keys_charter = slk_hash_zero;
+    node->is_key_warned = false;
     if (!slk_node_choose_signers(node))
         node->own_n = 0; /* nothing is signed again */
     slk_node_cosign(node, slk_store_tip(node->ledger->store)->height);
@@ -169,26 +170,30 @@ static const char *missing(const struct slk_node *node, const struct slk_member 
     return NULL;
 }
 
-/* Once for each charter; not for those of the past, which a node that catches up goes through. */
+/* Once at the start, when perhaps it is only far behind; then once for each charter, and not for those of the past, which a node
+ * that catches up goes through. */
 void slk_node_keys_run(struct slk_node *node)
 {
     const struct slk_hash *charter_hash = &node->council.charter_hash;
+    bool is_start = node->status.blocks_n == 0;
     const struct slk_member *m;
     struct slk_bft_view_of look;
     const char *key;
 
-    if (slk_hash_equal(&node->keys_charter, charter_hash))
+    if (is_start ? node->is_key_warned : slk_hash_equal(&node->keys_charter, charter_hash))
         return;
     slk_bft_look(node->core, &look);
     if (look.certain > slk_store_tip(node->ledger->store)->height)
         return;
-    node->keys_charter = *charter_hash;
+    node->is_key_warned = true;
+    if (!is_start)
+        node->keys_charter = *charter_hash;
     slk_node_settle(node);
     m = slk_charter_member(slk_node_charter(node), node->options.agency);
     key = m != NULL ? missing(node, m) : NULL;
     if (key == NULL)
         return;
-    if (node->status.blocks_n == 0) { /* perhaps it is only far behind */
+    if (is_start) {
         SLK_SAY(node->options.log, SLK_SAY_WARN, "key_not_named", SLK_SAY_TEXT("key", key),
             SLK_SAY_NUMBER("charter", slk_node_charter(node)->version),
             SLK_SAY_TEXT("why",

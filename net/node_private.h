@@ -140,6 +140,7 @@ struct slk_node {
     uint16_t my_peer;               /* my index as a peer */
     const struct slk_key *vote_key; /* the one in use; NULL: the charter in force names none of mine */
     struct slk_hash keys_charter;   /* the charter for which missing keys were told of */
+    bool is_key_warned;             /* and at the start */
     uint64_t charter_turns;
     struct slk_bft_tip tip; /* of the COMMITTED that is on its way */
     uint64_t random;

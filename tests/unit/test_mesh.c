@@ -439,6 +439,31 @@ static void who_has_another_place_stays_connected(void **state)
     assert_int_equal(a->inbox_n, 1);
 }
 
+static void a_node_with_another_key_is_met_by_it(void **state)
+{
+    struct world *world = *state;
+    struct node *a = &world->nodes[0], *b = &world->nodes[1];
+    struct slk_mesh_peer peer = {.index = 1, .votes = true};
+    struct slk_key *key;
+    uint8_t seed[32] = {77};
+
+    world_connect(world, 2);
+    assert_int_equal(slk_key_from_seed(&key, seed), SLK_OK);
+    assert_int_equal(slk_mesh_set_key(b->mesh, b->key), SLK_OK); /* the same: nothing happens */
+    assert_int_equal(b->downs, 0);
+    assert_int_equal(slk_mesh_set_key(b->mesh, key), SLK_OK);
+    assert_int_equal(b->downs, 1);
+    until(world, a->downs == 1);
+    until(world, ended(a, SLK_END_PIN) > 0 || (world->now_ms += 1000, false)); /* nobody knows it by that */
+    memcpy(peer.node_key, slk_key_public(key), SLK_KEY_SIZE);
+    assert_int_equal(slk_mesh_set_peers(a->mesh, 0, &peer, 1, &world->charter_hash), SLK_OK);
+    until(world, slk_mesh_is_up(a->mesh, 1) || (world->now_ms += 1000, false));
+    until(world, slk_mesh_is_up(b->mesh, 0));
+    assert_int_equal(send_votes(b, 0, 1), 1);
+    until(world, a->inbox_n == 1);
+    slk_key_free(key);
+}
+
 static void a_list_that_makes_no_sense_changes_nothing(void **state)
 {
     struct world *world = *state;
@@ -488,6 +513,7 @@ int main(void)
         T(four_questions_are_under_way_at_most),
         T(who_leaves_the_charter_is_let_go),
         T(who_has_another_place_stays_connected),
+        T(a_node_with_another_key_is_met_by_it),
         T(a_list_that_makes_no_sense_changes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,225 @@
+/* Which of a node's keys count: a charter turns, and the next block is voted for with another key, without a restart. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "ledger/embed/change.h"
+#include "tests/unit/node_world.h"
+
+enum { NEW_VOTE = 200, NEW_LOG, NEW_COSIGN }; /* numbers of fixture keys */
+
+static struct node_world world;
+
+static int open_four(void **state)
+{
+    *state = &world;
+    world_open(&world, 4);
+    return 0;
+}
+
+static int close_world(void **state)
+{
+    world_close(*state);
+    return 0;
+}
+
+static void note(void *ctx, const struct slk_node_answer *answer)
+{
+    *(uint64_t *)ctx = answer->outcome == SLK_NODE_ACCEPTED ? answer->height : UINT64_MAX;
+}
+
+static bool is_noted(struct node_world *w, void *height)
+{
+    (void)w;
+    return *(const uint64_t *)height != 0;
+}
+
+/* n submissions to node i, each until it is final; the height of the last. */
+static uint64_t go_on(struct node_world *w, unsigned i, uint32_t number, unsigned n)
+{
+    uint64_t height = 0;
+
+    for (unsigned k = 0; k < n; k++) {
+        struct fixture_life life = fixture_life(FIXTURE_CARD, number + k);
+        struct slk_span bytes;
+
+        w->f.now_ms = FIXTURE_START_MS + w->now_ms;
+        bytes = fixture_single(&w->f, MINISTRY, &life, SLK_ISSUE);
+        height = 0;
+        assert_true(slk_node_submit(w->nodes[i].node, bytes, SLK_STAGE_FINAL, note, &height) != 0);
+        fixture_free(bytes);
+        assert_true(world_run(w, is_noted, &height, 60000));
+        assert_true(height != UINT64_MAX);
+    }
+    return height;
+}
+
+/* Agency 2 gets these keys; everybody who must signs. NULL: that one stays. */
+static struct slk_span make_change(struct node_world *w, uint64_t activation, const struct slk_key *vote,
+    const struct slk_key *log, const struct slk_key *cosign)
+{
+    struct slk_charter *next = malloc(sizeof(*next));
+    struct slk_change *change = calloc(1, sizeof(*change));
+    uint8_t *bytes = malloc(SLK_CHARTER_BYTES_MAX), *entry = malloc(SLK_ENTRY_MAX);
+    const struct slk_key *const signers[] = {
+        w->nodes[0].vote, w->nodes[2].vote, w->nodes[3].vote, vote, log, cosign};
+    struct slk_change_place place = {.chain_id = w->f.chain_id, .old = w->f.charter, .next = next};
+    unsigned said;
+    size_t size;
+
+    assert_true(next != NULL && change != NULL && bytes != NULL && entry != NULL);
+    *next = *w->f.charter;
+    next->version++;
+    next->has_previous = true;
+    next->previous = w->f.charter->hash;
+    next->created_at_ms = FIXTURE_START_MS + w->now_ms;
+    if (vote != NULL)
+        memcpy(next->members[1].vote_key, slk_key_public(vote), SLK_KEY_SIZE);
+    if (log != NULL)
+        memcpy(next->members[1].log_key, slk_key_public(log), SLK_KEY_SIZE);
+    if (cosign != NULL)
+        memcpy(next->members[1].cosign_key, slk_key_public(cosign), SLK_KEY_SIZE);
+    size = slk_charter_format(bytes, SLK_CHARTER_BYTES_MAX, next);
+    change->charter = slk_span_of(bytes, size);
+    change->activation = activation;
+    for (size_t i = 0; i < sizeof(signers) / sizeof(signers[0]); i++)
+        if (signers[i] != NULL)
+            assert_int_equal(slk_change_sign(change, &place, signers[i], &said), SLK_OK);
+    size = slk_change_format(entry, SLK_ENTRY_MAX, change);
+    assert_true(size > 0);
+    free(next);
+    free(change);
+    free(bytes);
+    return slk_span_of(entry, size);
+}
+
+static struct slk_node_options keys_of(const struct world_node *n)
+{
+    return (struct slk_node_options){.vote_key = n->vote, .log_key = n->log, .cosign_key = n->cosign};
+}
+
+static void a_charter_turns_and_the_next_block_has_votes_by_the_new_keys(void **state)
+{
+    struct node_world *w = *state;
+    struct world_node *me = &w->nodes[1];
+    struct slk_node_options keys = keys_of(me);
+    struct slk_key *vote = fixture_key(NEW_VOTE), *log = fixture_key(NEW_LOG),
+                   *cosign = fixture_key(NEW_COSIGN);
+    uint64_t height = go_on(w, 0, 1, 1), turns = slk_node_charter_turns(me->node);
+    struct slk_span entry = make_change(w, height + 4, vote, log, cosign);
+    struct slk_fault fault;
+
+    keys.next_vote_key = vote;
+    keys.next_log_key = log;
+    keys.next_cosign_key = cosign;
+    assert_int_equal(slk_node_set_keys(me->node, &keys, &fault), SLK_OK);
+    assert_int_equal(slk_node_change(w->nodes[0].node, entry, &fault), SLK_CHANGE_OK);
+    height = go_on(w, 0, 10, 1);
+    assert_int_equal(slk_node_charter_turns(me->node), turns + 1); /* it waits */
+    height = go_on(w, 0, 20, 4);
+    assert_true(world_run(w, world_is_cosigned, &height, 60000));
+    assert_int_equal(slk_node_charter_turns(me->node), turns + 2);
+    assert_true(world_status(w, 1).has_vote);
+    assert_string_equal(world_status(w, 1).alarm, "");
+    world_stop(w, 3); /* three of four: from here on nothing goes without it, neither votes nor checkpoints */
+    height = go_on(w, 0, 30, 3);
+    assert_true(world_run(w, world_is_cosigned, &height, 60000));
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(w->nodes[i].bad_n, 0);
+    slk_node_close(me->node);
+    me->node = NULL;
+    slk_key_free(vote);
+    slk_key_free(log);
+    slk_key_free(cosign);
+    free((void *)(uintptr_t)entry.at);
+}
+
+static void without_the_key_that_the_charter_names_a_node_alarms_and_follows(void **state)
+{
+    struct node_world *w = *state;
+    struct world_node *me = &w->nodes[1];
+    struct slk_node_options keys = keys_of(me);
+    struct slk_key *vote = fixture_key(NEW_VOTE);
+    uint64_t height = go_on(w, 0, 1, 1);
+    struct slk_span entry = make_change(w, height + 2, vote, NULL, NULL);
+    struct slk_fault fault;
+
+    assert_int_equal(slk_node_change(w->nodes[0].node, entry, &fault), SLK_CHANGE_OK);
+    height = go_on(w, 0, 10, 4);
+    assert_true(world_run(w, world_is_at, &height, 60000));
+    assert_false(world_status(w, 1).has_vote);
+    assert_string_equal(world_status(w, 1).alarm, "KEYS");
+    keys.next_vote_key = vote; /* it comes later: with the next block it counts */
+    assert_int_equal(slk_node_set_keys(me->node, &keys, &fault), SLK_OK);
+    assert_false(world_status(w, 1).has_vote);
+    height = go_on(w, 0, 20, 1);
+    assert_true(world_run(w, world_is_at, &height, 60000));
+    assert_true(world_status(w, 1).has_vote);
+    assert_string_equal(world_status(w, 1).alarm, "");
+    keys = (struct slk_node_options){.vote_key = me->vote, .log_key = me->log, .cosign_key = me->cosign};
+    assert_int_equal(
+        slk_node_set_keys(me->node, &keys, &fault), SLK_E_KEY); /* it may be asked to sign at any time */
+    assert_non_null(strstr(fault.text, "keep it until a charter names another"));
+    slk_node_close(me->node);
+    me->node = NULL;
+    slk_key_free(vote);
+    free((void *)(uintptr_t)entry.at);
+}
+
+static void a_node_that_no_charter_names_follows(void **state)
+{
+    struct node_world *w = *state;
+    struct slk_key *mine = w->nodes[3].vote;
+    uint64_t height = go_on(w, 0, 1, 2);
+
+    world_stop(w, 3);
+    world_empty(w, 3);
+    w->nodes[3].vote = fixture_key(NEW_VOTE);
+    world_start(w, 3); /* its vote key is of no charter */
+    assert_true(world_run(w, world_is_at, &height, 60000));
+    assert_false(world_status(w, 3).has_vote);
+    assert_string_equal(world_status(w, 3).alarm, "KEYS");
+    world_stop(w, 3);
+    slk_key_free(w->nodes[3].vote);
+    w->nodes[3].vote = mine;
+}
+
+static void a_key_twice_or_of_another_is_refused_by_name(void **state)
+{
+    struct node_world *w = *state;
+    struct slk_node_options keys = keys_of(&w->nodes[1]);
+    struct slk_fault fault;
+
+    keys.next_log_key = keys.vote_key;
+    assert_int_equal(slk_node_set_keys(w->nodes[1].node, &keys, &fault), SLK_E_KEY);
+    assert_non_null(strstr(fault.text, "vote_key and next_log_key are one key"));
+    keys.next_log_key = w->nodes[2].log;
+    assert_int_equal(slk_node_set_keys(w->nodes[1].node, &keys, &fault), SLK_E_KEY);
+    assert_non_null(
+        strstr(fault.text, "next_log_key is a key that the charter names for another agency than 2"));
+    keys = keys_of(&w->nodes[1]);
+    keys.log_key = w->nodes[1].cosign; /* for another use */
+    keys.cosign_key = NULL;
+    assert_int_equal(slk_node_set_keys(w->nodes[1].node, &keys, &fault), SLK_E_KEY);
+    keys = keys_of(&w->nodes[1]);
+    assert_int_equal(slk_node_set_keys(w->nodes[1].node, &keys, &fault), SLK_OK);
+    go_on(w, 1, 1, 1);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_four, close_world)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_charter_turns_and_the_next_block_has_votes_by_the_new_keys),
+        TEST(without_the_key_that_the_charter_names_a_node_alarms_and_follows),
+        TEST(a_node_that_no_charter_names_follows),
+        TEST(a_key_twice_or_of_another_is_refused_by_name),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
