@@ -60,6 +60,16 @@ static const struct key keys[] = {
         "Clients at a time"},
     {"http", "anywhere", T_YES_NO, OF(http_anywhere), 0, 0, "no", false, NULL,
         "Clients may come from other machines, without TLS: only behind something that adds it"},
+    {"status", "list_key", T_PATH, OF(list_key), 0, 0, "", false, "/etc/sillok/agency.lists.pem",
+        "Key that signs status lists, and nothing else; without it none are served"},
+    {"status", "uri", T_PATH, OF(list_uri), 0, 0, "", false, "https://status.example/v1/status-lists",
+        "Where the world finds this node's /v1/status-lists: stands in credentials and lists for good"},
+    {"status", "ttl", T_NUMBER, OF(list_ttl_s), 1, 604800, "300", false, NULL,
+        "Seconds for which a list may be kept by who has fetched it"},
+    {"status", "lifetime", T_NUMBER, OF(list_lifetime_s), 1, 31622400, "86400", false, NULL,
+        "Seconds until a list must not be relied upon any longer"},
+    {"status", "history", T_YES_NO, OF(list_history), 0, 0, "no", false, NULL,
+        "Lists of the past (?time=): whoever knows a credential's place then learns when it changed"},
     {"log", "level", T_LEVEL, OF(log_level), 0, 0, "info", true, NULL, "error, warn, info or debug"},
     {"log", "format", T_FORMAT, OF(log_json), 0, 0, "text", true, NULL, "text or json"},
 };
@@ -295,6 +305,10 @@ static bool check_whole(struct source *s)
     if ((c->log_key[0] == '\0') != (c->cosign_key[0] == '\0'))
         return fail(
             s, 0, "a checkpoint needs both keys, log_key and cosign_key in [node]: give both or none");
+    if ((c->list_key[0] == '\0') != (c->list_uri[0] == '\0'))
+        return fail(s, 0, "status lists need both list_key and uri in [status]: give both or none");
+    if (c->list_lifetime_s < c->list_ttl_s)
+        return fail(s, 0, "lifetime is less than ttl in [status]: a list would be kept after its end");
     return true;
 }
 

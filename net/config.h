@@ -44,6 +44,9 @@ struct slk_config {
     char http_socket[SLK_CONFIG_PATH_MAX];
     uint32_t http_connections;
     uint32_t http_anywhere;
+    /* [status] */
+    char list_key[SLK_CONFIG_PATH_MAX], list_uri[SLK_CONFIG_PATH_MAX];
+    uint32_t list_ttl_s, list_lifetime_s, list_history;
     /* [log] */
     enum slk_say_level log_level;
     uint32_t log_json;

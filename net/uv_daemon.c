@@ -16,6 +16,7 @@
 #include "net/node.h"
 #include "net/notify.h"
 #include "net/peers.h"
+#include "net/status_token.h"
 
 enum { SIGNALS = 3 };
 /* A key, and behind it the one of a charter to come. */
@@ -36,6 +37,7 @@ struct daemon {
     uv_signal_t signals[SIGNALS];
     uv_async_t signatures; /* there are some: the loop turns */
     struct keys keys;
+    struct slk_key *list_key;
     struct slk_signer *signer;
     struct slk_node *node;
     struct slk_mesh *mesh;
@@ -363,6 +365,33 @@ static enum slk_err listen_http(struct daemon *d, struct slk_fault *fault)
     return err;
 }
 
+/* The key of the status lists: signed with while a client waits, so a file. */
+static enum slk_err load_list_key(struct daemon *d, struct slk_fault *fault)
+{
+    enum slk_err err;
+
+    if (!slk_status_base_is_good(d->config.list_uri)) {
+        snprintf(fault->text, sizeof(fault->text),
+            "uri in [status] must be http://HOST/PATH or https://HOST/PATH, up to %d bytes, without a query "
+            "and without a slash at its end",
+            SLK_STATUS_BASE_MAX);
+        return SLK_E_MALFORMED;
+    }
+    err = slk_key_load(&d->list_key, d->config.list_key, fault);
+    if (err != SLK_OK)
+        return err;
+    for (size_t i = 0; i < KEYS_N; i++)
+        if (d->keys.at[i] != NULL &&
+            memcmp(slk_key_public(d->keys.at[i]), slk_key_public(d->list_key), SLK_KEY_SIZE) == 0)
+            err = SLK_E_KEY;
+    if (err == SLK_OK && slk_key_seed(d->list_key) != NULL)
+        return SLK_OK;
+    snprintf(fault->text, sizeof(fault->text),
+        "list_key in [status] must be a key file of its own: not a key of [node], and not in a token, whose "
+        "answer nobody could wait for");
+    return SLK_E_KEY;
+}
+
 static int open_http(struct daemon *d)
 {
     struct slk_api_options options = {
@@ -374,6 +403,16 @@ static int open_http(struct daemon *d)
 
     if (d->config.http.host[0] == '\0' && d->config.http_socket[0] == '\0')
         return 0;
+    if (d->config.list_key[0] != '\0') {
+        err = load_list_key(d, &fault);
+        if (err != SLK_OK)
+            return refuse(d, "status.list_key", err, &fault);
+        options.status = (struct slk_api_status_options){.key = d->list_key,
+            .base = d->config.list_uri,
+            .ttl_s = d->config.list_ttl_s,
+            .lifetime_s = d->config.list_lifetime_s,
+            .has_history = d->config.list_history != 0};
+    }
     err = slk_api_new(&d->api, &options);
     if (err == SLK_OK) {
         http.routes = slk_api_routes(&http.routes_n);
@@ -680,6 +719,7 @@ static bool free_all(struct daemon *d)
 
     slk_http_server_free(d->http);
     slk_api_free(d->api);
+    slk_key_free(d->list_key);
     slk_mesh_free(d->mesh);
     d->mesh = NULL; /* what the node says from here on goes nowhere */
     slk_node_close(d->node);

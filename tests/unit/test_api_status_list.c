@@ -76,7 +76,7 @@ struct jws {
 
 static struct jws jws_of(struct slk_span token)
 {
-    struct slk_span header, payload, rest = token;
+    struct slk_span header = {0}, payload = {0}, rest = token;
     struct jws jws;
     uint8_t *bytes;
     size_t size;

@@ -58,6 +58,7 @@ static void every_key_is_read(void **state)
                   "next_vote_key = /w\nnext_log_key = /m\nnext_cosign_key = /d\nnext_node_key = /o\n"
                   "[peers]\n  listen = [::1]:7150\nguests = 3 ; a remark\ndelta_ms = 50\n"
                   "[http]\nlisten = 127.0.0.1:0\nsocket = /run/s\nconnections = 10\nanywhere = yes\n"
+                  "[status]\nlist_key = /s\nuri = https://a/b\nttl = 60\nlifetime = 61\nhistory = yes\n"
                   "[log]\nlevel = debug\nformat = json\n[addresses]\n2 = node2.example:7150\n# x\n9 = "
                   "10.0.0.9:1 " KEY "\n",
             &fault),
@@ -75,6 +76,11 @@ static void every_key_is_read(void **state)
     assert_string_equal(c.http.host, "127.0.0.1");
     assert_int_equal(c.http.port, 0);
     assert_int_equal(c.http_anywhere, 1);
+    assert_string_equal(c.list_key, "/s");
+    assert_string_equal(c.list_uri, "https://a/b");
+    assert_int_equal(c.list_ttl_s, 60);
+    assert_int_equal(c.list_lifetime_s, 61);
+    assert_int_equal(c.list_history, 1);
     assert_int_equal(c.log_level, SLK_SAY_DEBUG);
     assert_int_equal(c.log_json, 1);
     assert_int_equal(c.addresses_n, 2);
@@ -104,6 +110,8 @@ static void mistakes_are_named_with_their_line(void **state)
     refused(LEAST "[peers]\nlisten = ::1:7150\n", 6, "write host:port");
     refused(LEAST "[peers]\nlisten = a:70000\n", 6, "write host:port");
     refused(LEAST "[http]\nanywhere = maybe\n", 6, "write yes or no");
+    refused(LEAST "[status]\nlist_key = /s\n", 0, "give both or none");
+    refused(LEAST "[status]\nttl = 86401\n", 0, "less than ttl");
     refused(LEAST "[log]\nlevel = loud\n", 6, "write error, warn, info or debug");
     refused(LEAST "[log]\nformat = xml\n", 6, "write text or json");
     refused(LEAST "[addresses]\ntwo = a:1\n", 6, "write an agency's number");
