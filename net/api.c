@@ -33,7 +33,8 @@ static const struct slk_http_route routes[] = {
         .method = SLK_HTTP_POST,
         .body_max = PROOF_BODY_MAX,
         .types = proof_types,
-        .handle = slk_api_prove},
+        .handle = slk_api_prove,
+        .late = slk_api_prove_late},
     {.path = "/v1/submissions",
         .method = SLK_HTTP_POST,
         .body_max = SUBMISSION_MAX,
@@ -186,6 +187,7 @@ enum slk_err slk_api_new(struct slk_api **out, const struct slk_api_options *opt
     if (api == NULL)
         return SLK_E_NOMEM;
     api->options = *options;
+    api->chain_id = *slk_ledger_chain_id(options->backend.ledger(options->backend.ctx));
     if (!api->options.backend.watch(api->options.backend.ctx, slk_api_news, api)) {
         free(api);
         return SLK_E_RANGE;
@@ -211,6 +213,14 @@ void slk_api_free(struct slk_api *api)
         backend->forget(backend->ctx, wait->ticket);
         slk_http_answer(wait->exchange, &nothing); /* the server has stopped: only frees it */
         free(wait);
+    }
+    while (api->parked != NULL) {
+        struct api_parked *parked = api->parked;
+        const struct slk_http_answer nothing = {.status = 503};
+
+        api->parked = parked->next;
+        slk_http_answer(parked->exchange, &nothing);
+        free(parked);
     }
     slk_api_tiles_free(api);
     slk_api_lists_free(api);

@@ -19,13 +19,22 @@ struct api_wait {
     uint8_t handle[SLK_HANDLE_SIZE]; /* wants_proof, and there is one event: its credential */
 };
 
+/* Proofs wanted between a block and its quorum's checkpoint. */
+struct api_parked {
+    struct api_parked *next;
+    struct slk_http_exchange *exchange;
+    bool is_late; /* a tick has passed */
+};
+
 struct slk_api_edge;
 struct slk_api_lists;
 
 struct slk_api {
     struct slk_api_options options;
     struct slk_http_server *server;
+    struct slk_hash chain_id;
     struct api_wait *waits;
+    struct api_parked *parked; /* one for each connection at most */
     struct slk_http_exchange *streams[SLK_API_STREAMS_MAX];
     size_t streams_n;
     uint64_t beat_at;            /* when streams were last told that nothing is new */
@@ -64,6 +73,8 @@ void slk_api_submit_late(void *api, struct slk_http_exchange *exchange);
 void slk_api_submission(void *api, struct slk_http_exchange *exchange);
 void slk_api_change(void *api, struct slk_http_exchange *exchange);
 void slk_api_prove(void *api, struct slk_http_exchange *exchange); /* api_read.c */
+void slk_api_prove_late(void *api, struct slk_http_exchange *exchange);
+void slk_api_unpark(struct slk_api *api, bool only_late); /* their answers now */
 void slk_api_map(void *api, struct slk_http_exchange *exchange);
 void slk_api_block(void *api, struct slk_http_exchange *exchange);
 void slk_api_get_charter(void *api, struct slk_http_exchange *exchange);

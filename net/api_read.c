@@ -45,10 +45,10 @@ static bool read_request(struct slk_http_exchange *x, uint8_t handle[SLK_HANDLE_
     return true;
 }
 
-void slk_api_prove(void *ctx, struct slk_http_exchange *x)
+/* `may_wait`: the tip's checkpoint is on its way. False: nothing was answered, ask again when it is here. */
+static bool prove(struct slk_api *api, struct slk_http_exchange *x, bool may_wait)
 {
     static const char *const types[] = {"text/plain", "application/octet-stream", "application/json", NULL};
-    struct slk_api *api = ctx;
     const struct slk_api_backend *backend = &api->options.backend;
     const struct api_reply reply = {200, SLK_API_NO_STORE "Vary: Accept\r\n"};
     uint8_t handle[SLK_HANDLE_SIZE], *proof = NULL;
@@ -60,12 +60,14 @@ void slk_api_prove(void *ctx, struct slk_http_exchange *x)
     int type;
 
     if (!read_request(x, handle, &history))
-        return;
+        return true;
     type = slk_api_choose(x, types);
     if (type < 0)
-        return;
+        return true;
     err = backend->prove(
         backend->ctx, handle, history, type == 0 ? SLK_TEXT : SLK_BINARY, &proof, &size, &fault);
+    if (err == SLK_E_UNSIGNED && may_wait)
+        return false;
     if (err == SLK_OK && type == 2)
         err = slk_api_proof(&value, slk_span_of(proof, size));
     api->proofs_n++;
@@ -73,15 +75,68 @@ void slk_api_prove(void *ctx, struct slk_http_exchange *x)
         api->proofs_failed_n++;
         free(proof);
         slk_api_reply_err(x, err, &fault);
-        return;
+        return true;
     }
     if (type == 2) {
         free(proof);
         slk_api_reply_json(x, &reply, value);
-        return;
+        return true;
     }
     slk_api_reply_bytes(
         x, &reply, type == 0 ? "text/plain; charset=utf-8" : types[type], slk_span_of(proof, size), proof);
+    return true;
+}
+
+/* Some milliseconds after each block its checkpoint has no quorum yet: who asks then waits for it, at most two ticks. */
+static bool park(struct slk_api *api, struct slk_http_exchange *x)
+{
+    struct api_parked *parked = calloc(1, sizeof(*parked));
+
+    if (parked == NULL)
+        return false;
+    *parked = (struct api_parked){.next = api->parked, .exchange = x};
+    api->parked = parked;
+    return true;
+}
+
+void slk_api_prove(void *ctx, struct slk_http_exchange *x)
+{
+    struct slk_api *api = ctx;
+
+    if (!prove(api, x, true) && !park(api, x))
+        (void)prove(api, x, false);
+}
+
+void slk_api_unpark(struct slk_api *api, bool only_late)
+{
+    struct api_parked *parked = api->parked, *next;
+
+    api->parked = NULL;
+    for (; parked != NULL; parked = next) {
+        next = parked->next;
+        if (only_late && !parked->is_late) {
+            parked->is_late = true;
+            parked->next = api->parked;
+            api->parked = parked;
+            continue;
+        }
+        (void)prove(api, parked->exchange, false);
+        free(parked);
+    }
+}
+
+/* Ticks come before this. */
+void slk_api_prove_late(void *ctx, struct slk_http_exchange *x)
+{
+    struct slk_api *api = ctx;
+    struct api_parked **at = &api->parked, *parked;
+
+    while ((*at)->exchange != x)
+        at = &(*at)->next;
+    parked = *at;
+    *at = parked->next;
+    free(parked);
+    (void)prove(api, x, false);
 }
 
 /* ---- a crowd ---- */
@@ -269,8 +324,8 @@ static json_t *block_json(struct slk_view *view, const struct slk_view_block *bl
 }
 
 /* As a bundle holds it (bundle.h): header, certificate, entries. */
-static void reply_final_block(struct slk_http_exchange *x, struct slk_view *view, uint64_t height,
-    const struct slk_view_block *block)
+static void reply_final_block(
+    struct slk_http_exchange *x, struct slk_view *view, uint64_t height, const struct slk_view_block *block)
 {
     const struct api_reply reply = {200, FOR_EVER};
     struct slk_fault fault = {0};

@@ -76,6 +76,8 @@ void slk_api_news(void *ctx, enum slk_node_news news, uint64_t height)
 
     if (api->streams_n > 0)
         send_all(api, piece, print_piece(api, piece, news, height));
+    if (news == SLK_NEWS_COSIGNED)
+        slk_api_unpark(api, false);
 }
 
 void slk_api_stream(void *ctx, struct slk_http_exchange *x)
@@ -99,6 +101,7 @@ void slk_api_tick(void *ctx, uint64_t now_ms)
     struct slk_api *api = ctx;
 
     slk_api_lists_tick(api);
+    slk_api_unpark(api, true);
     if (now_ms - api->beat_at < BEAT_MS)
         return;
     api->beat_at = now_ms;

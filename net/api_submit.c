@@ -48,9 +48,7 @@ static void name_it(struct api_wait *wait, struct slk_span bytes)
     if (ids != NULL) {
         for (size_t i = 0; i < s.events_n; i++)
             slk_event_id(&ids[i], s.event_bytes[i]);
-        slk_submission_statement(statement,
-            slk_ledger_chain_id(wait->api->options.backend.ledger(wait->api->options.backend.ctx)), ids,
-            s.events_n);
+        slk_submission_statement(statement, &wait->api->chain_id, ids, s.events_n);
         slk_hash_bytes(&wait->id, statement, sizeof(statement));
         wait->events_n = s.events_n;
         if (s.events_n == 1 && slk_event_parse(&event, s.event_bytes[0]) == SLK_OK)

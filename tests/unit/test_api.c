@@ -412,6 +412,39 @@ static void proofs_that_cannot_be_given_say_why(void **state)
     (void)get(w, "/checkpoint", NULL, "503");
 }
 
+/* Between a block and its quorum's checkpoint a proof is late, not refused. */
+static void a_proof_wanted_before_the_quorum_has_signed_comes_when_it_has(void **state)
+{
+    struct api_world *w = *state;
+    char body[160], request[512];
+    uint8_t handle[SLK_HANDLE_SIZE] = {1};
+    struct slk_span json = proof_request(body, handle, false);
+    struct fixture_life life = fixture_life(FIXTURE_CARD, 7);
+    int fds[2];
+
+    w->embed.is_unsigned = true;
+    snprintf(request, sizeof(request),
+        "POST /v1/proofs HTTP/1.1\r\n" HOST
+        "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n%.*s",
+        json.size, (int)json.size, (const char *)json.at);
+    for (unsigned i = 0; i < 2; i++) {
+        fds[i] = dial(&w->net);
+        say(&w->net, fds[i], request);
+    }
+    for (unsigned i = 0; i < 50; i++)
+        wait_turn(&w->net);
+    memset(&reply, 0, sizeof(reply));
+    assert_true(take(fds[0]));
+    assert_int_equal(reply.size, 0);
+    (void)close(fds[1]); /* who has gone is not missed */
+    w->embed.is_unsigned = false;
+    /* a block, and its checkpoint */
+    json_decref(submit(w, "?wait=proof", fixture_single(&w->f, MINISTRY, &life, SLK_ISSUE), "200"));
+    hear_until(&w->net, fds[0], "\r\n\r\n");
+    assert_status("200");
+    (void)close(fds[0]);
+}
+
 static void a_prefix_answers_for_a_crowd(void **state)
 {
     struct api_world *w = *state;
@@ -627,6 +660,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_proof_comes_as_text_binary_or_json, set_up, api_tear_down),
         cmocka_unit_test_setup_teardown(absence_is_proven_too, set_up, api_tear_down),
         cmocka_unit_test_setup_teardown(proofs_that_cannot_be_given_say_why, set_up, api_tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_proof_wanted_before_the_quorum_has_signed_comes_when_it_has, set_up, api_tear_down),
         cmocka_unit_test_setup_teardown(a_prefix_answers_for_a_crowd, set_up, api_tear_down),
         cmocka_unit_test_setup_teardown(blocks_charter_policy_and_checkpoint_are_read, set_up, api_tear_down),
         cmocka_unit_test_setup_teardown(status_and_health_say_how_the_node_is, set_up, api_tear_down),
