@@ -44,6 +44,8 @@ static const struct key keys[] = {
     {"node", "next_log_key", T_PATH, OF(next_log_key), 0, 0, "", true, NULL, "The same for log_key"},
     {"node", "next_cosign_key", T_PATH, OF(next_cosign_key), 0, 0, "", true, NULL, "The same for cosign_key"},
     {"node", "next_node_key", T_PATH, OF(next_node_key), 0, 0, "", true, NULL, "The same for node_key"},
+    {"node", "vouched", T_YES_NO, OF(vouched), 0, 0, "no", false, NULL,
+        "Takes the word of a final block's quorum for its issuers' signatures; not for who signs"},
     {"node", "threads", T_NUMBER, OF(threads), 0, 64, "0", false, NULL,
         "Threads that check signatures; 0: one per core, at most 8"},
     {"peers", "listen", T_ENDPOINT, OF(listen), 0, 0, "", false, "0.0.0.0:7150",
@@ -309,6 +311,10 @@ static bool check_whole(struct source *s)
         return fail(s, 0, "status lists need both list_key and uri in [status]: give both or none");
     if (c->list_lifetime_s < c->list_ttl_s)
         return fail(s, 0, "lifetime is less than ttl in [status]: a list would be kept after its end");
+    if (c->vouched != 0 && (c->vote_key[0] != '\0' || c->log_key[0] != '\0'))
+        return fail(s, 0,
+            "vouched = yes in [node] is for nodes without keys that sign: who signs checks everything "
+            "himself");
     return true;
 }
 

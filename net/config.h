@@ -27,7 +27,7 @@ struct slk_config {
     /* of a charter to come */
     char next_vote_key[SLK_CONFIG_PATH_MAX], next_log_key[SLK_CONFIG_PATH_MAX],
         next_cosign_key[SLK_CONFIG_PATH_MAX], next_node_key[SLK_CONFIG_PATH_MAX];
-    uint32_t threads;
+    uint32_t threads, vouched;
     /* [peers] */
     struct slk_endpoint listen;
     uint32_t guests, delta_ms;

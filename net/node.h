@@ -41,6 +41,7 @@ struct slk_node_options {
     uint32_t delta_ms; /* 0: the charter's */
     unsigned threads;  /* as slk_ledger_options.threads */
     size_t map_size;   /* as slk_ledger_options.map_size */
+    bool is_vouched; /* takes a quorum's word for issuers' signatures in blocks that are final already; for who signs nothing */
     uint16_t guests; /* the last so many peers are in no charter: they ask, and are not listened to otherwise */
     struct slk_node_wire wire;
     struct slk_logger *log; /* NULL: silent */

@@ -187,7 +187,9 @@ static enum slk_bft_verdict execute(
             drop_body(in_memory(node, hash));
         return SLK_BLOCK_MISSING; /* what came under this name is another block's body */
     }
+    machine->is_vouched = node->options.is_vouched && slk_bft_is_final(node->core, hash);
     err = slk_block_check(&node->block, machine, &node->ledger->source.reads, header, body, par(node), fault);
+    machine->is_vouched = false;
     if (err == SLK_E_NOMEM)
         slk_node_fail(node, err, NULL);
     node->is_executed = err == SLK_OK;

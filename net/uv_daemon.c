@@ -570,6 +570,7 @@ static int open_node(struct daemon *d)
         .wall_ms = wall_ms,
         .delta_ms = d->config.delta_ms,
         .threads = d->config.threads,
+        .is_vouched = d->config.vouched != 0,
         .guests = (uint16_t)d->config.guests,
         .wire = {.ctx = d, .send = wire_send, .charge = wire_charge},
         .log = &d->log};

@@ -219,6 +219,9 @@ struct slk_bft_view_of {
     size_t ahead_n;   /* finalised blocks in the window above the committed ones */
 };
 void slk_bft_look(const struct slk_bft *core, struct slk_bft_view_of *out);
+/* Is this the block of the open height, or of the window above it, whose finality certificate was checked here? Then nothing is signed
+ * at its height any more. */
+bool slk_bft_is_final(const struct slk_bft *core, const struct slk_hash *hash);
 /* Does the core have this vote of its own on record, durable or being written? For tests. */
 bool slk_bft_recorded(
     const struct slk_bft *core, enum slk_vote_kind kind, uint32_t view, struct slk_hash *hash);

@@ -63,6 +63,16 @@ struct ahead *slk_bft_ahead(struct slk_bft *core, const struct slk_hash *hash)
     return NULL;
 }
 
+bool slk_bft_is_final(const struct slk_bft *core, const struct slk_hash *hash)
+{
+    if (core->is_decided && slk_hash_equal(&core->decided.hash, hash))
+        return true;
+    for (size_t i = 0; i < core->sync.n; i++)
+        if (slk_hash_equal(&core->sync.at[(core->sync.first + i) % SYNC_WINDOW].hash, hash))
+            return true;
+    return false;
+}
+
 /* The window reaches the height that is being decided: it is decided. */
 static void feed(struct slk_bft *core)
 {

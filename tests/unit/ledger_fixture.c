@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "ledger/embed/ledger_private.h"
 #include "tests/scratch.h"
 
 #define AGENCIES_N 3u
@@ -433,6 +434,49 @@ struct slk_result fixture_accept(struct slk_ledger *ledger, struct slk_span byte
 }
 
 /* ---- reading ---- */
+
+static void sign_final(const struct fixture *f, const struct slk_machine *machine, struct slk_cert *cert)
+{
+    struct slk_statement statement = {
+        .kind = SLK_VOTE_FINALIZE, .height = cert->height, .view = cert->view, .hash = cert->hash};
+    uint8_t bytes[SLK_VOTE_BYTES];
+    struct slk_council council;
+
+    must(slk_council_of(&council, machine->charter, &machine->chain_id) == SLK_OK, "a council");
+    slk_statement_bytes(bytes, &council, &statement);
+    must(slk_key_sign(f->vote_key, cert->sigs[0], bytes, sizeof(bytes)) == SLK_OK, "a vote");
+}
+
+void fixture_add_forged(struct fixture *f, struct slk_ledger *ledger)
+{
+    struct fixture_life life = fixture_life(FIXTURE_CARD, 9000);
+    struct slk_span bytes = fixture_single(f, MINISTRY, &life, SLK_ISSUE);
+    struct slk_submission submission = {0}, *list = &submission;
+    struct slk_block_params params = {.time_ms = slk_ledger_tip(ledger)->time_ms + 1,
+        .origin_view = 1,
+        .par = slk_workers_par(ledger->workers)};
+    struct slk_verdict verdict = {0};
+    struct slk_block block = {0};
+    struct slk_cert cert = {.kind = SLK_VOTE_FINALIZE, .view = 1, .bitmap_bytes = 1, .signers = 1};
+    struct slk_fault fault = {0};
+
+    must(slk_submission_parse(&submission, bytes) == SLK_OK, "a submission");
+    submission.signature[5] ^= 1;
+    slk_submission_admit_vouched(&submission, ledger->machine.charter, &ledger->machine.chain_id);
+    must(slk_block_build(
+             &block, &ledger->machine, &ledger->source.reads, &params, &list, &verdict, 1, &fault) == SLK_OK,
+        fault.text);
+    cert.height = block.header.height;
+    cert.hash = block.tip.block_hash;
+    sign_final(f, &ledger->machine, &cert);
+    must(slk_store_commit(
+             ledger->store, &(struct slk_decision){.block = &block, .finality = &cert}, &fault) == SLK_OK,
+        fault.text);
+    ledger->broken = SLK_E_IO; /* this was done behind its back */
+    slk_block_free(&block);
+    slk_submission_free(&submission);
+    fixture_free(bytes);
+}
 
 struct slk_policy *fixture_policy(const struct fixture *f)
 {

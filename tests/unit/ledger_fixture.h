@@ -114,6 +114,10 @@ struct slk_result fixture_submit(struct slk_ledger *ledger, struct slk_span byte
 /* The same; frees the bytes, and the answer must be ACCEPTED. */
 struct slk_result fixture_accept(struct slk_ledger *ledger, struct slk_span bytes);
 
+/* A final block that no honest member would vote for: its issuer's signature is wrong. The sole member's votes for it; the ledger writes
+ * nothing more then. */
+void fixture_add_forged(struct fixture *f, struct slk_ledger *ledger);
+
 /* The trust policy that follows from the charter; slk_policy_free it. */
 struct slk_policy *fixture_policy(const struct fixture *f);
 

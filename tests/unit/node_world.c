@@ -100,6 +100,7 @@ void world_start(struct node_world *w, unsigned i)
     struct slk_node_options options = {.dir = me->dir,
         .agency = (uint16_t)(i < w->members_n ? i + 1 : 0),
         .guests = (uint16_t)(w->n - w->members_n),
+        .is_vouched = me->is_vouched,
         .vote_key = me->vote,
         .log_key = me->log,
         .cosign_key = me->cosign,

@@ -21,6 +21,7 @@ struct world_node {
     struct slk_node *node; /* NULL: stopped */
     struct slk_key *vote, *log, *cosign;
     struct slk_signer *signer; /* without a thread: a job a turn; NULL: none */
+    bool is_vouched;
     char dir[300];
     uint64_t cosigned; /* height of the last such news */
     unsigned bad_n;    /* verdicts BAD about what it was sent */

@@ -559,48 +559,11 @@ static void what_is_no_bundle_is_called_that(void **state)
 
 /* ---- what the quorum says, and what it does not ---- */
 
-/* A block that no honest member would vote for, as a quorum that does makes it: its issuer's signature is wrong. */
-static void add_bad_block(struct world *w)
-{
-    struct slk_ledger *ledger = w->ledger;
-    struct fixture_life life = fixture_life(FIXTURE_CARD, 9000);
-    struct slk_span bytes = fixture_single(&w->f, MINISTRY, &life, SLK_ISSUE);
-    struct slk_submission submission = {0}, *list = &submission;
-    struct slk_block_params params = {.time_ms = slk_ledger_tip(ledger)->time_ms + 1,
-        .origin_view = 1,
-        .par = slk_workers_par(ledger->workers)};
-    struct slk_council council;
-    struct slk_verdict verdict = {0};
-    struct slk_block block = {0};
-    struct slk_cert cert = {.kind = SLK_VOTE_FINALIZE, .view = 1, .bitmap_bytes = 1, .signers = 1};
-    struct slk_statement statement = {.kind = SLK_VOTE_FINALIZE, .view = 1};
-    uint8_t signed_bytes[SLK_VOTE_BYTES];
-
-    assert_int_equal(slk_submission_parse(&submission, bytes), SLK_OK);
-    submission.signature[5] ^= 1;
-    slk_submission_admit_vouched(&submission, ledger->machine.charter, &ledger->machine.chain_id);
-    assert_int_equal(slk_block_build(&block, &ledger->machine, &ledger->source.reads, &params, &list,
-                         &verdict, 1, &w->fault),
-        SLK_OK);
-    assert_int_equal(slk_council_of(&council, ledger->machine.charter, &ledger->machine.chain_id), SLK_OK);
-    cert.height = statement.height = block.header.height;
-    cert.hash = statement.hash = block.tip.block_hash;
-    slk_statement_bytes(signed_bytes, &council, &statement);
-    assert_int_equal(slk_key_sign(w->f.vote_key, cert.sigs[0], signed_bytes, sizeof(signed_bytes)), SLK_OK);
-    assert_int_equal(slk_store_commit(ledger->store,
-                         &(struct slk_decision){.block = &block, .finality = &cert}, &w->fault),
-        SLK_OK);
-    ledger->broken = SLK_E_IO; /* this was done behind its back: it signs and writes nothing more */
-    slk_block_free(&block);
-    slk_submission_free(&submission);
-    fixture_free(bytes);
-}
-
 static void a_quorums_word_is_not_taken_for_the_issuers_unless_asked(void **state)
 {
     struct world *w = *state;
 
-    add_bad_block(w);
+    fixture_add_forged(&w->f, w->ledger);
     (void)export_all(w);
     assert_int_equal(import(w), SLK_E_REFUSED);
     assert_non_null(strstr(w->fault.text, "block 7: "));

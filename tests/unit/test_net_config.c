@@ -124,6 +124,7 @@ static void mistakes_are_named_with_their_line(void **state)
     refused(LEAST "next_node_key = pkcs11:object=n\n", 5, "is for TLS and stays in a file");
     refused(LEAST "vote_key = pkcs11:object=v?pin-value=77\n", 5, "use pin-source");
     refused(LEAST "[http]\nsocket = pkcs11:object=v\n", 6, "is no key");
+    refused(LEAST "vouched = yes\nvote_key = /v\n", 0, "who signs checks everything");
     refused(LEAST "nonsense\n", 5, "neither [section] nor key = value");
     refused("[node]\ndir =\n", 2, "dir is empty");
 }

@@ -278,6 +278,44 @@ static void alone_and_started_anew_each_still_proves(void **state)
     }
 }
 
+/* One member, who has let a submission pass whose signature is wrong; two guests, of whom one takes his word. */
+static int open_small(void **state)
+{
+    struct slk_ledger_options options;
+    struct slk_ledger *ledger;
+    struct slk_fault fault;
+
+    *state = &world;
+    world_open_with(&world, 1, 0, 2);
+    for (unsigned i = 0; i < world.n; i++)
+        world_stop(&world, i);
+    world.f.now_ms = FIXTURE_START_MS + 1000;
+    options = fixture_options(&world.f);
+    assert_int_equal(slk_ledger_open(&ledger, world.nodes[0].dir, &options, &fault), SLK_OK);
+    fixture_add_forged(&world.f, ledger);
+    slk_ledger_close(ledger);
+    return 0;
+}
+
+static bool guests_have_looked(struct node_world *w, void *height)
+{
+    return world_status(w, 2).height >= *(uint64_t *)height && world_status(w, 1).alarm[0] != '\0';
+}
+
+static void only_who_takes_a_quorums_word_follows_it_over_a_bad_signature(void **state)
+{
+    struct node_world *w = *state;
+    uint64_t height = 1;
+
+    w->nodes[2].is_vouched = true;
+    for (unsigned i = 0; i < w->n; i++)
+        world_start(w, i);
+    assert_true(world_run(w, guests_have_looked, &height, 60000));
+    assert_string_equal(world_status(w, 1).alarm, "DIVERGED");
+    assert_int_equal(world_status(w, 1).height, 0);
+    assert_string_equal(world_status(w, 2).alarm, "");
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
 
 int main(void)
@@ -292,6 +330,8 @@ int main(void)
         T(a_guest_offers_nothing_and_claims_nothing),
         T(what_waits_for_a_block_is_not_shown_to_a_guest),
         T(alone_and_started_anew_each_still_proves),
+        cmocka_unit_test_setup_teardown(
+            only_who_takes_a_quorums_word_follows_it_over_a_bad_signature, open_small, close_world),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
