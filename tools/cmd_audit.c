@@ -1,7 +1,7 @@
 /* cmd_audit.c: `sillok audit`: the whole ledger again, from its first entry, believing nothing. */
 #include <string.h>
 
-#include "tools/cli.h"
+#include "tools/audit_url.h"
 
 static int sound(const char *dir, const struct slk_tip *tip, uint64_t events_n, uint64_t ms, bool json)
 {
@@ -25,9 +25,48 @@ static int sound(const char *dir, const struct slk_tip *tip, uint64_t events_n, 
     return CLI_YES;
 }
 
+static int audit_nodes(struct cli *cli, const struct audit_url *options, const char *chain)
+{
+    uint64_t started = cli_tick_ms();
+    struct audit_url_result r;
+    int code = audit_url(cli, options, &r);
+    char hex[TEXT_HEX_SIZE];
+
+    if (r.tip.height > 0 && !options->json) {
+        (void)sound(r.giver, &r.tip, r.tip.events_n, cli_tick_ms() - started, false);
+        printf("chain     %s%s\n", text_hex(hex, r.chain_id.b, SLK_HASH_SIZE),
+            chain != NULL ? "" : "  (the node's word: --chain says which it must be)");
+    } else if (options->json) {
+        json_t *value = json_pack("{s:s, s:s, s:s, s:b, s:O}", "result",
+            r.tip.height > 0 ? (code == CLI_NO ? "contradicted" : "sound")
+            : code == CLI_NO ? "unsound"
+                             : "unknown",
+            "url", r.giver, "chain_id", text_hex(hex, r.chain_id.b, SLK_HASH_SIZE), "pinned", chain != NULL,
+            "nodes", r.nodes);
+
+        if (r.tip.height > 0) {
+            json_object_set_new(value, "height", json_integer((json_int_t)r.tip.height));
+            json_object_set_new(value, "size", json_integer((json_int_t)r.tip.log_size));
+            json_object_set_new(value, "events", json_integer((json_int_t)r.tip.events_n));
+            json_object_set_new(
+                value, "log_root", json_string(text_hex(hex, r.tip.log_root.b, SLK_HASH_SIZE)));
+            json_object_set_new(
+                value, "map_root", json_string(text_hex(hex, r.tip.map_root.b, SLK_HASH_SIZE)));
+        } else if (r.err != SLK_OK) {
+            json_object_set_new(value, "error", json_string(slk_err_name(r.err)));
+            json_object_set_new(value, "text", json_string(r.fault.text));
+        }
+        json_object_set_new(value, "milliseconds", json_integer((json_int_t)(cli_tick_ms() - started)));
+        cli_json(value);
+    }
+    json_decref(r.nodes);
+    return code;
+}
+
 static int run(struct cli *cli)
 {
-    const char *chain = NULL;
+    struct cli_nodes nodes = {0};
+    const char *chain = NULL, *keep = NULL;
     uint64_t threads = 0, events_n = 0, started;
     bool json = false;
     struct slk_hash expected;
@@ -38,14 +77,29 @@ static int run(struct cli *cli)
         CLI_TEXT("chain", "HEX", &chain,
             "the chain id it must have: whose ledger this is, from somebody you trust"),
         CLI_NUMBER("threads", "N", &threads, "default: one per core, at most 8"),
+        CLI_NODE_OPTIONS(&nodes),
+        CLI_TEXT(
+            "keep", "DIR", &keep, "with --url: keep the audited ledger; the next audit goes on from there"),
         CLI_FLAG("json", &json, "the result as a JSON object"),
         {0},
     };
 
-    if (!cli_parse(cli, options, 1, 1))
+    if (!cli_parse(cli, options, 0, 1))
         return cli->exit_code;
     if (chain != NULL && !text_hash_parse(expected.b, chain, strlen(chain)))
         return cli_fail(cli, CLI_UNSURE, "--chain: a chain id is 64 hexadecimal digits");
+    if (cli_nodes_wanted(cli, &nodes) == (cli->args_n == 1) || (keep != NULL && cli->args_n == 1))
+        return cli_fail(
+            cli, CLI_UNSURE, "which ledger? a directory, or nodes with --url (and --keep): one of them");
+    if (cli->args_n == 0) {
+        const struct audit_url by_url = {.nodes = &nodes,
+            .chain = chain != NULL ? &expected : NULL,
+            .keep = keep,
+            .threads = (unsigned)(threads < 256 ? threads : 256),
+            .json = json};
+
+        return audit_nodes(cli, &by_url, chain);
+    }
     started = cli_tick_ms();
     err = slk_ledger_audit(cli->args[0], chain != NULL ? &expected : NULL,
         (unsigned)(threads < 256 ? threads : 256), &tip, &events_n, cli_progress_step, &cli->progress,
@@ -62,10 +116,14 @@ static int run(struct cli *cli)
 
 const struct cli_command cmd_audit = {
     .name = "audit",
-    .usage = "DIR [--chain HEX]",
+    .usage = "DIR | --url URL... [--keep DIR], [--chain HEX]",
     .summary = "Replay a whole ledger and check every signature, rule, hash and root",
     .about = "Starts from the charter in entry 0. Without --chain it says that the ledger is consistent, not "
              "whose it is.\n"
+             "From nodes all blocks are fetched (from one of them, from the others if it fails), finality "
+             "certificates are\n"
+             "checked, everything is executed again, and the checkpoint of every node must be of this "
+             "log.\n" CLI_NODES_ABOUT "\n"
              "\n"
              "Exit: 0 sound, 1 not (the message names block, entry and reason), 2 could not tell.",
     .run = run,

@@ -3,115 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "net/bundle.h"
-#include "tools/cli_nodes.h"
-
-/* ---- a node as a source ---- */
-
-#define BLOCK_PATH "/v1/blocks/%" PRIu64 "?finality"
-#define CHARTER_AT (SLK_BLOCK_HEADER_SIZE)
-
-struct remote {
-    struct cli *cli;
-    struct cli_nodes *nodes;
-    struct http_answer answer, genesis;
-    struct slk_charter charter;
-    char *note;
-    size_t note_n;
-};
-
-static bool ask(struct remote *r, const char *path, const char *type, size_t max, struct http_answer *answer)
-{
-    struct http_request request = {.path = path, .accept = type, .max = max, .patience_ms = HTTP_PATIENCE_MS};
-
-    http_answer_clear(answer);
-    return cli_ask(r->cli, r->nodes, &request, NULL, NULL, answer);
-}
-
-static enum slk_err block_of_node(
-    void *ctx, uint64_t height, struct slk_span *payload, struct slk_fault *fault)
-{
-    struct remote *r = ctx;
-    char path[80];
-
-    *payload = (struct slk_span){0};
-    snprintf(path, sizeof(path), BLOCK_PATH, height);
-    if (!ask(r, path, "application/octet-stream", SLK_BUNDLE_BLOCK_MAX, &r->answer)) {
-        snprintf(fault->text, sizeof(fault->text), "no node gave block %" PRIu64, height);
-        return SLK_E_NOT_FOUND;
-    }
-    *payload = slk_span_of(r->answer.body, r->answer.size);
-    return SLK_OK;
-}
-
-static struct slk_span checkpoint_of_node(void *ctx, uint64_t size)
-{
-    const struct remote *r = ctx;
-    struct slk_checkpoint checkpoint;
-    struct slk_note *note = malloc(sizeof(*note));
-    bool is_it = note != NULL && r->note_n > 0 && r->note_n <= SLK_BUNDLE_NOTE_MAX &&
-                 slk_note_parse(note, r->note, r->note_n) == SLK_OK &&
-                 slk_checkpoint_parse(&checkpoint, note->text) == SLK_OK && checkpoint.head.tree_size == size;
-
-    free(note);
-    return is_it ? slk_span_of((const uint8_t *)r->note, r->note_n) : (struct slk_span){0};
-}
-
-/* Block 0 holds the first charter, whose hash is the chain. */
-static bool read_genesis(struct remote *r, struct slk_bundle_source *source)
-{
-    struct slk_reader in;
-    struct slk_entry entry;
-    struct slk_span bytes;
-
-    if (!ask(r, "/v1/blocks/0", "application/octet-stream", SLK_BUNDLE_BLOCK_MAX, &r->genesis))
-        return false;
-    in = (struct slk_reader){.rest = slk_span_of(r->genesis.body, r->genesis.size)};
-    (void)slk_read_span(&in, CHARTER_AT);
-    bytes = slk_read_span(&in, slk_read_u16(&in));
-    if (in.bad || slk_entry_parse(&entry, bytes) != SLK_OK || entry.type != SLK_ENTRY_CHARTER) {
-        cli_fail(r->cli, CLI_UNSURE, "what the node calls block 0 holds no charter");
-        return false;
-    }
-    source->charter = entry.charter;
-    slk_charter_chain_id(&source->chain_id, entry.charter);
-    return true;
-}
-
-/* Up to the newest block that a quorum has cosigned, so that who imports it can give proofs. */
-static bool read_tip(struct remote *r, struct slk_bundle_source *source)
-{
-    struct http_answer answer = {0};
-    json_t *status = NULL;
-    bool is_good = ask(r, "/v1/status", "application/json", (size_t)1 << 16, &answer);
-    json_int_t height = 0;
-
-    if (is_good) {
-        status = cli_answer_json(&answer);
-        height = json_integer_value(json_object_get(status, "cosigned_height"));
-        if (height <= 0)
-            height = json_integer_value(json_object_get(status, "height"));
-        if (height <= 0)
-            cli_fail(r->cli, CLI_NO, "the node has no block yet");
-    }
-    json_decref(status);
-    http_answer_clear(&answer);
-    source->tip = (uint64_t)height;
-    return is_good && height > 0;
-}
-
-static void read_note(struct remote *r)
-{
-    struct http_request request = {.path = "/checkpoint", .max = SLK_BUNDLE_NOTE_MAX};
-    struct http_answer answer = {0};
-
-    if (http_ask_any(r->nodes->client, &request, NULL, NULL, &answer, NULL)) {
-        r->note = (char *)answer.body;
-        r->note_n = answer.size;
-        answer.body = NULL;
-    }
-    http_answer_clear(&answer);
-}
+#include "tools/url_blocks.h"
 
 /* ---- export ---- */
 
@@ -175,26 +67,15 @@ static int export_dir(struct cli *cli, struct export_args *args)
 
 static int export_nodes(struct cli *cli, struct export_args *args, struct cli_nodes *nodes)
 {
-    struct slk_bundle_source source = {.block = block_of_node, .checkpoint = checkpoint_of_node};
-    struct remote *r = calloc(1, sizeof(*r));
-    int code = CLI_UNSURE;
+    struct url_blocks blocks = {0};
+    int code;
 
-    if (r == NULL)
-        return cli_fail(cli, CLI_UNSURE, "out of memory");
-    r->cli = cli;
-    r->nodes = nodes;
-    source.ctx = r;
-    if (!cli_nodes_open(cli, nodes))
+    if (cli_nodes_open(cli, nodes) && url_blocks_open(&blocks, cli, nodes))
+        code = run_source(cli, args, &blocks.source, NULL);
+    else
         code = cli->exit_code;
-    else if (read_genesis(r, &source) && read_tip(r, &source)) {
-        read_note(r);
-        code = run_source(cli, args, &source, NULL);
-    }
+    url_blocks_close(&blocks);
     cli_nodes_close(nodes);
-    http_answer_clear(&r->answer);
-    http_answer_clear(&r->genesis);
-    free(r->note);
-    free(r);
     return code;
 }
 

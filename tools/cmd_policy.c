@@ -1,7 +1,9 @@
 /* cmd_policy.c: `sillok policy`: the trust policy that follows from a charter. */
+#include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
-#include "tools/cli.h"
+#include "tools/charter_desk.h"
 
 #define POLICY_ROOM 65536
 
@@ -17,9 +19,58 @@ static bool policy_of(struct cli *cli, char *text, size_t *size)
     return true;
 }
 
+/* Is this charter the chain's first? Then its own bytes prove it. */
+static bool is_first(const struct slk_charter *charter, const struct slk_hash *chain)
+{
+    uint8_t *bytes = malloc(SLK_CHARTER_BYTES_MAX);
+    size_t size = bytes != NULL ? slk_charter_format(bytes, SLK_CHARTER_BYTES_MAX, charter) : 0;
+    struct slk_hash id = {{0}};
+
+    if (size > 0)
+        slk_charter_chain_id(&id, slk_span_of(bytes, size));
+    free(bytes);
+    return size > 0 && slk_hash_equal(&id, chain);
+}
+
+/* From the charter that a node says is in force. With --chain it is believed only as far as it shows itself to be the chain's
+ * first; what came later is shown by blocks, which an audit fetches. */
+static bool policy_of_node(
+    struct cli *cli, struct cli_nodes *nodes, const char *chain, char *text, size_t *size)
+{
+    struct slk_hash pinned = {{0}};
+    struct desk d = {0};
+    bool good = chain == NULL || text_hash_parse(pinned.b, chain, strlen(chain));
+
+    cli->exit_code = CLI_UNSURE;
+    if (!good)
+        cli_fail(cli, CLI_UNSURE, "--chain: a chain id is 64 hexadecimal digits");
+    good = good && desk_open_node(&d, cli, nodes);
+    if (good && chain == NULL)
+        cli_fail(cli, CLI_YES,
+            "warning: this is the word of %s: give --chain HEX, the chain id from somebody you trust",
+            d.where);
+    if (good && chain != NULL && !is_first(d.base, &pinned)) {
+        if (!slk_hash_equal(&d.place.chain_id, &pinned))
+            cli->exit_code = cli_fail(cli, CLI_NO, "%s: serves another ledger than --chain says", d.where);
+        else
+            cli_fail(cli, CLI_UNSURE,
+                "%s: its charter is not the first one of the chain, so the chain id alone does not show that "
+                "it is right: `sillok "
+                "audit --url %s --chain %s --keep DIR`, then `sillok policy DIR`",
+                d.where, d.where, chain);
+        good = false;
+    }
+    if (good)
+        *size = slk_charter_policy(text, POLICY_ROOM, d.base);
+    desk_close(&d);
+    return good;
+}
+
 static int run(struct cli *cli)
 {
-    const char *out = NULL, *old = NULL, *checkpoint = NULL;
+    const char *out = NULL, *old = NULL, *checkpoint = NULL, *chain = NULL;
+    struct cli_nodes nodes = {0};
+    bool by_url, good;
     char *text;
     size_t size = 0;
     int code;
@@ -29,22 +80,32 @@ static int run(struct cli *cli)
             "an old policy: follow the charters that came after it, checking who approved them"),
         CLI_TEXT("checkpoint", "FILE", &checkpoint,
             "with --update: any checkpoint of this ledger that the old policy accepts"),
+        CLI_NODE_OPTIONS(&nodes),
+        CLI_TEXT("chain", "HEX", &chain, "with --url: the chain id it must have, from somebody you trust"),
         {0},
     };
 
-    if (!cli_parse(cli, options, 1, 1))
+    if (!cli_parse(cli, options, 0, 1))
         return cli->exit_code;
+    by_url = cli_nodes_wanted(cli, &nodes);
+    if (by_url == (cli->args_n == 1) || (by_url && old != NULL))
+        return cli_fail(cli, CLI_UNSURE,
+            "of which ledger? LEDGER or CHARTER, or a node with --url (without --update): one of them");
     if ((old != NULL) != (checkpoint != NULL))
         return cli_fail(cli, CLI_UNSURE,
             "--update and --checkpoint go together: the checkpoint ties the old policy to the ledger");
     text = malloc(POLICY_ROOM);
     if (text == NULL)
-        return cli_fault(cli, CLI_UNSURE, cli->args[0], SLK_E_NOMEM, NULL);
-    if (old != NULL ? !cli_policy_update(cli, cli->args[0], old, checkpoint, text, POLICY_ROOM, &size)
-                    : !policy_of(cli, text, &size))
+        return cli_fault(cli, CLI_UNSURE, NULL, SLK_E_NOMEM, NULL);
+    if (old != NULL)
+        good = cli_policy_update(cli, cli->args[0], old, checkpoint, text, POLICY_ROOM, &size);
+    else
+        good = by_url ? policy_of_node(cli, &nodes, chain, text, &size) : policy_of(cli, text, &size);
+    cli_nodes_close(&nodes);
+    if (!good)
         code = cli->exit_code;
     else if (size == 0)
-        code = cli_fault(cli, CLI_UNSURE, cli->args[0], SLK_E_TOO_LARGE, NULL);
+        code = cli_fault(cli, CLI_UNSURE, NULL, SLK_E_TOO_LARGE, NULL);
     else
         code = cli_write(cli, out, text, size) ? CLI_YES : CLI_UNSURE;
     free(text);
@@ -53,11 +114,12 @@ static int run(struct cli *cli)
 
 const struct cli_command cmd_policy = {
     .name = "policy",
-    .usage = "LEDGER|CHARTER [-o FILE] [--update POLICY --checkpoint FILE]",
+    .usage = "LEDGER|CHARTER|--url URL [--chain HEX] [-o FILE] [--update POLICY --checkpoint FILE]",
     .summary = "Print the trust policy that verifiers need",
     .about = "A C2SP tlog-policy file: the members' log keys, their cosigning keys, and how many must agree. "
              "Verifiers may use\n"
              "stricter ones. Hand it out over a way that verifiers trust: it is what their trust rests on.\n"
+             "A node's charter is believed as far as --chain shows that it is the ledger's first.\n"
              "Who holds an old policy needs no such way: --update follows the changes since a checkpoint "
              "that it accepts.",
     .run = run,

@@ -336,6 +336,54 @@ def test_submit_dead(net):
     check("submit: it is taken up from there", r.returncode == 0 and summary(r)["accepted"] + summary(r)["duplicate"] == 4, *told(r))
 
 
+# ---- charter, policy, audit ----
+
+def test_charter(net):
+    r = sillok("charter", "show", *urls(net.nodes[:1]))
+    check("charter show: a node's", r.returncode == 0 and net.chain in r.stdout and "police" in r.stdout, *told(r))
+    r = sillok("policy", *urls([DEAD, net.nodes[0]]), "--chain", net.chain)
+    check("policy: pinned by the chain id", r.returncode == 0 and r.stdout == open(net.path("policy")).read(), *told(r))
+    r = sillok("policy", *urls(net.nodes[:1]))
+    check("policy: without the chain id it says whose word it is", r.returncode == 0 and "warning" in r.stderr, *told(r))
+    r = sillok("policy", *urls(net.nodes[:1]), "--chain", "1" * 64)
+    check("policy: of another chain: exit 1", r.returncode == 1 and r.stdout == "", *told(r))
+
+
+def test_audit(net):
+    r = sillok("audit", *urls(net.nodes), "--chain", net.chain, "--json")
+    answer = json.loads(r.stdout)
+    check("audit: everything from one node, every node agrees", r.returncode == 0 and answer["result"] == "sound" and answer["pinned"]
+          and [n["result"] for n in answer["nodes"]] == ["agrees"] * 4 and answer["events"] == net.nodes[0].status()["events"], *told(r))
+    check("audit: nothing is left behind", not [d for d in os.listdir(os.environ.get("TMPDIR", "/tmp")) if d.startswith("sillok-audit-")])
+    r = sillok("audit", *urls([DEAD, net.nodes[1]]), "--keep", net.path("kept"))
+    check("audit: a dead node is named, exit 2, but the others are audited", r.returncode == 2 and DEAD in r.stderr and "sound:" in r.stdout
+          and "node's word" in r.stdout, *told(r))
+    net.submit_some(net.nodes[:1], 2)
+    r = sillok("audit", *urls(net.nodes[:2]), "--keep", net.path("kept"), "--json")
+    check("audit: the kept ledger goes on", r.returncode == 0 and json.loads(r.stdout)["result"] == "sound", *told(r))
+    r = sillok("audit", net.path("kept"), "--chain", net.chain)
+    check("audit: and is a ledger like any other", r.returncode == 0, *told(r))
+    r = sillok("audit", *urls(net.nodes[:1]), "--chain", "1" * 64)
+    check("audit: another chain than expected: exit 1", r.returncode == 1 and "another ledger" in r.stderr, *told(r))
+    bends = {
+        "an entry": lambda path, status, body: (status, flipped(body, len(body) // 2) if path.startswith("/v1/blocks/2") else body),
+        "a certificate": lambda path, status, body: (status, flipped(body, 300) if path.startswith("/v1/blocks/3") else body),
+        "a header": lambda path, status, body: (status, flipped(body, 200) if path.startswith("/v1/blocks/1") else body),
+        "the genesis": lambda path, status, body: (status, flipped(body, 330) if path.startswith("/v1/blocks/0") else body),
+    }
+    for what, bend in bends.items():
+        r = sillok("audit", *urls([Stub(net.nodes[0], bend)]), "--chain", net.chain)
+        check(f"audit: {what} altered: exit 1", r.returncode == 1, *told(r))
+    dies = [3]
+
+    def gone(path, status, body):
+        dies[0] -= path.startswith("/v1/blocks/")
+        return (status, body) if dies[0] > 0 else None
+    r = sillok("audit", *urls([Stub(net.nodes[0], gone), net.nodes[1]]), "--chain", net.chain, "--json")
+    check("audit: a node that dies in the middle is made up for by another", r.returncode == 2 and json.loads(r.stdout)["result"] == "sound",
+          *told(r))
+
+
 # ---- watching ----
 
 def watch(net, nodes, *args):
@@ -396,6 +444,9 @@ def test_split_view(net):
         answer = json.loads(r.stdout)
         check("watch: SPLIT VIEW, exit 1", r.returncode == 1 and answer["result"] == "split-view" and "SPLIT VIEW" in r.stderr, *told(r))
         check("watch: it names who signed both", sum(f"cosigner {n}" in r.stderr for n in NAMES) >= 2, *told(r))
+        r = sillok("audit", *urls([net.nodes[0], twin.nodes[0]]), "--json")
+        check("audit: a node with another history contradicts, exit 1", r.returncode == 1
+              and [n["result"] for n in json.loads(r.stdout)["nodes"]] == ["agrees", "contradicts"], *told(r))
         r = watch(net, [twin.nodes[1]], "--state", net.path("state"))
         check("watch: against what is remembered, too", r.returncode == 1 and "SPLIT VIEW" in r.stderr, *told(r))
     finally:
@@ -475,4 +526,4 @@ def test_votes(net):
 if __name__ == "__main__":
     sys.exit(net_main("cli-url", lambda root: Net(root, SILLOK, SILLOKD, submissions=80), test_start, test_status, test_head, test_prove,
                       test_history, test_watch, test_split_view, test_evidence, test_submit, test_submit_signed, test_submit_stale,
-                      test_submit_dead, test_votes))
+                      test_submit_dead, test_charter, test_audit, test_votes))
