@@ -1,9 +1,10 @@
-/* bench_network.c: what four agencies' nodes on this machine do: real processes, real stores, TLS between them, and this program that
- * loads them. fsync is always on.
+/* bench_network.c: what four agencies' nodes on this machine do: real processes, real stores, TLS between them, and
+ * this program that loads them. fsync is always on.
  *
  *   bench_network [options] ROW...
  *
- * Nothing is taken on trust: at the end of each row all nodes must hold the same log, with every submission that was acknowledged. */
+ * Nothing is taken on trust: at the end of each row all nodes must hold the same log, with every submission that was
+ * acknowledged. */
 #include <errno.h>
 #include <getopt.h>
 #include <signal.h>

@@ -195,7 +195,7 @@ struct net_submitter {
     uint64_t window;         /* how far the newest may be ahead of the oldest that is not done */
     double next_due;         /* open loop: when the next one is to be sent */
     struct net_slot *slots;
-    size_t slots_n, slots_used;
+    size_t slots_n, slots_used, from;
 };
 struct net_load_options {
     size_t events_n;     /* of a submission */
@@ -261,7 +261,7 @@ void net_asker_close_clients(struct net_asker *asker); /* its handles stay */
 
 /* Events in node's blocks by its own answers, and every acknowledged submission that stands in them is marked found. */
 uint64_t net_read_chain(const struct net *net, unsigned node, struct net_acked *acked);
-/* All agree; with `everywhere` every node's blocks are read, else one's. Prints what is wrong; true: nothing. */
+/* All agree, none has cut off another one for misbehaving (they are honest), and nothing is missing; with `everywhere` every node's blocks are read, else one's. Prints what is wrong; true: nothing. */
 bool net_check(struct net *net, struct net_acked *acked, bool everywhere);
 bool net_check_proofs(const struct net *net, struct net_load *load, unsigned n);
 

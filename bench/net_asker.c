@@ -1,5 +1,5 @@
-/* net_asker.c: relying parties' services that ask one node for proofs, over connections that stay. Closed loop: each asks again as
- * soon as it is answered. "Not cosigned yet" (503) is asked again at once, and counts as waiting. */
+/* net_asker.c: relying parties' services that ask one node for proofs, over connections that stay. Closed loop: each
+ * asks again as soon as it is answered. "Not cosigned yet" (503) is asked again at once, and counts as waiting. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -126,6 +126,26 @@ static bool same_root(const struct net *net)
     return same;
 }
 
+/* Who ended connections because the other end did what nobody honest does: net/README.md, class A and RATE. */
+static bool has_blamed(const struct net *net, unsigned node)
+{
+    static const char *const reasons[] = {"MALFORMED", "TOO_LARGE", "UNASKED", "BAD", "RATE"};
+    bool has = false;
+    uint8_t *text;
+    size_t n;
+
+    if (net_ask(net->nodes[node].http_port, "GET /metrics", "", (struct slk_span){0}, &text, &n) == 200) {
+        for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+            char line[80];
+
+            snprintf(line, sizeof(line), "sillok_peer_connections_ended_total{reason=\"%s\"}", reasons[i]);
+            has |= strstr((const char *)text, line) != NULL; /* it stands there only when it is not zero */
+        }
+    }
+    free(text);
+    return has;
+}
+
 static bool complain(const char *what)
 {
     printf("  WRONG: %s\n", what);
@@ -138,9 +158,12 @@ bool net_check(struct net *net, struct net_acked *acked, bool everywhere)
     bool good = true;
     uint64_t missing = 0;
 
-    net_settle(net, 120);
+    net_settle(net, 300);
     if (!same_root(net))
         good = complain("the nodes do not hold the same log");
+    for (unsigned i = 0; i < NET_NODES; i++)
+        if (has_blamed(net, i))
+            good = complain("a node cut off another one for misbehaving: see its log, and /metrics");
     for (unsigned i = 0; i < read_n; i++) {
         struct net_said said;
         uint64_t events_n = net_read_chain(net, i, acked);

@@ -137,7 +137,7 @@ static double killer_turn(void *self, double now)
         return now < k->next ? k->next : now + 1;
     if (k->is_down) {
         net_start(k->net, k->victim);
-        k->next = k->start + k->period * (k->kills + 1);
+        k->next = k->start + k->period * (k->kills + 0.5);
     } else {
         k->victim = k->kills++ % NET_NODES;
         net_signal(k->net, k->victim, SIGKILL);

@@ -1,11 +1,11 @@
 #define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
 /* net_line.c: long lines between nodes, as a process that passes bytes on later.
  *
- * TCP hides loss: what was lost comes later, and everything behind it waits. So each piece of at most 1,448 bytes (an Ethernet frame's)
- * is held for half a round trip, and with the chance of a loss for the time until it is sent again: Linux's smallest
- * retransmission timeout, 200 ms, and a round trip; twice that when it is lost again, and so on. Its acknowledgement may be lost
- * too, which costs nothing here. Not modelled: that fewer segments are under way after a loss, and that with others behind it a
- * loss is noticed sooner. Making a connection takes a round trip.
+ * TCP hides loss: what was lost comes later, and everything behind it waits. So each piece of at most 1,448 bytes (an
+ * Ethernet frame's) is held for half a round trip, and with the chance of a loss for the time until it is sent again:
+ * Linux's smallest retransmission timeout, 200 ms, and a round trip; twice that when it is lost again, and so on. Its
+ * acknowledgement may be lost too, which costs nothing here. Not modelled: that fewer segments are under way after a
+ * loss, and that with others behind it a loss is noticed sooner. Making a connection takes a round trip.
  */
 #include <errno.h>
 #include <fcntl.h>

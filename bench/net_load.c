@@ -1,7 +1,7 @@
 /* net_load.c: submitters: each with its own issuer, credentials and node.
  *
- * Closed loop: every client sends its next submission when the last one is answered. Open loop: submissions are due at times drawn
- * beforehand (a Poisson process), and what a client had to wait for a free connection counts as latency.
+ * Closed loop: every client sends its next submission when the last one is answered. Open loop:
+ * submissions are due at random times (a Poisson process), and what waits for a free connection counts as latency.
  */
 #include <assert.h>
 #include <math.h>
@@ -256,8 +256,9 @@ static double turn(void *self, double now)
         struct net_submitter *s = &load->submitters[i];
         bool may_begin = (load->options.nodes >> i & 1) != 0;
 
+        s->from++; /* everybody gets a turn at what is due */
         for (size_t j = 0; j < s->slots_used; j++) {
-            struct net_slot *slot = &s->slots[j];
+            struct net_slot *slot = &s->slots[(s->from + j) % s->slots_used];
 
             if (slot->job == NULL)
                 may_begin = may_begin && begin(slot, now);

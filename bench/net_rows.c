@@ -6,7 +6,7 @@
 
 #include "bench/net_rows.h"
 
-enum { ALL = (1u << NET_NODES) - 1, DRAIN_S = 90, SETTLE_S = 120, ASKERS = 32, PROOFS_CHECKED = 40 };
+enum { ALL = (1u << NET_NODES) - 1, DRAIN_S = 90, SETTLE_S = 300, ASKERS = 32, PROOFS_CHECKED = 40 };
 
 /* ---- a run ---- */
 
@@ -246,8 +246,10 @@ static bool ask_for(struct run *r, struct net_asker *a, bool history, double sec
         a->answers_n > 0 ? (double)a->unsigned_n / (double)a->answers_n : 0, "", 0, false);
     if (a->failed_n > 0)
         bench_row("    FAILED", (double)a->failed_n, "", 0, false);
-    if (with_load)
+    if (with_load) {
+        net_load_rows(&r->load, r->seconds);
         net_watch_rows(&r->watch, r->cpu_s);
+    }
     return a->failed_n == 0 && a->answers_n > 0;
 }
 

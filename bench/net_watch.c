@@ -5,6 +5,8 @@
 
 #include "bench/net.h"
 
+enum { TELL_S = 10 };
+
 /* ---- what a node says ---- */
 
 /* The number after `key`, which stands in the text at most once in this form. */
@@ -65,16 +67,36 @@ static bool is_settled(struct net *net)
     return true;
 }
 
+static void say_all(const struct net *net)
+{
+    for (unsigned i = 0; i < NET_NODES; i++) {
+        struct net_said said;
+
+        net_ask_node(net, i, &said);
+        fprintf(stderr, "bench_network: node %u: %s, height %llu, pool %llu, peers %llu%s\n", i + 1,
+            said.is_up ? "up" : "down", (unsigned long long)said.height, (unsigned long long)said.pool,
+            (unsigned long long)said.peers, said.behind ? ", behind" : "");
+    }
+}
+
 void net_settle(struct net *net, double seconds)
 {
     const struct timespec pause = {.tv_nsec = 20000000};
     double end = bench_now() + seconds;
+    bool is_told = false;
 
     while (!is_settled(net)) {
+        if (!is_told && bench_now() > end - seconds + TELL_S) {
+            fprintf(stderr, "bench_network: the nodes have not come to agree for %d s:\n", TELL_S);
+            say_all(net);
+            is_told = true;
+        }
         if (bench_now() > end)
             bench_die("the nodes", "they did not come to agree");
         nanosleep(&pause, NULL);
     }
+    if (is_told)
+        fprintf(stderr, "bench_network: after %.0f s they do\n", bench_now() - end + seconds);
 }
 
 /* ---- samples ---- */
