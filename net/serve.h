@@ -102,7 +102,8 @@ SLK_MUST_CHECK enum slk_err slk_http_listen_tcp(
 SLK_MUST_CHECK enum slk_err slk_http_listen_unix(
     struct slk_http_server *server, const char *path, struct slk_fault *fault);
 uint16_t slk_http_port(const struct slk_http_server *server); /* of the first TCP listener */
-/* Accepts nothing more, lets requests under way be answered, then calls `stopped`, in which slk_http_server_free may be called. */
+/* Accepts nothing more, lets requests under way be answered, then calls `stopped`, in which slk_http_server_free may be called. Called
+ * again it waits for nobody: connections are closed. */
 void slk_http_server_stop(struct slk_http_server *server, void (*stopped)(void *ctx), void *ctx);
 /* NULL is fine. Only before the first listen, or after `stopped`. */
 void slk_http_server_free(struct slk_http_server *server);

@@ -119,8 +119,10 @@ static void on_http_stopped(void *ctx)
 /* Clients first: what they wait for needs the other nodes. */
 static void stop(struct daemon *d, int code)
 {
-    if (d->is_stopping) {
-        stop_mesh(d); /* asked twice: nobody is waited for */
+    if (d->is_stopping) { /* asked twice: nobody is waited for */
+        if (d->http != NULL && !d->http_stopped)
+            slk_http_server_stop(d->http, on_http_stopped, d);
+        stop_mesh(d);
         return;
     }
     d->is_stopping = true;

@@ -284,8 +284,10 @@ uint16_t slk_http_port(const struct slk_http_server *server)
 
 void slk_http_server_stop(struct slk_http_server *server, void (*stopped)(void *ctx), void *ctx)
 {
-    if (server->stopping)
+    if (server->stopping) {
+        slk_http_server_drain(server, true);
         return;
+    }
     server->stopping = true;
     server->stopped = stopped;
     server->stopped_ctx = ctx;
