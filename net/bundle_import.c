@@ -397,6 +397,8 @@ enum slk_err slk_bundle_import(
     err = import_all(im);
     if (im->ledger != NULL)
         result->tip = slk_store_tip(im->ledger->store)->height;
+    if (err == SLK_OK)
+        fault->text[0] = '\0'; /* a damaged snapshot that was left out is the next start's to tell */
     slk_ledger_close(im->ledger);
     slk_block_free(&im->block);
     slk_body_items_free(&im->items);

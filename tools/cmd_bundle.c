@@ -205,7 +205,7 @@ static const struct cli_command bundle_import = {
              "--vouched leaves out one check, the issuers' signatures, and takes the word of each block's "
              "quorum for them: "
              "`sillok audit`\n"
-             "checks them later.\n"
+             "checks them later, and before a member's node starts on DIR: what it signs says that it has checked.\n"
              "\n"
              "Exit: 0 all of it is in the ledger, 1 refused (the message names the block), 2 could not tell.",
     .run = run_import,

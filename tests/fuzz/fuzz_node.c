@@ -1,14 +1,14 @@
-/* fuzz_node.c: one node of four, opened anew for each input, hears what three peers and a client say.
+/* fuzz_node.c: one node of four, opened anew for each input, hears what three peers, a client and a guest say.
  *
- * Input: records, each u8 who (0 to 2: a peer; 3: a client submits) || u8 frame type || u16 size || bytes. Nothing of it may fail the
+ * Input: records, each u8 who (0 to 2: a peer; 3: a client submits; 4: a guest) || u8 frame type || u16 size || bytes. Nothing of it may fail the
  * node, and every client is answered once. The directory is made once: what a node keeps there is signed, which no input is. */
-#include "net/node.h"
+#include "net/node_private.h"
 
 #include "tests/fuzz/fuzz.h"
 #include "tests/scratch.h"
 #include "tests/unit/ledger_fixture.h"
 
-enum { PEERS = 3, CLIENT = 3, RECORDS_MAX = 64 };
+enum { PEERS = 3, CLIENT = 3, GUEST = 4, GUEST_NUMBER = SLK_BFT_PEERS - 1, RECORDS_MAX = 64 };
 
 static struct fixture fixture;
 static struct slk_key *node_cosign, *node_log, *node_vote;
@@ -30,7 +30,8 @@ static uint64_t wall_ms(void *ctx)
 static bool send(void *ctx, uint16_t peer, enum slk_frame_type type, struct slk_span message)
 {
     (void)ctx;
-    FUZZ_CHECK(peer > 0 && peer <= PEERS && message.size > 0 && message.size <= slk_frame_cap(type));
+    FUZZ_CHECK((peer > 0 && peer <= PEERS) || (peer == GUEST_NUMBER && slk_node_guest_may_hear(type)));
+    FUZZ_CHECK(message.size > 0 && message.size <= slk_frame_cap(type));
     return true;
 }
 
@@ -74,6 +75,7 @@ static struct slk_node *open_node(void)
         .now_ms = now_ms,
         .wall_ms = wall_ms,
         .threads = 1,
+        .guests = 1,
         .wire = {.send = send}};
     struct slk_node *node;
     struct slk_fault fault;
@@ -81,6 +83,7 @@ static struct slk_node *open_node(void)
     FUZZ_CHECK(slk_node_open(&node, &options, &fault) == SLK_OK);
     for (uint16_t i = 1; i <= PEERS; i++)
         slk_node_peer_up(node, i);
+    slk_node_peer_up(node, GUEST_NUMBER);
     return node;
 }
 
@@ -92,8 +95,8 @@ static void say(struct slk_node *node, unsigned who, unsigned type, struct slk_s
         asked_n +=
             slk_node_submit(node, slk_span_of(exact, bytes.size), SLK_STAGE_RECEIVED, answer, NULL) != 0;
     else if (slk_frame_type_known(type) && type != SLK_FRAME_HELLO && bytes.size > 0)
-        (void)slk_node_received(
-            node, (uint16_t)(who + 1), (enum slk_frame_type)type, slk_span_of(exact, bytes.size));
+        (void)slk_node_received(node, (uint16_t)(who == GUEST ? GUEST_NUMBER : who + 1),
+            (enum slk_frame_type)type, slk_span_of(exact, bytes.size));
     free(exact);
 }
 
@@ -109,7 +112,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     asked_n = answered_n = 0;
     node = open_node();
     for (unsigned i = 0; i < RECORDS_MAX && r.rest.size > 0; i++) {
-        unsigned who = slk_read_u8(&r) % (CLIENT + 1), type = slk_read_u8(&r);
+        unsigned who = slk_read_u8(&r) % (GUEST + 1), type = slk_read_u8(&r);
         struct slk_span bytes = slk_read_span(&r, slk_read_u16(&r));
 
         if (r.bad)
