@@ -10,18 +10,9 @@
 #include "ledger/verify/hash.h"
 #include "net/deflate.h"
 
-#define BEST       9 /* the draft, §4.1: the highest compression level is recommended */
-#define OVERHEAD   ((size_t)4096)
-#define MS_PER_S   1000
-#define COSE_ALG   1 /* header labels: RFC 9052 §3.1, RFC 9596 */
-#define COSE_KID   4
-#define COSE_TYP   16
-#define COSE_EDDSA 7 /* -1 - 7 = -8: RFC 9053 §2.2 */
-#define CWT_SUB    2 /* claims: RFC 8392 §3.1; the draft, §5.2 */
-#define CWT_EXP    4
-#define CWT_IAT    6
-#define CWT_LIST   65533
-#define CWT_TTL    65534
+#define BEST     9 /* the draft, §4.1: the highest compression level is recommended */
+#define OVERHEAD ((size_t)4096)
+#define MS_PER_S 1000
 
 const char *slk_token_media_type(enum slk_token_kind kind)
 {
@@ -350,11 +341,11 @@ static void cbor_claims(struct slk_writer *w, const struct slk_status_claims *c,
 
     put_address(&text, c, SLK_TOKEN_CWT);
     slk_write_cbor(w, SLK_CBOR_MAP, 6);
-    slk_write_cbor(w, SLK_CBOR_UINT, CWT_SUB);
+    slk_write_cbor(w, SLK_CBOR_UINT, SLK_CWT_SUB);
     cbor_string(w, SLK_CBOR_TEXT, address, text.size);
-    cbor_pair(w, CWT_EXP, c->exp_s);
-    cbor_pair(w, CWT_IAT, c->iat_s);
-    slk_write_cbor(w, SLK_CBOR_UINT, CWT_LIST);
+    cbor_pair(w, SLK_CWT_EXP, c->exp_s);
+    cbor_pair(w, SLK_CWT_IAT, c->iat_s);
+    slk_write_cbor(w, SLK_CBOR_UINT, SLK_CWT_LIST);
     slk_write_cbor(w, SLK_CBOR_MAP, 3);
     cbor_text(w, "bits");
     slk_write_cbor(w, SLK_CBOR_UINT, 2);
@@ -362,7 +353,7 @@ static void cbor_claims(struct slk_writer *w, const struct slk_status_claims *c,
     cbor_string(w, SLK_CBOR_BYTES, packed.at, packed.size);
     cbor_text(w, "aggregation_uri");
     cbor_text(w, c->base);
-    cbor_pair(w, CWT_TTL, c->ttl_s);
+    cbor_pair(w, SLK_CWT_TTL, c->ttl_s);
     cbor_own(w, c);
 }
 
@@ -388,11 +379,11 @@ static enum slk_err make_cwt(struct slk_writer *out, const struct slk_status_cla
     if (writer_new(&header, OVERHEAD) && writer_new(&payload, cap) && writer_new(&covered, cap + OVERHEAD) &&
         writer_new(out, cap + OVERHEAD)) {
         slk_write_cbor(&header, SLK_CBOR_MAP, 3);
-        slk_write_cbor(&header, SLK_CBOR_UINT, COSE_ALG);
-        slk_write_cbor(&header, SLK_CBOR_NEGATIVE, COSE_EDDSA);
-        slk_write_cbor(&header, SLK_CBOR_UINT, COSE_KID);
+        slk_write_cbor(&header, SLK_CBOR_UINT, SLK_COSE_ALG);
+        slk_write_cbor(&header, SLK_CBOR_NEGATIVE, SLK_COSE_EDDSA);
+        slk_write_cbor(&header, SLK_CBOR_UINT, SLK_COSE_KID);
         cbor_string(&header, SLK_CBOR_BYTES, kid, strlen(kid));
-        slk_write_cbor(&header, SLK_CBOR_UINT, COSE_TYP);
+        slk_write_cbor(&header, SLK_CBOR_UINT, SLK_COSE_TYP);
         cbor_text(&header, SLK_COSE_TYPE);
         cbor_claims(&payload, c, packed);
         slk_write_sig_structure(
@@ -401,7 +392,7 @@ static enum slk_err make_cwt(struct slk_writer *out, const struct slk_status_cla
             err = slk_key_sign(key, sig, covered.at, covered.size);
     }
     if (err == SLK_OK) {
-        slk_write_cbor(out, SLK_CBOR_TAG, 18); /* COSE_Sign1, RFC 9052 §2; no CWT tag: the draft, §5.2 */
+        slk_write_cbor(out, SLK_CBOR_TAG, SLK_COSE_SIGN1); /* and no CWT tag: the draft, §5.2 */
         slk_write_cbor(out, SLK_CBOR_ARRAY, 4);
         cbor_string(out, SLK_CBOR_BYTES, header.at, header.size);
         slk_write_cbor(out, SLK_CBOR_MAP, 0);

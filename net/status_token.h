@@ -40,6 +40,9 @@ void slk_status_kid(char out[SLK_STATUS_KID_SIZE], const uint8_t public_key[SLK_
 #define SLK_STATUS_JWKS_MAX 512
 size_t slk_status_jwks(char out[SLK_STATUS_JWKS_MAX], const uint8_t public_key[SLK_KEY_SIZE]);
 
+/* The x of a JWK; false: it is no key of 32 bytes. */
+bool slk_base64url_parse_key(uint8_t key[SLK_KEY_SIZE], const char *x);
+
 /* *out is malloc'ed. `list` is what slk_status_list_print gave for this kind's form. SLK_OK; SLK_E_NOMEM; what signing answers. */
 SLK_MUST_CHECK enum slk_err slk_status_token_make(uint8_t **out, size_t *out_size, enum slk_token_kind kind,
     struct slk_status_claims *claims, struct slk_span list, const struct slk_key *key);
@@ -66,7 +69,12 @@ bool slk_status_token_is_signed_by(
 
 /* ---- shared by the two files ---- */
 
-#define SLK_COSE_TYPE "application/statuslist+cwt"
+#define SLK_COSE_SIGN1 18 /* RFC 9052 §2 */
+#define SLK_COSE_TYPE  "application/statuslist+cwt"
+enum { SLK_COSE_ALG = 1, SLK_COSE_KID = 4, SLK_COSE_TYP = 16 }; /* header labels: RFC 9052 §3.1, RFC 9596 */
+enum { SLK_COSE_EDDSA = 7 };                                    /* -1 - 7 = -8: RFC 9053 §2.2 */
+/* Claims: RFC 8392 §3.1; the draft, §5.2 */
+enum { SLK_CWT_SUB = 2, SLK_CWT_EXP = 4, SLK_CWT_IAT = 6, SLK_CWT_LIST = 65533, SLK_CWT_TTL = 65534 };
 size_t slk_base64url_size(size_t bytes_n);
 void slk_write_base64url(struct slk_writer *w, struct slk_span bytes);
 /* CBOR heads (RFC 8949 §3), the shortest form. */

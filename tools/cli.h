@@ -165,6 +165,10 @@ bool cli_policy_update(struct cli *cli, const char *dir, const char *policy_file
 extern const struct cli_command cmd_keygen, cmd_charter, cmd_init, cmd_submit, cmd_head, cmd_history,
     cmd_prove, cmd_verify, cmd_audit, cmd_policy, cmd_fsck, cmd_backup, cmd_restore, cmd_crowd, cmd_stat,
     cmd_simulate;
+extern const struct cli_command cmd_status_list;
+/* cmd_status_list.c: is this signed status list the one that the ledger's records lead to? Says so, or why not. `keys` may be NULL. */
+int cli_status_compare(
+    struct cli *cli, struct slk_store *store, const char *token_file, const char *keys, bool json);
 extern const struct cli_command cmd_bundle;
 extern const struct cli_command cmd_evidence, cmd_watch, cmd_status;
 extern const struct cli_command cmd_charter_propose, cmd_charter_sign, cmd_charter_apply;

@@ -21,6 +21,7 @@ static const struct cli_command *const commands[] = {
     &cmd_audit,
     &cmd_fsck,
     &cmd_stat,
+    &cmd_status_list,
     &cmd_bundle,
     &cmd_backup,
     &cmd_restore,

@@ -1,0 +1,352 @@
+/* cmd_status_list.c: `sillok status-list`: a status list from a ledger's own records, to hold against the one that a node signed. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ledger/embed/status_lists.h"
+#include "ledger/verify/hash.h"
+#include "net/status_token.h"
+#include "tools/cli.h"
+
+#define TOKEN_MAX ((size_t)8 << 20)
+#define KEYS_MAX  ((size_t)1 << 16)
+#define STEP_ROWS ((uint64_t)1 << 18)
+#define SHOWN_MAX 5
+
+struct request {
+    uint64_t type, n, size, time_s; /* size 0: up to `time_s`; time_s UINT64_MAX: of the last block */
+    enum slk_status_form form;
+};
+
+struct made {
+    struct slk_block_header place;
+    uint64_t time_s;
+    uint32_t places;
+    uint8_t *bytes;
+    size_t size;
+    struct slk_hash hash;
+};
+
+/* ---- making ---- */
+
+static bool read_rows(
+    struct cli *cli, struct slk_store *store, struct slk_status_reader *reader, const struct request *request)
+{
+    const struct slk_status_until until = {
+        request->size == 0 && request->time_s < UINT64_MAX / 1000 ? request->time_s * 1000 : UINT64_MAX,
+        request->size == 0 ? UINT64_MAX : request->size};
+    const struct slk_fault fault = {0};
+    struct slk_block_header at;
+    struct slk_view *view = NULL;
+    bool done = false;
+    enum slk_err err = slk_view_begin(&view, store);
+
+    if (err == SLK_OK)
+        err = slk_status_reader_types(reader, store, view);
+    slk_status_lists_only(slk_status_reader_lists(reader), (uint32_t)request->type, (uint32_t)request->n);
+    while (err == SLK_OK && !done) {
+        err = slk_status_reader_follow(reader, store, view, &until, STEP_ROWS, &done);
+        if (slk_status_reader_place(reader, &at))
+            cli_progress_step(&cli->progress, "blocks", at.height + 1, slk_view_tip(view)->height + 1);
+    }
+    cli_progress_end(&cli->progress);
+    slk_view_end(view);
+    if (err != SLK_OK)
+        cli->exit_code = cli_fault(cli, cli_code_of(err), slk_store_dir(store), err, &fault);
+    return err == SLK_OK;
+}
+
+static bool check_place(struct cli *cli, const struct slk_status_reader *reader,
+    const struct request *request, struct slk_block_header *place)
+{
+    if (!slk_status_reader_place(reader, place)) {
+        cli->exit_code = cli_fail(cli, CLI_NO, "the ledger has no block that early");
+        return false;
+    }
+    if (request->size == 0 || place->log_size == request->size)
+        return true;
+    cli->exit_code =
+        cli_fail(cli, CLI_NO, "no block ends at log size %" PRIu64 ": the one before it ends at %" PRIu64,
+            request->size, place->log_size);
+    return false;
+}
+
+static bool print_list(struct cli *cli, const struct slk_status_reader *reader,
+    const struct slk_status_lists *lists, const struct request *request, struct made *out)
+{
+    uint32_t type = (uint32_t)request->type, n = (uint32_t)request->n;
+
+    out->places = slk_status_list_places(lists, type, n);
+    if (out->places == 0) {
+        cli->exit_code = slk_status_lists_count(lists, type) == 0
+                             ? cli_fail(cli, CLI_NO, "the charter has no credential type %u", type)
+                             : cli_fail(cli, CLI_NO, "type %u has lists 0 to %u", type,
+                                   slk_status_lists_count(lists, type) - 1);
+        return false;
+    }
+    if (!check_place(cli, reader, request, &out->place))
+        return false;
+    out->time_s = request->time_s != UINT64_MAX ? request->time_s : out->place.time_ms / 1000;
+    out->size = slk_status_list_size(out->places, request->form);
+    out->bytes = malloc(out->size);
+    if (out->bytes == NULL) {
+        cli->exit_code = cli_fault(cli, CLI_UNSURE, NULL, SLK_E_NOMEM, NULL);
+        return false;
+    }
+    slk_status_list_print(lists, type, n, request->form, out->time_s, out->bytes);
+    slk_hash_bytes(&out->hash, out->bytes, out->size);
+    return true;
+}
+
+static bool make(struct cli *cli, struct slk_store *store, const struct request *request, struct made *out)
+{
+    struct slk_status_reader *reader = NULL;
+    bool good = false;
+
+    *out = (struct made){0};
+    if (slk_status_reader_new(&reader) != SLK_OK)
+        cli->exit_code = cli_fault(cli, CLI_UNSURE, NULL, SLK_E_NOMEM, NULL);
+    else
+        good = read_rows(cli, store, reader, request) &&
+               print_list(cli, reader, slk_status_reader_lists(reader), request, out);
+    slk_status_reader_free(reader);
+    return good;
+}
+
+/* ---- telling ---- */
+
+static unsigned bits_of(enum slk_status_form form)
+{
+    return form == SLK_STATUS_TOKEN ? 2 : 1;
+}
+
+static unsigned value_at(const uint8_t *bytes, enum slk_status_form form, uint32_t i)
+{
+    return form == SLK_STATUS_TOKEN ? bytes[i / 4] >> 2 * (i % 4) & 3u : bytes[i / 8] >> (7 - i % 8) & 1u;
+}
+
+static int tell(const struct request *request, const struct made *made, bool json)
+{
+    char time[TEXT_TIME_SIZE], hash[TEXT_HEX_SIZE], root[TEXT_HEX_SIZE], count[TEXT_HUMAN_SIZE];
+    uint64_t values[4] = {0};
+
+    for (uint32_t i = 0; i < made->places; i++)
+        values[value_at(made->bytes, request->form, i)]++;
+    text_hex(hash, made->hash.b, SLK_HASH_SIZE);
+    text_hex(root, made->place.log_root.b, SLK_HASH_SIZE);
+    if (json) {
+        cli_json(json_pack("{s:I, s:I, s:I, s:s, s:I, s:I, s:I, s:[I,I,I,I], s:s}", "type",
+            (json_int_t)request->type, "list", (json_int_t)request->n, "size",
+            (json_int_t)made->place.log_size, "root", root, "time", (json_int_t)made->time_s, "places",
+            (json_int_t)made->places, "bits", (json_int_t)bits_of(request->form), "values",
+            (json_int_t)values[0], (json_int_t)values[1], (json_int_t)values[2], (json_int_t)values[3],
+            "sha256", hash));
+        return CLI_YES;
+    }
+    printf("list      %" PRIu64 " of type %" PRIu64 ", %s places of %u bit%s\n", request->n, request->type,
+        text_count(count, made->places), bits_of(request->form),
+        request->form == SLK_STATUS_TOKEN ? "s" : "");
+    printf("as of     %s, log size %" PRIu64 "\n", text_time(time, made->time_s), made->place.log_size);
+    if (request->form == SLK_STATUS_TOKEN)
+        printf("values    %" PRIu64 " invalid, %" PRIu64 " suspended, the others valid or never issued\n",
+            values[1], values[2]);
+    else
+        printf("values    %" PRIu64 " set\n", values[1]);
+    printf("log root  %s\nsha256    %s\n", root, hash);
+    return CLI_YES;
+}
+
+/* ---- comparing ---- */
+
+/* The key in a JWK set that the token names. False after a message. */
+static bool find_key(struct cli *cli, const char *file, const char *kid, uint8_t key[SLK_KEY_SIZE])
+{
+    uint8_t *bytes = NULL;
+    size_t size = 0, i;
+    json_t *set = NULL, *one;
+    bool found = false;
+
+    if (!cli_read(cli, file, KEYS_MAX, &bytes, &size)) {
+        cli->exit_code = CLI_UNSURE;
+        return false;
+    }
+    set = json_loadb((const char *)bytes, size, JSON_REJECT_DUPLICATES, NULL);
+    json_array_foreach(json_object_get(set, "keys"), i, one)
+    {
+        const char *x = json_string_value(json_object_get(one, "x"));
+        char name[SLK_STATUS_KID_SIZE];
+
+        if (x == NULL || !slk_base64url_parse_key(key, x))
+            continue;
+        slk_status_kid(name, key); /* the name follows from the key: what the file calls it does not count */
+        found = strcmp(name, kid) == 0;
+        if (found)
+            break;
+    }
+    json_decref(set);
+    free(bytes);
+    if (!found)
+        cli->exit_code =
+            cli_fail(cli, CLI_NO, "%s: the key that signed the list, %s, is not there", file, kid);
+    return found;
+}
+
+static int say_difference(
+    const struct cli *cli, const struct made *made, const struct slk_status_token *token)
+{
+    enum slk_status_form form = slk_token_form(token->kind);
+    uint64_t n = 0;
+
+    if (made->size != token->list_size)
+        return cli_fail(
+            cli, CLI_NO, "the list has %zu bytes, the ledger's has %zu", token->list_size, made->size);
+    for (uint32_t i = 0; i < made->places; i++) {
+        unsigned is = value_at(token->list, form, i), should = value_at(made->bytes, form, i);
+
+        if (is != should && n++ < SHOWN_MAX)
+            fprintf(stderr, "place %" PRIu64 ": the list says %u, the ledger %u\n",
+                (uint64_t)token->claims.n * SLK_STATUS_LIST_CUT + i, is, should);
+    }
+    return cli_fail(cli, CLI_NO, "the list is not the ledger's: %" PRIu64 " place%s differ%s", n,
+        n == 1 ? "" : "s", n == 1 ? "s" : "");
+}
+
+static int compare(struct cli *cli, struct slk_store *store, const struct slk_status_token *token,
+    const char *keys, bool json)
+{
+    const struct slk_status_claims *c = &token->claims;
+    const struct request request = {c->type, c->n, c->size, c->iat_s, slk_token_form(token->kind)};
+    uint8_t key[SLK_KEY_SIZE];
+    struct slk_hash hash;
+    struct made made;
+    int code;
+
+    if (keys != NULL && !find_key(cli, keys, token->kid, key))
+        return cli->exit_code;
+    if (keys != NULL && !slk_status_token_is_signed_by(token, key))
+        return cli_fail(cli, CLI_NO, "the signature is not right: somebody has changed this token");
+    if (!slk_hash_equal(&c->chain_id, slk_store_chain_id(store)))
+        return cli_fail(cli, CLI_NO, "the list is of another ledger: its chain id is not this one's");
+    slk_hash_bytes(&hash, token->list, token->list_size);
+    if (!slk_hash_equal(&hash, &c->list_hash))
+        return cli_fail(cli, CLI_NO, "the list has not the hash that its token claims");
+    if (c->size == 0)
+        return cli_fail(cli, CLI_NO, "the token claims log size 0, at which there is no list");
+    if (!make(cli, store, &request, &made)) {
+        free(made.bytes);
+        return cli->exit_code;
+    }
+    if (!slk_hash_equal(&made.place.log_root, &c->root))
+        code = cli_fail(cli, CLI_NO,
+            "the list claims another log root at size %" PRIu64 " than this ledger has", c->size);
+    else if (made.size != token->list_size || memcmp(made.bytes, token->list, made.size) != 0)
+        code = say_difference(cli, &made, token);
+    else
+        code = tell(&request, &made, json);
+    if (code == CLI_YES && !json)
+        printf("the list is the ledger's%s\n",
+            keys != NULL ? ", and its signature is right" : "; its signature was not checked (--keys)");
+    free(made.bytes);
+    return code;
+}
+
+int cli_status_compare(
+    struct cli *cli, struct slk_store *store, const char *token_file, const char *keys, bool json)
+{
+    struct slk_status_token token;
+    struct slk_fault fault = {0};
+    uint8_t *bytes = NULL;
+    size_t size = 0;
+    enum slk_err err;
+    int code;
+
+    if (!cli_read(cli, token_file, TOKEN_MAX, &bytes, &size))
+        return CLI_UNSURE;
+    err = slk_status_token_parse(&token, slk_span_of(bytes, size), &fault);
+    code = err == SLK_OK ? compare(cli, store, &token, keys, json)
+                         : cli_fault(cli, cli_code_of(err), token_file, err, &fault);
+    slk_status_token_free(&token);
+    free(bytes);
+    return code;
+}
+
+/* ---- the command ---- */
+
+static bool read_form(const char *text, enum slk_status_form *form)
+{
+    static const char *const names[] = {"token", "revocation", "suspension"};
+
+    for (unsigned i = 0; i < 3; i++) {
+        if (strcmp(text, names[i]) == 0) {
+            *form = (enum slk_status_form)(SLK_STATUS_TOKEN + i);
+            return true;
+        }
+    }
+    return false;
+}
+
+static int show(
+    struct cli *cli, struct slk_store *store, const struct request *request, const char *out, bool json)
+{
+    struct made made;
+    int code = make(cli, store, request, &made) ? tell(request, &made, json) : cli->exit_code;
+
+    if (code == CLI_YES && out != NULL && !cli_write(cli, out, made.bytes, made.size))
+        code = CLI_UNSURE;
+    free(made.bytes);
+    return code;
+}
+
+static int run(struct cli *cli)
+{
+    struct request request = {.type = UINT64_MAX, .time_s = UINT64_MAX};
+    const char *form = "token", *out = NULL, *token = NULL, *keys = NULL;
+    struct slk_store *store;
+    bool json = false;
+    int code;
+    const struct cli_option options[] = {
+        CLI_TEXT("compare", "TOKEN", &token, "a list that a node signed (JWT or CWT): is it this ledger's?"),
+        CLI_TEXT("keys", "JWKS", &keys, "with --compare: check its signature by this node's /v1/keys, saved"),
+        CLI_NUMBER("type", "CODE", &request.type, "the credential type, by its code in the charter"),
+        CLI_NUMBER("list", "N", &request.n, "which of its lists, of 1,048,576 places each (default 0)"),
+        CLI_NUMBER("size", "N", &request.size, "as of this log size (default: of the last block)"),
+        CLI_NUMBER("time", "UNIX_S", &request.time_s,
+            "as of this time; without --size also the blocks end there (default: the block's time)"),
+        CLI_TEXT("form", "FORM", &form, "token (2 bits, default), revocation or suspension (W3C, 1 bit)"),
+        CLI_OUT(&out, "write the list's bytes, not compressed, to FILE"),
+        CLI_FLAG("json", &json, "a JSON object"),
+        {0},
+    };
+
+    if (!cli_parse(cli, options, 1, 1))
+        return cli->exit_code;
+    if (!read_form(form, &request.form))
+        return cli_fail(cli, CLI_UNSURE, "--form: token, revocation or suspension");
+    if (token == NULL && (request.type > UINT32_MAX || request.n > UINT32_MAX))
+        return cli_fail(cli, CLI_UNSURE, "say which list: --type CODE, and --list N if it is not the first");
+    if (token != NULL && out != NULL)
+        return cli_fail(cli, CLI_UNSURE, "--compare writes nothing: leave --out away");
+    store = cli_open_store(cli, cli->args[0]);
+    if (store == NULL)
+        return cli->exit_code;
+    code = token != NULL ? cli_status_compare(cli, store, token, keys, json)
+                         : show(cli, store, &request, out, json);
+    slk_store_close(store);
+    return code;
+}
+
+const struct cli_command cmd_status_list = {
+    .name = "status-list",
+    .usage = "DIR --type CODE | DIR --compare TOKEN",
+    .summary = "Make a status list from a ledger's records, or compare one that a node signed",
+    .about = "A status list is a function of the ledger up to a log size, and of a time: whoever has the "
+             "ledger makes the\n"
+             "same bytes. A token says both. `sillok audit` first proves the ledger and its records; then "
+             "this proves\n"
+             "a list: `curl NODE/v1/status-lists/1/0 > t; sillok status-list DIR --compare t`.\n"
+             "\n"
+             "Values: 0 valid or never issued, 1 invalid (revoked or expired), 2 suspended (locked).\n"
+             "\n"
+             "Exit: 0 made, or equal; 1 not; 2 could not tell.",
+    .run = run,
+};
