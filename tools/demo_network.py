@@ -316,14 +316,13 @@ def without_event(proof, place):
 
 # ---- proofs ----
 
-def prove(node, handle, name, accept="text/plain", history=True):
-    body = json.dumps({"credential": handle, "history": history})
-    wait_for(f"{node.name} has a quorum's checkpoint", lambda: node.status().get("cosigned_height") == node.status().get("height", -1))
-    code, proof = node.ask("POST", "/v1/proofs", body, Content_Type="application/json", Accept=accept)
-    expect(code == 200, f"{node.name} gave no proof: {code} {proof[:300]}")
-    with open(f"counter/{name}", "wb") as f:
-        f.write(proof)
-    return proof
+def prove(node, handle, name, *options):
+    with open("counter/handle", "w") as f:
+        f.write(handle + "\n")
+    run(SILLOK, "prove", "--url", node.url, "--policy", "counter/policy", "--handle-file", "counter/handle", *options, "-o",
+        "counter/" + name, shown=False)
+    with open("counter/" + name, "rb") as f:
+        return f.read()
 
 
 def verify(handle, name, code=0, lines=None, *options):
@@ -346,7 +345,7 @@ def cosigners(proof):
 # ---- the play ----
 
 def setup():
-    global chain, lanes, totals, drops, story, absent, stream
+    global chain, lanes, totals, drops, absent, stream
     step("A country's pilot, in a file")
     say("Nine municipalities issue resident credentials on chip cards and phones; people lose phones, report it to their carrier or "
         "the police, find them again or get new ones, renew. A seed makes it up.")
@@ -354,7 +353,6 @@ def setup():
     begin = time.strftime("%Y-%m-%d", time.gmtime(time.time() - 70 * 86400))
     out = run(SILLOK, "simulate", "--seed", "7", "--events", str(EVENTS), "--start", begin, "--keys", "keys", "--charter", "charter.ini",
               "-o", "events.ndjson")
-    story = re.search(r"a life to follow\s+(\S+)", out).group(1)
     absent = re.search(r"never issued\s+(\S+)", out).group(1)
     with open("events.ndjson") as f:
         stream = f.readlines()
@@ -449,12 +447,17 @@ def liar():
     node, e = found[0]
     expect(all(x["key"] == key for _, x in found), "an honest agency was accused")
     say("The chain went on, and the honest three hold the same blocks. The lies were kept: two contradicting statements under one "
-        "signature key, which anybody can check and nobody can explain away.")
-    print(f"\n  what {node.name} keeps (GET /v1/evidence), of height {e['height']}:")
+        "key, which nobody can explain away, and anybody can judge offline with nothing but the charter.")
+    print()
+    print(f"  of height {e['height']}:")
     for which in ("first", "second"):
         v = e[which]
-        print(f"    {v['kind']:9} view {v['view']}  block {v['hash'][:16]}...  signed {v['signature'][:16]}...")
-    print(f"    both by the vote key {key[:16]}..., which the charter names for: mint\n")
+        print(f"    {v['kind']:9} view {v['view']}  block {v['hash'][:16]}...  signature {v['signature'][:16]}...")
+    print()
+    run(SILLOK, "evidence", "export", "--url", node.url, "-o", "lies")
+    out = run(SILLOK, "evidence", "lies", "--charter", "charter.ini", lines=4)
+    expect("mint" in out and not any(n.name in out for n in honest), "the evidence does not name the mint alone")
+    print()
     table(honest)
     mint.end(signal.SIGKILL)
 
@@ -490,22 +493,51 @@ def renewed():
     table()
 
 
+def lived():
+    """A life in six events, each signed by who may say so and given to another node; returns the handle."""
+    now, handle = int(time.time()), hashlib.sha256(os.urandom(16)).hexdigest()
+    used = {e.get("status_index") for e in map(json.loads, stream)}
+    phones = [hashlib.sha256(b"phone %d" % i).hexdigest() for i in range(2)]
+    issue = {"kind": "ISSUE", "device": phones[0], "carrier": "PHONE", "type": 2, "valid_until": now + 86400 * 30,
+             "status_index": next(i for i in range(1, 1 << 18) if i not in used), "channel": "OFFICE_QR"}
+    life = (("issued at the office of Sejong", "sejong", issue),
+            ("the phone is lost; its carrier locks", "carrier-a-desk", {"kind": "LOCK", "reason": "LOST", "channel": "CARRIER_REPORT"}),
+            ("found again, unlocked", "sejong", {"kind": "UNLOCK", "channel": "OFFICE_QR"}),
+            ("stolen; the police lock", "police-desk", {"kind": "LOCK", "reason": "STOLEN", "channel": "AUTHORITY"}),
+            ("a new phone is bound", "sejong", {"kind": "REBIND", "device": phones[1], "carrier": "PHONE", "channel": "OFFICE_QR"}),
+            ("renewed for three years", "sejong", {"kind": "RENEW", "valid_until": now + 86400 * 1090, "channel": "ONLINE"}))
+    for i, (what, who, event) in enumerate(life):
+        with open("life.ndjson", "w") as f:
+            f.write(json.dumps({"issuer": who, "credential": handle, "occurred_at": now, **event}) + "\n")
+        node, start = nodes[i % len(nodes)], time.monotonic()
+        run(SILLOK, "submit", "--url", node.url, "life.ndjson", "--keys", "keys", shown=False)
+        print(f"  {what:40} {event['kind']:7} by {who:15} at {node.name:18} final after {1000 * (time.monotonic() - start):.0f} ms",
+              flush=True)
+    return handle
+
+
 def proven():
-    step("One credential's life, proven to anybody")
+    step("One credential's life")
+    say("Each event is signed by whom the charter lets say so, and given to another agency's node.")
+    print()
+    handle = lived()
+    wait_for("all four agree", lambda: agree(nodes))
+
+    step("Proven to anybody")
     os.mkdir("counter")
     shutil.copy(VERIFY, "counter")
     run(SILLOK, "policy", nodes[CARRIER].dir, "-o", "counter/policy", shown=False)
-    say("A phone is issued with a credential, lost, locked, replaced by a new phone, and renewed. Any node makes the proof of it: one "
-        "small file. A bank's counter has the verifier, the policy (the agencies' public keys) and that file; no network, no server, not "
-        "even an environment.")
+    say("Any node makes the proof of it: one small file. A bank's counter has the verifier, the policy (the agencies' public keys) and that "
+        "file; no network, no server, not even an environment.")
     print()
+    print(f"$ sillok prove --url {nodes[0].url} --policy policy --handle-file handle -o status.tlog-proof   # and of the others")
     for n in nodes:
-        proof = prove(n, story, "status.tlog-proof")
+        proof = prove(n, handle, "status.tlog-proof")
         names = cosigners(proof)
         expect(len(names) >= 3, f"only {names} cosigned")
         print(f"  by {n.name:18} {len(proof):,} bytes, cosigned by {', '.join(names)}")
     print()
-    verify(story, "status.tlog-proof", 0, None, "--history")
+    verify(handle, "status.tlog-proof", 0, None, "--history")
 
     step("Forgeries")
     say("A stolen phone, locked. Its finder changes the proof: one byte, LOCKED to ACTIVE.")
@@ -515,7 +547,7 @@ def proven():
         e = json.loads(line)
         last[e["credential"]] = e["kind"]
     stolen = next(h for h in reversed(last) if last[h] == "LOCK")
-    proof = prove(nodes[POLICE], stolen, "locked.proof", "application/octet-stream", False)
+    proof = prove(nodes[POLICE], stolen, "locked.proof", "--format", "binary", "--no-history")
     verify(stolen, "locked.proof", 1, 2)
     with open("counter/forged-state.proof", "wb") as f:
         f.write(unlocked(proof))
@@ -523,10 +555,10 @@ def proven():
     print()
     say("Somebody would rather not have the loss in the history of the first credential: the LOCK is left out.")
     print()
-    proof = prove(nodes[POLICE], story, "status.proof", "application/octet-stream")
+    proof = prove(nodes[POLICE], handle, "status.proof", "--format", "binary")
     with open("counter/forged-history.proof", "wb") as f:
         f.write(without_event(proof, 1))
-    verify(story, "forged-history.proof", 2)
+    verify(handle, "forged-history.proof", 2)
 
     step("Never issued")
     say('Absence is proven just like presence: nobody can hide a credential behind "not found".')
