@@ -339,18 +339,9 @@ static void a_named_chain_makes_its_directory(void **state)
     assert_sound(w, dir, 6);
 }
 
-static void edit_charter(struct slk_charter *next, struct world *w)
+/* The sole voting member gets another vote key from block 9 on. */
+static struct slk_span change_vote_key(struct world *w, const struct slk_key *key)
 {
-    next->version++;
-    next->has_previous = true;
-    next->previous = slk_ledger_charter(w->ledger)->hash;
-    next->created_at_ms = w->f.now_ms;
-    next->fresh_s = 120;
-}
-
-static void a_charter_change_governs_the_blocks_after_it(void **state)
-{
-    struct world *w = *state;
     struct slk_charter *next = malloc(sizeof(*next));
     struct slk_change *change = calloc(1, sizeof(*change));
     uint8_t *bytes = malloc(SLK_CHARTER_BYTES_MAX), *entry = malloc(SLK_ENTRY_MAX);
@@ -359,33 +350,63 @@ static void a_charter_change_governs_the_blocks_after_it(void **state)
         .next = next,
         .height = slk_ledger_tip(w->ledger)->height,
         .block_hash = slk_ledger_tip(w->ledger)->block_hash};
-    enum slk_change_rule rule;
-    uint64_t height;
     unsigned said;
+    size_t size;
 
     assert_true(next != NULL && change != NULL && bytes != NULL && entry != NULL);
     *next = *slk_ledger_charter(w->ledger);
-    edit_charter(next, w);
+    next->version++;
+    next->has_previous = true;
+    next->previous = slk_ledger_charter(w->ledger)->hash;
+    next->created_at_ms = w->f.now_ms;
+    memcpy(next->members[0].vote_key, slk_key_public(key), SLK_KEY_SIZE);
     change->charter = slk_span_of(bytes, slk_charter_format(bytes, SLK_CHARTER_BYTES_MAX, next));
     change->activation = 9;
     assert_int_equal(slk_change_sign(change, &place, w->f.vote_key, &said), SLK_OK);
-    assert_int_equal(
-        slk_ledger_change(w->ledger, slk_span_of(entry, slk_change_format(entry, SLK_ENTRY_MAX, change)),
-            &rule, &height, &w->fault),
-        SLK_OK);
-    for (uint32_t i = 0; i < 4; i++)
+    assert_int_equal(slk_change_sign(change, &place, key, &said), SLK_OK);
+    size = slk_change_format(entry, SLK_ENTRY_MAX, change);
+    assert_true(size > 0);
+    free(next);
+    free(change);
+    free(bytes);
+    return slk_span_of(entry, size);
+}
+
+static void a_charter_change_governs_the_blocks_after_it(void **state)
+{
+    struct world *w = *state;
+    struct slk_key *key = fixture_key(200);
+    struct slk_span entry = change_vote_key(w, key);
+    struct slk_ledger_options options = fixture_options(&w->f);
+    enum slk_change_rule rule;
+    uint64_t height;
+
+    assert_int_equal(slk_ledger_change(w->ledger, entry, &rule, &height, &w->fault), SLK_OK);
+    fixture_free(entry);
+    add_block(w, 100, 1); /* the last one under the old charter */
+    slk_ledger_close(w->ledger);
+    options.vote_key = key;
+    w->ledger = fixture_ledger(&w->f, &options);
+    for (uint32_t i = 1; i < 4; i++)
         add_block(w, 100 + i, 1);
     assert_int_equal(slk_ledger_charter(w->ledger)->version, 2);
-    (void)export_range(w, 1, 8, 0); /* up to the last one under the old charter */
+    (void)export_range(w, 1, 8, 0);
     assert_int_equal(import(w), SLK_OK);
     (void)export_range(w, 9, UINT64_MAX, 0);
     assert_int_equal(import(w), SLK_OK);
     assert_int_equal(w->result.tip, 11);
     assert_sound(w, w->to, 11);
-    free(next);
-    free(change);
-    free(bytes);
-    free(entry);
+    empty(w);
+    (void)export_all(w);
+    assert_int_equal(import(w), SLK_OK); /* and through it */
+    assert_int_equal(w->result.tip, 11);
+    fixture_add_forged(&w->f, w->ledger); /* with the key that votes no more */
+    (void)export_all(w);
+    assert_int_equal(import_as(w, w->to, NULL, true), SLK_E_SIGNATURE);
+    assert_non_null(strstr(w->fault.text, "block 12: its finality certificate"));
+    slk_ledger_close(w->ledger);
+    w->ledger = NULL;
+    slk_key_free(key);
 }
 
 /* ---- what is refused ---- */
