@@ -58,7 +58,7 @@ static const struct key keys[] = {
         "Where clients connect; empty: nowhere. Only loopback, unless anywhere = yes"},
     {"http", "socket", T_PATH, OF(http_socket), 0, 0, "", false, "/run/sillok/http.sock",
         "A Unix socket for clients"},
-    {"http", "connections", T_NUMBER, OF(http_connections), 8, 65000, "1024", false, NULL,
+    {"http", "connections", T_NUMBER, OF(http_connections), 8, 65000, "4096", false, NULL,
         "Clients at a time"},
     {"http", "anywhere", T_YES_NO, OF(http_anywhere), 0, 0, "no", false, NULL,
         "Clients may come from other machines, without TLS: only behind something that adds it"},

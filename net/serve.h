@@ -67,7 +67,7 @@ size_t slk_http_problem(
 
 /* 0 stands for the value behind it. */
 struct slk_http_limits {
-    uint32_t connections_max; /* 1,024; one more makes an idle one go, else is answered 503 */
+    uint32_t connections_max; /* 4,096; one more makes an idle or slow one go, else is answered 503 */
     uint32_t head_ms;         /* 10,000: from the first byte of a request to the end of its head */
     uint32_t body_ms;         /* 30,000 */
     uint32_t idle_ms;         /* 60,000: between two requests */

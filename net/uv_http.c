@@ -803,11 +803,10 @@ static struct conn *conn_new(struct slk_http_server *s, bool is_tcp)
     return c;
 }
 
-/* A place for one more: free, or that of whoever has been idle longest. */
+/* A place for one more: free, or that of whoever is idle, or slow. */
 static bool make_place(struct slk_http_server *s)
 {
-    struct conn *idle =
-        s->lists[CONN_IDLE].first != NULL ? s->lists[CONN_IDLE].first : s->lists[CONN_LINGER].first;
+    struct conn *idle = live_n(s) < s->limits.connections_max ? NULL : slk_http_server_victim(s);
 
     if (live_n(s) < s->limits.connections_max)
         return true;

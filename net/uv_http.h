@@ -112,5 +112,7 @@ void slk_http_server_expire(struct slk_http_server *server);
 void slk_http_server_drain(struct slk_http_server *server, bool at_once);
 /* uv_serve.c: a connection or a listener is gone. */
 void slk_http_server_closed(struct slk_http_server *server);
+/* All places are taken: whose is it worth least to keep? NULL: nobody's. */
+struct conn *slk_http_server_victim(struct slk_http_server *server);
 
 #endif

@@ -11,12 +11,12 @@
 
 #include "net/uv_http.h"
 
-#define BACKLOG      511
+#define BACKLOG      4096 /* or what net.core.somaxconn allows: who finds it full tries again a second later */
 #define TICK_EACH_MS 1000u
 
 static void set_defaults(struct slk_http_limits *l)
 {
-    const struct slk_http_limits usual = {.connections_max = 1024,
+    const struct slk_http_limits usual = {.connections_max = 4096,
         .head_ms = 10000,
         .body_ms = 30000,
         .idle_ms = 60000,
@@ -83,6 +83,76 @@ void slk_http_server_closed(struct slk_http_server *s)
         end_if_done(s);
     else
         retry_accepts(s);
+}
+
+/* ---- who has to go when all places are taken ---- */
+
+#define PATIENT_MS        2000u /* on a good line nobody needs longer for a head, or comes back so late */
+#define PATIENT_WRITER_MS 5000u
+#define BODY_BYTES_PER_MS                                                                                    \
+    4u /* who sends a body slower than that is not worth more than those who wait at the door */
+
+static uint64_t age_of(const struct conn *c, uint64_t limit)
+{
+    uint64_t now = uv_now(c->server->loop);
+
+    return now + limit > c->deadline ? now + limit - c->deadline
+                                     : 0; /* in its state, or since the writer last moved */
+}
+
+/* Of those who have nothing under way that costs anybody anything: who is there longest, and at least so long. */
+static struct conn *longest_waiting(struct slk_http_server *s, uint64_t least_ms)
+{
+    const struct {
+        enum conn_state state;
+        uint64_t limit;
+    } waits[] = {
+        {CONN_LINGER, s->limits.linger_ms}, {CONN_IDLE, s->limits.idle_ms}, {CONN_HEAD, s->limits.head_ms}};
+    struct conn *longest = NULL;
+    uint64_t longest_ms = least_ms;
+
+    for (size_t i = 0; i < sizeof(waits) / sizeof(waits[0]); i++) {
+        struct conn *c = s->lists[waits[i].state].first;
+
+        if (c != NULL && age_of(c, waits[i].limit) >= longest_ms) {
+            longest = c;
+            longest_ms = age_of(c, waits[i].limit);
+        }
+    }
+    return longest;
+}
+
+static struct conn *slow_body(struct slk_http_server *s)
+{
+    for (struct conn *c = s->lists[CONN_BODY].first; c != NULL; c = c->next) {
+        uint64_t age = age_of(c, s->limits.body_ms);
+
+        if (age < PATIENT_MS)
+            return NULL; /* those behind it are younger */
+        if (c->exchange->in.body_size / BODY_BYTES_PER_MS < age)
+            return c;
+    }
+    return NULL;
+}
+
+static struct conn *slow_writer(struct slk_http_server *s)
+{
+    struct conn *c = s->lists[CONN_WRITING].first;
+
+    return c != NULL && age_of(c, s->limits.write_ms) >= PATIENT_WRITER_MS ? c : NULL;
+}
+
+/* Slow ones go before young ones: a client that has just come, and is about to speak, must not make place for the next one while
+ * thousands drip. Whose answer is being made, and who follows a stream, stays. */
+struct conn *slk_http_server_victim(struct slk_http_server *s)
+{
+    struct conn *c = longest_waiting(s, PATIENT_MS);
+
+    if (c == NULL)
+        c = slow_body(s);
+    if (c == NULL)
+        c = slow_writer(s);
+    return c != NULL ? c : longest_waiting(s, 0);
 }
 
 static void on_tick(uv_timer_t *timer)

@@ -2,6 +2,7 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include "net/daemon.h"
 
@@ -34,6 +35,24 @@ static int print_config(void)
     return fflush(stdout) == 0 ? 0 : 2;
 }
 
+/* Files for all connections, as far as the system lets this process have them. */
+static void raise_files(const struct slk_config *config)
+{
+    const rlim_t wanted =
+        config->http_connections + 512; /* 64 to be told 503, 128 peers and as many that come, the store */
+    struct rlimit files;
+
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur >= wanted)
+        return;
+    files.rlim_cur = files.rlim_max < wanted ? files.rlim_max : wanted;
+    if (setrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur < wanted)
+        fprintf(stderr,
+            "sillokd: only %llu open files are allowed, %llu are wanted: raise the limit (LimitNOFILE, "
+            "ulimit -n), or lower "
+            "http.connections\n",
+            (unsigned long long)files.rlim_cur, (unsigned long long)wanted);
+}
+
 static int run(const char *file, bool only_check)
 {
     static struct slk_config config;
@@ -52,8 +71,10 @@ static int run(const char *file, bool only_check)
             fprintf(stderr, "%s: %s\n", file, fault.text);
         return only_check ? 1 : 2;
     }
-    if (!only_check)
+    if (!only_check) {
+        raise_files(&config);
         return slk_daemon_run(&config, file);
+    }
     printf("%s: good\n", file);
     return 0;
 }

@@ -653,6 +653,51 @@ static void one_connection_too_many_makes_an_idle_one_go_or_is_refused(void **st
     world_close(w);
 }
 
+static void who_drips_a_head_makes_place_for_who_speaks(void **state)
+{
+    const struct slk_http_limits limits = {.connections_max = 3};
+    struct world *w = world_open(&limits);
+    int slow[3], fd;
+
+    (void)state;
+    for (unsigned i = 0; i < 3; i++) {
+        slow[i] = dial(&w->net);
+        say(&w->net, slow[i], "GET /hello HTTP/1.1\r\nHo");
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        fd = dial(&w->net);
+        say(&w->net, fd, "GET /hello HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n");
+        hear_end(&w->net, fd);
+        assert_status("200");
+    }
+    hear_end(&w->net, slow[0]); /* the longest there; after that there was always a place */
+    assert_int_equal(counted(w, SLK_HTTP_EVICTED), 1);
+    assert_int_equal(counted(w, SLK_HTTP_FULL), 0);
+    (void)close(slow[1]);
+    (void)close(slow[2]);
+    world_close(w);
+}
+
+static void told_twice_to_stop_it_waits_for_nobody(void **state)
+{
+    const struct slk_http_limits limits = {.drain_ms = 600000};
+    struct world *w = world_open(&limits);
+    int fd = dial(&w->net);
+
+    (void)state;
+    keep_one(w, fd, "/later");
+    slk_http_server_stop(w->net.server, is_stopped, w);
+    turn(&w->net);
+    assert_false(w->stopped);
+    slk_http_server_stop(w->net.server, is_stopped, w);
+    for (unsigned i = 0; i < 100; i++)
+        turn(&w->net);
+    assert_true(w->stopped);
+    answer_text(w->kept[0], "into the void");
+    world_close(w);
+    (void)close(fd);
+}
+
 static void a_thousand_connections_are_served(void **state)
 {
     enum { N = 1000 };
@@ -912,6 +957,8 @@ int main(void)
         cmocka_unit_test(a_slow_reader_that_reads_is_served),
         cmocka_unit_test(all_answers_and_all_bodies_are_bounded),
         cmocka_unit_test(one_connection_too_many_makes_an_idle_one_go_or_is_refused),
+        cmocka_unit_test(who_drips_a_head_makes_place_for_who_speaks),
+        cmocka_unit_test(told_twice_to_stop_it_waits_for_nobody),
         cmocka_unit_test(a_thousand_connections_are_served),
         cmocka_unit_test(a_stream_goes_on_until_its_client_leaves),
         cmocka_unit_test(a_stream_nobody_reads_is_ended),

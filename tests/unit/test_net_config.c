@@ -40,7 +40,7 @@ static void what_must_be_given_is_enough_and_the_rest_has_defaults(void **state)
     assert_int_equal(c.agency, 3);
     assert_string_equal(c.vote_key, "");
     assert_string_equal(c.listen.host, "");
-    assert_int_equal(c.http_connections, 1024);
+    assert_int_equal(c.http_connections, 4096);
     assert_int_equal(c.log_level, SLK_SAY_INFO);
     assert_int_equal(c.log_json, 0);
     assert_int_equal(c.addresses_n, 0);
@@ -155,7 +155,7 @@ static void the_sample_is_a_good_configuration(void **state)
     assert_non_null(sample);
     assert_int_equal(read_text(&c, sample, &fault), SLK_OK);
     assert_int_equal(c.listen.port, 7150);
-    assert_non_null(strstr(sample, "# connections = 1024"));
+    assert_non_null(strstr(sample, "# connections = 4096"));
     free(sample);
 }
 
