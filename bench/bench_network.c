@@ -30,6 +30,7 @@ static const char usage[] =
     "  --fill N         catchup: events in the ledger (default: 1000000)\n"
     "  --delta N        milliseconds in which a message reaches everybody: [peers] delta_ms (default: 50)\n"
     "  --line-delta N   the same in the row wan (default: 400)\n"
+    "  --line-rate N    single events submitted a second in the row wan (default: 4)\n"
     "  --csv FILE       appends the rows as what,value,unit,target,verdict\n"
     "  --samples FILE   appends what the nodes said and used meanwhile\n"
     "  --smoke          every row for a second or two: does it work? Nothing is measured\n"
@@ -47,7 +48,21 @@ static const struct {
     {"memory", row_memory, 1}, {"kill", row_kill, 2}, {"wan", row_wan, 1}};
 enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
 
-enum { TOOLS = 1, DIR_OPTION, SECONDS, CLIENTS, FILL, DELTA, LINE_DELTA, CSV, SAMPLES, SMOKE, KEEP, HELP };
+enum {
+    TOOLS = 1,
+    DIR_OPTION,
+    SECONDS,
+    CLIENTS,
+    FILL,
+    DELTA,
+    LINE_DELTA,
+    LINE_RATE,
+    CSV,
+    SAMPLES,
+    SMOKE,
+    KEEP,
+    HELP
+};
 
 struct settings {
     const char *tools, *dir, *csv;
@@ -105,6 +120,9 @@ static void take_option(struct bench *b, struct settings *set, int option)
     case LINE_DELTA:
         b->line_delta_ms = (unsigned)number(optarg, 10, 60000);
         break;
+    case LINE_RATE:
+        b->line_events_per_s = number(optarg, 0.1, 1000);
+        break;
     case CSV:
         set->csv = optarg;
         break;
@@ -132,9 +150,9 @@ static void parse_args(struct bench *b, struct settings *set, int argc, char **a
         {"dir", required_argument, NULL, DIR_OPTION}, {"seconds", required_argument, NULL, SECONDS},
         {"clients", required_argument, NULL, CLIENTS}, {"fill", required_argument, NULL, FILL},
         {"delta", required_argument, NULL, DELTA}, {"line-delta", required_argument, NULL, LINE_DELTA},
-        {"csv", required_argument, NULL, CSV}, {"samples", required_argument, NULL, SAMPLES},
-        {"smoke", no_argument, NULL, SMOKE}, {"keep", no_argument, NULL, KEEP},
-        {"help", no_argument, NULL, HELP}, {0}};
+        {"line-rate", required_argument, NULL, LINE_RATE}, {"csv", required_argument, NULL, CSV},
+        {"samples", required_argument, NULL, SAMPLES}, {"smoke", no_argument, NULL, SMOKE},
+        {"keep", no_argument, NULL, KEEP}, {"help", no_argument, NULL, HELP}, {0}};
     static char tools[NET_PATH];
     char *slash = strrchr(argv[0], '/');
     int option;
@@ -184,7 +202,7 @@ static bool run_rows(struct bench *b, const struct settings *set)
     return good;
 }
 
-static struct bench bench = {.fill = 1000000, .line_delta_ms = 400};
+static struct bench bench = {.fill = 1000000, .line_delta_ms = 400, .line_events_per_s = 4};
 static struct settings settings = {.delta_ms = 50};
 
 /* However this ends: no node runs on, no ledger stays behind. */

@@ -64,7 +64,7 @@ void net_stop(struct net *net, unsigned node); /* cleanly: else the benchmark en
 /* False: it ended by itself, which is said, with the end of its log. */
 bool net_alive(struct net *net, unsigned node);
 void net_look(const struct net *net, unsigned node, struct net_proc *out);
-/* Both ends free: bound for a moment, then left. */
+/* Of 127.0.0.1; held by *fd until that is closed. */
 uint16_t net_free_port(int *fd);
 
 /* ---- net_client.c ---- */

@@ -197,16 +197,16 @@ bool row_wan(struct bench *b)
         .existing = 30,
         .clients = 64,
         .nodes = ALL,
-        .events_per_s = 20,
-        .prepare = 20 * seconds * 1.3};
+        .events_per_s = b->line_events_per_s,
+        .prepare = b->line_events_per_s * seconds * 2};
     unsigned delta_ms = b->net.delta_ms;
     struct net_lines lines;
     struct run r;
     bool good;
 
-    printf("wan: 200 ms round trip and 10 %% of segments lost between all nodes, delta %u ms, 20 single "
-           "events/s, %.0f s\n",
-        b->line_delta_ms, seconds);
+    printf("wan: 200 ms round trip and 10 %% of segments lost between all nodes, delta %u ms, %.0f "
+           "single events/s, %.0f s\n",
+        b->line_delta_ms, b->line_events_per_s, seconds);
     for (unsigned i = 0; i < NET_NODES; i++)
         net_stop(&b->net, i);
     net_lines_start(&lines, &b->net, 0.2, 0.1);
