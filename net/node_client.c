@@ -152,7 +152,8 @@ void slk_node_add_receipt(
     struct slk_node *node, struct slk_node_waiting *w, const struct slk_receipt *receipt)
 {
     if (w->receipts == NULL) {
-        w->receipts = calloc(SLK_CHARTER_VOTING_MAX, sizeof(*w->receipts));
+        w->receipts_cap = node->council.n;
+        w->receipts = calloc(w->receipts_cap, sizeof(*w->receipts));
         if (w->receipts == NULL) {
             slk_node_fail(node, SLK_E_NOMEM, NULL);
             return;
@@ -162,7 +163,8 @@ void slk_node_add_receipt(
     for (size_t i = 0; i < w->answer.receipts_n; i++)
         if (w->receipts[i].agency == receipt->agency)
             return;
-    if (w->answer.receipts_n < SLK_CHARTER_VOTING_MAX)
+    if (w->answer.receipts_n <
+        w->receipts_cap) /* as many as voted when the first came: more than make it SAFE */
         w->receipts[w->answer.receipts_n++] = *receipt;
     if (w->answer.receipts_n > slk_council_faults(&node->council))
         slk_node_reached(node, w, SLK_STAGE_SAFE);
