@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "tools/charter_desk.h"
 #include "tools/submit_url.h"
@@ -508,6 +509,21 @@ static int submit(struct submit *s, struct keyring *ring)
     return close_outputs(s, code);
 }
 
+/* --url says so; the environment does when no directory is named: what else stands there is the file of events. */
+static bool asks_nodes(const struct submit *s)
+{
+    const struct submit_options *o = &s->options;
+    struct cli without_args = *s->cli;
+    struct stat st;
+
+    if (o->nodes.urls.n > 0)
+        return true;
+    without_args.args_n = 0;
+    if (o->sign_only || s->cli->args_n > 1 || !cli_nodes_wanted(&without_args, &o->nodes))
+        return false;
+    return s->cli->args_n == 0 || stat(s->cli->args[0], &st) != 0 || !S_ISDIR(st.st_mode);
+}
+
 static void clean_up(struct submit *s, struct keyring *ring)
 {
     slk_ledger_close(s->ledger);
@@ -570,9 +586,7 @@ static int run(struct cli *cli)
 
     if (!cli_parse(cli, options, 0, 2))
         return cli->exit_code;
-    /* The environment alone does not take a directory's place: who names one, or a file of events for one, means it. */
-    o->by_url =
-        o->nodes.urls.n > 0 || (cli->args_n == 0 && !o->sign_only && cli_nodes_wanted(cli, &o->nodes));
+    o->by_url = asks_nodes(&s);
     if (!options_make_sense(&s))
         return cli->exit_code;
     ring = calloc(1, sizeof(*ring));

@@ -420,7 +420,7 @@ static int run(struct cli *cli)
 const struct cli_command cmd_watch = {
     .name = "watch",
     .usage = "--url URL... --policy FILE [--state FILE] [--once]",
-    .summary = "Compare the checkpoints of several nodes, for ever: one history, or two?",
+    .summary = "Watch several nodes, and raise the alarm when they show two histories",
     .about = "Every checkpoint is verified against the policy, and each is proven to be the beginning of the "
              "next larger one;\n"
              "with --state also against what was seen before. Alarms: two histories (SPLIT VIEW; the signed "

@@ -6,18 +6,23 @@
 Nodes are real processes. What lies is a stub between the command and a node that alters one answer, and a second network made
 with the same members' keys and the same charter: two histories under the same signatures.
 """
-import http.client
+import base64
+import hashlib
 import http.server
 import json
 import os
 import re
+import shutil
+import socket
 import socketserver
+import ssl
+import subprocess
 import sys
 import threading
 import time
 
 import network
-from network import NAMES, Net, Node, check, free_ports, must, net_main, run, wait_for
+from network import NAMES, Net, Node, check, free_ports, must, net_main, run, skip, wait_for
 
 SILLOK, SILLOKD, VERIFY, LIAR = sys.argv[1:5]
 DEAD = f"http://127.0.0.1:{free_ports(1)[0]}"  # nobody listens there
@@ -31,6 +36,9 @@ class Stub(socketserver.ThreadingMixIn, http.server.HTTPServer):
         self.node, self.bend, self.before = node, bend, before
         super().__init__(("127.0.0.1", 0), Handler)
         threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def handle_error(self, request, client_address):
+        pass  # clients that hang up are what some tests are about
 
     @property
     def url(self):
@@ -207,6 +215,72 @@ def test_history(net):
     check("history: never issued: exit 1", r.returncode == 1 and "never issued" in r.stdout, *told(r))
 
 
+# ---- the way there ----
+
+class UnixStub(Stub):
+    address_family = socket.AF_UNIX
+
+    def __init__(self, node, path):
+        self.node, self.bend, self.before = node, lambda p, status, body: (status, body), lambda p: None
+        socketserver.TCPServer.__init__(self, path, Handler)
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def server_bind(self):
+        self.socket.bind(self.server_address)
+
+    def get_request(self):
+        connection, _ = self.socket.accept()
+        return connection, ("unix", 0)
+
+
+def test_client(net):
+    policy = net.path("policy")
+    big = Stub(net.nodes[0], lambda path, status, body: (status, body * 500))
+    r = sillok("head", *urls([big]), "--policy", policy)
+    check("client: an answer without end is cut off", r.returncode == 2 and "larger than" in r.stderr, *told(r))
+    slow = Stub(net.nodes[0], before=lambda path: time.sleep(3))
+    started = time.monotonic()
+    r = sillok("head", *urls([slow, net.nodes[1]]), "--timeout", "1", "--policy", policy)
+    check("client: a node that hangs is left for another", r.returncode == 0 and slow.url in r.stderr and time.monotonic() - started < 3,
+          *told(r))
+    away = Stub(net.nodes[0], lambda path, status, body: (302, b"", ("Location", url(net.nodes[1]) + path)))
+    r = sillok("head", *urls([away]))
+    check("client: nobody is sent elsewhere", r.returncode == 2 and "302" in r.stderr, *told(r))
+    page = Stub(net.nodes[0], lambda path, status, body: (200, b"<html>hello</html>"))
+    for command in (["head"], ["status"], ["policy"], ["history", "--handle", "00" * 32], ["audit"], ["charter", "show"]):
+        r = sillok(*command, *urls([page]))
+        check(f"client: {' '.join(command[:2])} of what is no node fails", r.returncode in (1, 2) and page.url in r.stderr + r.stdout, *told(r))
+    path = os.path.join(net.root, "sock")
+    UnixStub(net.nodes[0], path)
+    r = sillok("head", "--url", "unix:" + path, "--policy", policy)
+    check("client: a Unix socket", r.returncode == 0, *told(r))
+
+
+def test_https(net):
+    if shutil.which("openssl") is None:
+        skip("client: https", "no openssl program")
+        return
+    cert, key = net.path("web.pem"), net.path("web.key")
+    must("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key, "-out", cert,
+         "-days", "2", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1")
+    public = subprocess.run(["openssl", "x509", "-in", cert, "-pubkey", "-noout"], capture_output=True, check=True).stdout
+    der = subprocess.run(["openssl", "pkey", "-pubin", "-outform", "der"], input=public, capture_output=True, check=True).stdout
+    pin = "sha256//" + base64.b64encode(hashlib.sha256(der).digest()).decode()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    context.load_verify_locations(cert)
+    context.verify_mode = ssl.CERT_REQUIRED
+    web = Stub(net.nodes[0])
+    web.socket = context.wrap_socket(web.socket, server_side=True, do_handshake_on_connect=False)
+    at = ["head", "--url", web.url.replace("http:", "https:"), "--policy", net.path("policy")]
+    mine = ["--cert", cert, "--cert-key", key]
+    for title, args, code in (("a known authority, a certificate, a pinned key", ["--ca", cert, *mine, "--pin", pin], 0),
+                              ("an unknown authority", mine, 2), ("no certificate", ["--ca", cert], 2),
+                              ("another key than the pinned one", ["--ca", cert, *mine, "--pin", "sha256//" + "A" * 43 + "="], 2)):
+        r = sillok(*at, *args)
+        check(f"client: https: {title}: exit {code}", r.returncode == code, *told(r))
+
+
 # ---- submitting ----
 
 def day(d):
@@ -252,6 +326,8 @@ def test_submit(net):
     r = submit(net, net.nodes, file, "--batch", "7", "--chain", net.chain)
     check("submit: to four nodes at once", r.returncode == 0 and summary(r)["accepted"] == 60, *told(r))
     r = submit(net, net.nodes, file, "--batch", "7")
+    many = sillok("submit", file, "--batch", "7", "--keys", net.path("keys"), "--json", env={**os.environ, "SILLOK_URLS": url(net.nodes[2])})
+    check("submit: a file of events, to the nodes of the environment", many.returncode == 0 and summary(many)["duplicate"] == 60, *told(many))
     check("submit: the same again is recognised", r.returncode == 0 and summary(r)["duplicate"] == 60, *told(r))
     lives = [e for i in range(1000, 1010) for e in (lock(net, i), unlock(net, i), lock(net, i), unlock(net, i))]
     r = submit(net, net.nodes, events_file(net, "lives", lives), "--batch", "3", "--wait", "proof")
@@ -525,5 +601,5 @@ def test_votes(net):
 
 if __name__ == "__main__":
     sys.exit(net_main("cli-url", lambda root: Net(root, SILLOK, SILLOKD, submissions=80), test_start, test_status, test_head, test_prove,
-                      test_history, test_watch, test_split_view, test_evidence, test_submit, test_submit_signed, test_submit_stale,
+                      test_history, test_client, test_https, test_watch, test_split_view, test_evidence, test_submit, test_submit_signed, test_submit_stale,
                       test_submit_dead, test_charter, test_audit, test_votes))
