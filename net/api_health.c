@@ -160,6 +160,7 @@ static void print_http(struct slk_api_text *t, const struct slk_http_stats *s)
         slk_api_print(t, "sillok_http_refused_total{reason=\"%s\"} %llu\n",
             slk_http_reason_name((enum slk_http_reason)i), (unsigned long long)s->reasons[i]);
     one(t, "http_connections_total", "counter", "Connections accepted.", s->connections_n);
+    one(t, "http_handshakes_total", "counter", "Handshakes of TLS that began.", s->handshakes_n);
     one(t, "http_connections", "gauge", "Connections that are open.", s->open);
     one(t, "http_idle", "gauge", "Connections between two requests.", s->idle);
     one(t, "http_handling", "gauge", "Requests whose answer is being made.", s->handling);

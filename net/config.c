@@ -62,6 +62,16 @@ static const struct key keys[] = {
         "Clients at a time"},
     {"http", "anywhere", T_YES_NO, OF(http_anywhere), 0, 0, "no", false, NULL,
         "Clients may come from other machines, without TLS: only behind something that adds it"},
+    {"http", "tls_listen", T_ENDPOINT, OF(https), 0, 0, "", false, NULL,
+        "Where clients connect with TLS 1.3, from any machine; with certificate and key"},
+    {"http", "certificate", T_PATH, OF(https_certificate), 0, 0, "", true, NULL,
+        "This server's certificate and the chain behind it, PEM"},
+    {"http", "key", T_PATH, OF(https_key), 0, 0, "", true, NULL,
+        "Its private key, PEM, unencrypted, mode 0600"},
+    {"http", "readers", T_PATH, OF(https_readers), 0, 0, "", true, NULL,
+        "Over TLS, who may read: PEM of client certificates, or of their authorities; empty: anybody"},
+    {"http", "submitters", T_PATH, OF(https_submitters), 0, 0, "", true, NULL,
+        "Over TLS, who may submit, and read; empty: whoever may read"},
     {"status", "list_key", T_PATH, OF(list_key), 0, 0, "", false, "/etc/sillok/agency.lists.pem",
         "Key that signs status lists, and nothing else; without it none are served"},
     {"status", "uri", T_PATH, OF(list_uri), 0, 0, "", false, "https://status.example/v1/status-lists",
@@ -153,7 +163,8 @@ static bool check_uri(struct source *s, const struct key *key, const char *value
     if (strstr(value, "pin-value") != NULL)
         return fail(s, s->line, "%s has a PIN in it, which others can read here: use pin-source=file:/path",
             key->name);
-    if (strcmp(key->name, "node_key") == 0 || strcmp(key->name, "next_node_key") == 0)
+    if (strcmp(key->name, "node_key") == 0 || strcmp(key->name, "next_node_key") == 0 ||
+        strcmp(key->name, "key") == 0)
         return fail(s, s->line,
             "%s is for TLS and stays in a file: only votes and checkpoints are signed by tokens", key->name);
     return (n > 4 && strcmp(key->name + n - 4, "_key") == 0) ||
@@ -304,6 +315,14 @@ static bool check_whole(struct source *s)
     for (size_t i = 0; i < KEYS_N; i++)
         if (keys[i].value == NULL && (s->seen >> i & 1) == 0)
             return fail(s, 0, "%s is missing in [%s]: %s", keys[i].name, keys[i].section, keys[i].help);
+    if (c->https.host[0] != '\0' && (c->https_certificate[0] == '\0' || c->https_key[0] == '\0'))
+        return fail(s, 0, "tls_listen in [http] needs a certificate and its key: name both files");
+    if (c->https.host[0] == '\0' && (c->https_readers[0] != '\0' || c->https_submitters[0] != '\0'))
+        return fail(
+            s, 0, "readers and submitters in [http] are known by their certificates: they need tls_listen");
+    if (c->http_anywhere != 0 && (c->https_readers[0] != '\0' || c->https_submitters[0] != '\0'))
+        return fail(
+            s, 0, "anywhere = yes would let in without a certificate whom readers and submitters keep out");
     if ((c->log_key[0] == '\0') != (c->cosign_key[0] == '\0'))
         return fail(
             s, 0, "a checkpoint needs both keys, log_key and cosign_key in [node]: give both or none");

@@ -42,6 +42,9 @@ struct slk_config {
     /* [http] */
     struct slk_endpoint http;
     char http_socket[SLK_CONFIG_PATH_MAX];
+    struct slk_endpoint https;
+    char https_certificate[SLK_CONFIG_PATH_MAX], https_key[SLK_CONFIG_PATH_MAX],
+        https_readers[SLK_CONFIG_PATH_MAX], https_submitters[SLK_CONFIG_PATH_MAX];
     uint32_t http_connections;
     uint32_t http_anywhere;
     /* [status] */

@@ -36,6 +36,7 @@ enum slk_http_method { SLK_HTTP_GET = 1, SLK_HTTP_HEAD, SLK_HTTP_POST };
     X(DISAGREE, 400, "the request can be read in two ways")                                                  \
     /* requests that are not served */                                                                       \
     X(BAD_REQUEST, 400, "the request is not what this route takes")                                          \
+    X(FORBIDDEN, 403, "this needs a client certificate that this node lists")                                \
     X(NOT_FOUND, 404, "there is no such thing here")                                                         \
     X(METHOD, 405, "this method is not for this route")                                                      \
     X(HEAD_SLOW, 408, "the request took too long")                                                           \
@@ -60,7 +61,12 @@ enum slk_http_method { SLK_HTTP_GET = 1, SLK_HTTP_HEAD, SLK_HTTP_POST };
     X(READER_SLOW, 0, "the client did not read its answer")                                                  \
     X(READER_GONE, 0, "the client left before its answer was written")                                       \
     X(STREAM_SLOW, 0, "the client did not read its stream")                                                  \
-    X(STOPPED, 0, "the node was stopping")
+    X(STOPPED, 0, "the node was stopping")                                                                   \
+    X(TLS_SLOW, 0, "the handshake took too long")                                                            \
+    X(TLS_VERSION, 0, "TLS 1.3 alone is spoken here")                                                        \
+    X(TLS_PROTOCOL, 0, "HTTP/1.1 alone is spoken here, by ALPN")                                             \
+    X(TLS_CLIENT, 0, "no client certificate that this node lists, or one that is out of date")               \
+    X(TLS_BROKEN, 0, "no TLS, or one that went wrong")
 
 enum slk_http_reason {
 #define SLK_X(name, status, text) SLK_HTTP_##name,

@@ -18,11 +18,14 @@ struct slk_http_exchange;
 #define SLK_HTTP_ROUTES_MAX   32
 #define SLK_HTTP_STATUSES_MAX 24
 
+struct slk_tls_context;
+
 struct slk_http_route {
     const char *path; /* "/v1/status", or "/v1/blocks/" and then one more segment: see parameter */
     bool parameter;
-    bool rest; /* the parameter is all that follows, slashes too */
+    bool rest;                   /* the parameter is all that follows, slashes too */
     enum slk_http_method method; /* GET answers HEAD, too */
+    bool submits;                /* for those who may submit (tls_web.h) */
     size_t body_max;             /* POST */
     const char *const *types;    /* POST: Content-Types it takes, up to a NULL */
     void (*handle)(void *ctx, struct slk_http_exchange *exchange);
@@ -68,6 +71,7 @@ size_t slk_http_problem(
 /* 0 stands for the value behind it. */
 struct slk_http_limits {
     uint32_t connections_max; /* 4,096; one more makes an idle or slow one go, else is answered 503 */
+    uint32_t shake_ms;        /* 5,000: for the handshake of TLS */
     uint32_t head_ms;         /* 10,000: from the first byte of a request to the end of its head */
     uint32_t body_ms;         /* 30,000 */
     uint32_t idle_ms;         /* 60,000: between two requests */
@@ -94,10 +98,15 @@ struct slk_http_options {
 
 SLK_MUST_CHECK enum slk_err slk_http_server_new(
     struct slk_http_server **out, const struct slk_http_options *options);
-/* Any number of times before the stop. A host is an address; only loopback is accepted, TLS being somebody else's work, unless
- * `anywhere`. SLK_E_RANGE: no such address, not loopback, a path that is too long; SLK_E_IO: the fault says why. */
+/* Any number of times before the stop. A host is an address; only loopback is accepted, for there is no TLS, unless `anywhere`. SLK_E_RANGE: no such address, not loopback, a path that is too long; SLK_E_IO: the fault says why. */
 SLK_MUST_CHECK enum slk_err slk_http_listen_tcp(
     struct slk_http_server *server, const char *host, uint16_t port, bool anywhere, struct slk_fault *fault);
+/* The context (tls_web.h) of all TLS connections from now on, kept; those under an older one end with the request under way. */
+void slk_http_set_tls(struct slk_http_server *server, struct slk_tls_context *context);
+/* TLS, on any address; after slk_http_set_tls. */
+SLK_MUST_CHECK enum slk_err slk_http_listen_tls(
+    struct slk_http_server *server, const char *host, uint16_t port, struct slk_fault *fault);
+uint16_t slk_http_tls_port(const struct slk_http_server *server); /* of the first such listener */
 /* A socket left behind by a dead process is replaced, one that somebody answers on is not (SLK_E_IN_USE). Mode 0660. */
 SLK_MUST_CHECK enum slk_err slk_http_listen_unix(
     struct slk_http_server *server, const char *path, struct slk_fault *fault);
@@ -113,6 +122,7 @@ void slk_http_server_free(struct slk_http_server *server);
 struct slk_http_stats {
     uint64_t connections_n;                          /* since the start */
     uint64_t open, idle, handling, writing, streams; /* now */
+    uint64_t handshakes_n;                           /* of TLS, begun since the start */
     uint64_t bodies_bytes, answers_bytes;            /* now */
     uint64_t bytes_in, bytes_out;
     uint64_t reasons[SLK_HTTP_REASON_N];

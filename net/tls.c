@@ -8,28 +8,12 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 
+#include "net/tls_private.h"
+
 #define CERT_LIST_MAX 4096 /* bytes: one certificate of ours has some 200 */
 
 static const uint8_t alpn[] = "\x08" SLK_TLS_ALPN; /* RFC 7301 §3.1: length, name */
 #define ALPN_SIZE (sizeof(alpn) - 1)
-
-struct slk_tls_context {
-    unsigned users; /* whoever made it, and the connections */
-    SSL_CTX *ssl;
-    slk_tls_pin_fn *pin;
-    void *ctx;
-};
-
-struct slk_tls {
-    struct slk_tls_context *context;
-    SSL *ssl;
-    BIO *in, *out; /* owned by `ssl` */
-    bool dials, has_expected, has_key, ended;
-    uint8_t expected[SLK_KEY_SIZE];
-    uint8_t key[SLK_KEY_SIZE];
-    enum slk_tls_why why;
-    const char *detail; /* static text of libcrypto */
-};
 
 /* ---- certificate and pins ---- */
 
@@ -151,6 +135,7 @@ void slk_tls_context_free(struct slk_tls_context *context)
     if (context == NULL || --context->users > 0)
         return;
     SSL_CTX_free(context->ssl);
+    slk_tls_web_free(context->web);
     free(context);
 }
 
@@ -164,6 +149,7 @@ struct slk_tls *slk_tls_new(struct slk_tls_context *context, bool dials, const u
         return NULL;
     ERR_clear_error();
     tls->context = context;
+    tls->rights = context->web != NULL ? slk_tls_web_anybody(context->web) : 0;
     context->users++;
     tls->dials = dials;
     tls->detail = "";
@@ -267,7 +253,10 @@ enum slk_tls_result slk_tls_handshake(struct slk_tls *tls)
     ret = SSL_do_handshake(tls->ssl);
     if (ret != 1)
         return explain(tls, ret);
-    assert(SSL_version(tls->ssl) == TLS1_3_VERSION && tls->has_key);
+    assert(SSL_version(tls->ssl) == TLS1_3_VERSION);
+    if (tls->context->web != NULL)
+        return SLK_TLS_DONE;
+    assert(tls->has_key);
     if (!spoke_our_protocol(tls)) {
         tls->ended = true;
         tls->why = SLK_TLS_WHY_ALPN;

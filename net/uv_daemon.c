@@ -16,6 +16,7 @@
 #include "net/node.h"
 #include "net/notify.h"
 #include "net/peers.h"
+#include "net/tls_web.h"
 #include "net/status_token.h"
 
 enum { SIGNALS = 3 };
@@ -352,6 +353,32 @@ static void print_metrics(void *ctx, struct slk_api_text *text)
                 slk_mesh_end_name((enum slk_mesh_end)i), (unsigned long long)stats.total.ended[i]);
 }
 
+static enum slk_err set_tls(struct daemon *d, const struct slk_config *c, struct slk_fault *fault)
+{
+    const struct slk_web_files files = {
+        c->https_certificate, c->https_key, c->https_readers, c->https_submitters};
+    struct slk_tls_context *context;
+    enum slk_err err = slk_tls_web_new(&context, &files, fault);
+
+    if (err != SLK_OK)
+        return err;
+    slk_http_set_tls(d->http, context);
+    slk_tls_context_free(context);
+    return SLK_OK;
+}
+
+static enum slk_err listen_https(struct daemon *d, struct slk_fault *fault)
+{
+    enum slk_err err = set_tls(d, &d->config, fault);
+
+    if (err == SLK_OK)
+        err = slk_http_listen_tls(d->http, d->config.https.host, (uint16_t)d->config.https.port, fault);
+    if (err == SLK_OK)
+        SLK_SAY(&d->log, SLK_SAY_INFO, "listening", SLK_SAY_TEXT("for", "clients over TLS"),
+            SLK_SAY_NUMBER("port", slk_http_tls_port(d->http)));
+    return err;
+}
+
 static enum slk_err listen_http(struct daemon *d, struct slk_fault *fault)
 {
     enum slk_err err = SLK_OK;
@@ -364,6 +391,8 @@ static enum slk_err listen_http(struct daemon *d, struct slk_fault *fault)
             SLK_SAY_NUMBER("port", slk_http_port(d->http)));
     if (err == SLK_OK && d->config.http_socket[0] != '\0')
         err = slk_http_listen_unix(d->http, d->config.http_socket, fault);
+    if (err == SLK_OK && d->config.https.host[0] != '\0')
+        err = listen_https(d, fault);
     return err;
 }
 
@@ -403,7 +432,7 @@ static int open_http(struct daemon *d)
     struct slk_fault fault = {0};
     enum slk_err err;
 
-    if (d->config.http.host[0] == '\0' && d->config.http_socket[0] == '\0')
+    if (d->config.http.host[0] == '\0' && d->config.http_socket[0] == '\0' && d->config.https.host[0] == '\0')
         return 0;
     if (d->config.list_key[0] != '\0') {
         err = load_list_key(d, &fault);
@@ -564,6 +593,20 @@ static void wake_loop(void *ctx)
     (void)uv_async_send(&d->signatures);
 }
 
+/* Certificates and lists may have changed in files of the same names: they are read anew whenever there is TLS. */
+static bool reload_tls(struct daemon *d, const struct slk_config *next)
+{
+    struct slk_fault fault = {0};
+    enum slk_err err = SLK_OK;
+
+    if (d->config.https.host[0] != '\0' && next->https.host[0] != '\0')
+        err = set_tls(d, next, &fault);
+    if (err != SLK_OK)
+        SLK_SAY(&d->log, SLK_SAY_ERROR, "not_reloaded", SLK_SAY_TEXT("file", "[http]"),
+            SLK_SAY_TEXT("why", fault.text[0] != '\0' ? fault.text : slk_err_text(err)));
+    return err == SLK_OK;
+}
+
 static int open_node(struct daemon *d)
 {
     struct slk_node_options options = {.dir = d->config.dir,
@@ -658,7 +701,7 @@ static void reload(struct daemon *d)
     if (slk_config_load(&next, d->file, &fault) != SLK_OK) {
         SLK_SAY(&d->log, SLK_SAY_ERROR, "not_reloaded", SLK_SAY_TEXT("file", d->file),
             SLK_SAY_NUMBER("line", fault.line), SLK_SAY_TEXT("why", fault.text));
-    } else if (reload_keys(d, &next)) {
+    } else if (reload_keys(d, &next) && reload_tls(d, &next)) {
         key = slk_config_needs_start(&d->config, &next);
         d->config.log_level = next.log_level;
         d->config.log_json = next.log_json;

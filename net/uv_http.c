@@ -67,6 +67,8 @@ static uint64_t limit_of(const struct slk_http_server *s, enum conn_state state)
         return s->limits.write_ms;
     case CONN_LINGER:
         return s->limits.linger_ms;
+    case CONN_SHAKING:
+        return s->limits.shake_ms;
     case CONN_CLOSING:
     case CONN_STATE_N:
         return UINT32_MAX;
@@ -105,6 +107,7 @@ static void output_free(struct output *out)
 {
     out->server->stats.answers_bytes -= out->body.size;
     free(out->owned);
+    free(out->sealed);
     free(out);
 }
 
@@ -115,11 +118,12 @@ static void closed(uv_handle_t *handle)
 
     unlink_conn(c);
     free(c->pending);
+    slk_tls_free(c->tls);
     free(c);
     slk_http_server_closed(s);
 }
 
-static void close_conn(struct conn *c, enum slk_http_reason why)
+void slk_http_conn_close(struct conn *c, enum slk_http_reason why)
 {
     struct slk_http_exchange *x = c->exchange;
 
@@ -144,8 +148,6 @@ static void close_conn(struct conn *c, enum slk_http_reason why)
 
 /* ---- reading ---- */
 
-static void feed(struct conn *c, const uint8_t *at, size_t size);
-
 static void give_buffer(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
     struct conn *c = handle->data;
@@ -154,15 +156,15 @@ static void give_buffer(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
     *buf = uv_buf_init((char *)c->server->buffer, sizeof(c->server->buffer));
 }
 
-static void read_end(struct conn *c)
+void slk_http_conn_end(struct conn *c)
 {
     switch (c->state) {
     case CONN_HEAD:
     case CONN_BODY:
-        close_conn(c, SLK_HTTP_CUT_OFF);
+        slk_http_conn_close(c, SLK_HTTP_CUT_OFF);
         return;
     case CONN_STREAM:
-        close_conn(c, SLK_HTTP_READER_GONE);
+        slk_http_conn_close(c, SLK_HTTP_READER_GONE);
         return;
     case CONN_IDLE:
     case CONN_ANSWERING:
@@ -170,7 +172,10 @@ static void read_end(struct conn *c)
     case CONN_LINGER:
     case CONN_CLOSING:
     case CONN_STATE_N:
-        close_conn(c, SLK_HTTP_NONE);
+        slk_http_conn_close(c, SLK_HTTP_NONE);
+        return;
+    case CONN_SHAKING:
+        slk_http_conn_close(c, SLK_HTTP_CUT_OFF);
         return;
     }
 }
@@ -180,17 +185,20 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf)
     struct conn *c = stream->data;
 
     if (size < 0) {
-        read_end(c);
+        slk_http_conn_end(c);
         return;
     }
     c->server->stats.bytes_in += (uint64_t)size;
     if (c->state == CONN_LINGER || c->state == CONN_STREAM) {
         c->discarded += (size_t)size;
         if (c->discarded > LINGER_BYTES_MAX)
-            close_conn(c, SLK_HTTP_NONE);
+            slk_http_conn_close(c, SLK_HTTP_NONE);
         return;
     }
-    feed(c, (const uint8_t *)buf->base, (size_t)size);
+    if (c->tls != NULL)
+        slk_https_input(c, (const uint8_t *)buf->base, (size_t)size);
+    else
+        slk_http_conn_feed(c, (const uint8_t *)buf->base, (size_t)size);
 }
 
 static void read_on(struct conn *c)
@@ -198,7 +206,7 @@ static void read_on(struct conn *c)
     int rc = uv_read_start(&c->io.stream, give_buffer, on_read);
 
     if (rc != 0 && rc != UV_EALREADY)
-        close_conn(c, SLK_HTTP_NONE);
+        slk_http_conn_close(c, SLK_HTTP_NONE);
 }
 
 /* What came behind a request waits for its answer; it is at most one read. */
@@ -226,11 +234,15 @@ static void shut(uv_shutdown_t *shutdown, int status)
 }
 
 /* Closing with unread bytes in the socket would reset the connection, and the answer could be lost on its way. */
-static void start_linger(struct conn *c)
+void slk_http_conn_linger(struct conn *c)
 {
     enter(c, CONN_LINGER);
+    if (c->tls != NULL) {
+        slk_tls_shutdown(c->tls);
+        (void)slk_https_flush(c);
+    }
     if (uv_shutdown(&c->shutdown, &c->io.stream, shut) != 0) {
-        close_conn(c, SLK_HTTP_NONE);
+        slk_http_conn_close(c, SLK_HTTP_NONE);
         return;
     }
     read_on(c);
@@ -245,17 +257,20 @@ static void next_request(struct conn *c)
     c->pending = NULL;
     c->pending_n = 0;
     if (size > 0)
-        feed(c, pending, size);
+        slk_http_conn_feed(c, pending, size);
     free(pending);
+    if (c->tls != NULL)
+        slk_https_pump(c);
     if (c->state == CONN_IDLE || c->state == CONN_HEAD || c->state == CONN_BODY)
         read_on(c);
 }
 
-static void on_written(uv_write_t *write, int status)
+void slk_http_conn_written(uv_write_t *write, int status)
 {
     struct output *out = write->data;
     struct conn *c = out->conn;
 
+    c->writing = NULL;
     output_free(out);
     if (c->state == CONN_STREAM && status != 0)
         c->broken = true;
@@ -263,9 +278,9 @@ static void on_written(uv_write_t *write, int status)
         return;
     assert(c->state == CONN_WRITING);
     if (status != 0)
-        close_conn(c, SLK_HTTP_READER_GONE);
+        slk_http_conn_close(c, SLK_HTTP_READER_GONE);
     else if (c->close_after || c->server->stopping)
-        start_linger(c);
+        slk_http_conn_linger(c);
     else
         next_request(c);
 }
@@ -315,13 +330,18 @@ static void send_output(struct conn *c, struct output *out)
     }
     c->server->stats.answers_bytes += out->body.size;
     c->server->stats.bytes_out += out->head_n + out->body.size;
-    if (uv_write(&out->write, &c->io.stream, bufs, out->body.size > 0 ? 2 : 1, on_written) == 0)
+    if (c->tls != NULL && c->state == CONN_WRITING)
+        c->writing = out;
+    if (c->tls != NULL ? slk_https_send(c, out)
+                       : uv_write(&out->write, &c->io.stream, bufs, out->body.size > 0 ? 2 : 1,
+                             slk_http_conn_written) == 0)
         return;
+    c->writing = NULL;
     output_free(out);
     if (c->state == CONN_STREAM)
         c->broken = true;
     else
-        close_conn(c, SLK_HTTP_READER_GONE);
+        slk_http_conn_close(c, SLK_HTTP_READER_GONE);
 }
 
 /* Head and body of one answer, for a connection whose exchange is finished. */
@@ -349,7 +369,7 @@ static void write_answer(
     if (out == NULL || (owned == NULL && answer->body.size > 0 && !head_only)) {
         free(out);
         free(owned);
-        close_conn(c, SLK_HTTP_MEMORY);
+        slk_http_conn_close(c, SLK_HTTP_MEMORY);
         return;
     }
     if (!head_only && answer->body.size > 0) {
@@ -464,6 +484,8 @@ static bool send_continue(struct conn *c)
     static char line[] = "HTTP/1.1 100 Continue\r\n\r\n";
     uv_buf_t buf = uv_buf_init(line, sizeof(line) - 1);
 
+    if (c->tls != NULL)
+        return slk_https_say(c, line, sizeof(line) - 1);
     return uv_try_write(&c->io.stream, &buf, 1) == (int)sizeof(line) - 1; /* nothing else is being written */
 }
 
@@ -480,6 +502,10 @@ static bool headed(struct conn *c)
         refuse_request(c, known != NULL ? SLK_HTTP_METHOD : SLK_HTTP_NOT_FOUND, known);
         return false;
     }
+    if (!slk_https_may(c, x->route)) {
+        refuse_request(c, SLK_HTTP_FORBIDDEN, x->route);
+        return false;
+    }
     if (x->in.method == SLK_HTTP_POST && !takes_type(x->route, &x->in)) {
         refuse_request(c, SLK_HTTP_MEDIA_TYPE, x->route);
         return false;
@@ -492,7 +518,7 @@ static bool headed(struct conn *c)
     if (x->in.phase == SLK_HTTP_IN_BODY) {
         enter(c, CONN_BODY);
         if (x->in.wants_continue && !send_continue(c)) {
-            close_conn(c, SLK_HTTP_READER_GONE);
+            slk_http_conn_close(c, SLK_HTTP_READER_GONE);
             return false;
         }
     }
@@ -516,7 +542,7 @@ static bool begin_exchange(struct conn *c)
 {
     c->exchange = calloc(1, sizeof(*c->exchange));
     if (c->exchange == NULL) {
-        close_conn(c, SLK_HTTP_MEMORY);
+        slk_http_conn_close(c, SLK_HTTP_MEMORY);
         return false;
     }
     c->exchange->conn = c;
@@ -536,7 +562,7 @@ static void dispatch(struct conn *c)
 }
 
 /* Bytes of a connection that is between two requests, or in one. */
-static void feed(struct conn *c, const uint8_t *at, size_t size)
+void slk_http_conn_feed(struct conn *c, const uint8_t *at, size_t size)
 {
     while (size > 0 && (c->state == CONN_IDLE || c->state == CONN_HEAD || c->state == CONN_BODY)) {
         struct slk_http_exchange *x;
@@ -691,9 +717,17 @@ bool slk_http_stream_send(struct slk_http_exchange *x, struct slk_span piece)
 
 /* ---- deadlines ---- */
 
+/* What the kernel has not taken yet. */
+static size_t unsent(const struct conn *c)
+{
+    size_t n = uv_stream_get_write_queue_size(&c->io.stream);
+
+    return c->writing == NULL ? n : n + c->writing->head_n + c->writing->body.size - c->writing->at;
+}
+
 static void write_is_slow(struct conn *c)
 {
-    size_t queued = uv_stream_get_write_queue_size(&c->io.stream);
+    size_t queued = unsent(c);
     size_t least = c->server->limits.write_bytes;
 
     if (c->queue_seen == SIZE_MAX || (queued < c->queue_seen && c->queue_seen - queued >= least)) {
@@ -701,7 +735,7 @@ static void write_is_slow(struct conn *c)
         enter(c, c->state);
         return;
     }
-    close_conn(c, SLK_HTTP_READER_SLOW);
+    slk_http_conn_close(c, SLK_HTTP_READER_SLOW);
 }
 
 static void answer_is_late(struct conn *c)
@@ -723,7 +757,7 @@ static void expire(struct conn *c)
 {
     switch (c->state) {
     case CONN_IDLE:
-        close_conn(c, SLK_HTTP_IDLE);
+        slk_http_conn_close(c, SLK_HTTP_IDLE);
         return;
     case CONN_HEAD:
         refuse_request(c, SLK_HTTP_HEAD_SLOW, NULL);
@@ -748,7 +782,10 @@ static void expire(struct conn *c)
         write_is_slow(c);
         return;
     case CONN_LINGER:
-        close_conn(c, SLK_HTTP_NONE);
+        slk_http_conn_close(c, SLK_HTTP_NONE);
+        return;
+    case CONN_SHAKING:
+        slk_http_conn_close(c, SLK_HTTP_TLS_SLOW);
         return;
     case CONN_CLOSING:
     case CONN_STATE_N:
@@ -763,7 +800,7 @@ static void close_broken_streams(struct slk_http_server *s)
     for (struct conn *c = s->lists[CONN_STREAM].first; c != NULL; c = next) {
         next = c->next;
         if (c->broken)
-            close_conn(c, SLK_HTTP_NONE);
+            slk_http_conn_close(c, SLK_HTTP_NONE);
     }
 }
 
@@ -812,24 +849,41 @@ static bool make_place(struct slk_http_server *s)
         return true;
     if (idle == NULL)
         return false;
-    close_conn(idle, SLK_HTTP_EVICTED);
+    slk_http_conn_close(idle, SLK_HTTP_EVICTED);
+    return true;
+}
+
+void slk_http_conn_ready(struct conn *c)
+{
+    enter(c, CONN_IDLE);
+}
+
+/* False: the connection is closing. */
+static bool begin_tls(struct conn *c, bool place)
+{
+    if (!place || !slk_https_begin(c)) { /* before the handshake nothing can be said */
+        slk_http_conn_close(c, place ? SLK_HTTP_MEMORY : SLK_HTTP_FULL);
+        return false;
+    }
+    enter(c, CONN_SHAKING);
     return true;
 }
 
 void slk_http_server_accept(struct listener *listener)
 {
     struct slk_http_server *s = listener->server;
-    bool place = make_place(s);
+    bool rests = listener->is_tls && !slk_https_may_shake(s);
+    bool place = rests || make_place(s);
     bool full = !place && live_n(s) >= (uint64_t)s->limits.connections_max + FULL_EXTRA;
     bool is_tcp = listener->io.handle.type == UV_TCP;
-    struct conn *c = full ? NULL : conn_new(s, is_tcp);
+    struct conn *c = full || rests ? NULL : conn_new(s, is_tcp);
 
     listener->waits = c == NULL; /* the kernel queues them until one leaves, or there is memory again */
     if (c == NULL)
         return;
     s->stats.connections_n++;
     if (uv_accept(&listener->io.stream, &c->io.stream) != 0) {
-        close_conn(c, SLK_HTTP_NONE);
+        slk_http_conn_close(c, SLK_HTTP_NONE);
         return;
     }
     if (is_tcp) {
@@ -838,6 +892,8 @@ void slk_http_server_accept(struct listener *listener)
         (void)uv_tcp_nodelay(&c->io.tcp, 1);
         (void)uv_send_buffer_size(&c->io.handle, &room);
     }
+    if (listener->is_tls && !begin_tls(c, place))
+        return;
     if (place) {
         read_on(c);
         return;
@@ -851,11 +907,12 @@ void slk_http_server_drain(struct slk_http_server *s, bool at_once)
     for (unsigned state = 0; state < CONN_CLOSING; state++) {
         struct conn *next;
 
-        if (!at_once && state != CONN_IDLE && state != CONN_HEAD && state != CONN_STREAM)
+        if (!at_once && state != CONN_IDLE && state != CONN_HEAD && state != CONN_STREAM &&
+            state != CONN_SHAKING)
             continue;
         for (struct conn *c = s->lists[state].first; c != NULL; c = next) {
             next = c->next;
-            close_conn(c, SLK_HTTP_STOPPED);
+            slk_http_conn_close(c, SLK_HTTP_STOPPED);
         }
     }
 }

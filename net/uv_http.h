@@ -5,9 +5,14 @@
 #include <uv.h>
 
 #include "net/serve.h"
+#include "net/tls_web.h"
 
-#define SLK_HTTP_READ_SIZE     16384u
-#define SLK_HTTP_LISTENERS_MAX 4u
+#define SLK_HTTP_READ_SIZE       16384u
+#define SLK_HTTP_LISTENERS_MAX   4u
+#define SLK_HTTPS_SHAKE_LEAST_MS 1000u
+#define SLK_HTTPS_SHAKING_MAX    64u  /* handshakes under way; who comes then waits in the kernel */
+#define SLK_HTTPS_SHAKES_S       100u /* handshakes begun a second: a tenth of a core with RSA-2048 */
+#define SLK_HTTPS_SHAKES_BURST   200u
 
 enum conn_state {
     CONN_IDLE,
@@ -17,6 +22,7 @@ enum conn_state {
     CONN_WRITING,
     CONN_LINGER,
     CONN_STREAM,
+    CONN_SHAKING, /* the handshake of TLS */
     CONN_CLOSING,
     CONN_STATE_N
 };
@@ -29,6 +35,7 @@ struct conn {
         uv_pipe_t pipe;
     } io;
     struct slk_http_server *server;
+    struct slk_tls *tls; /* NULL: none */
     enum conn_state state;
     struct conn *prev, *next; /* in the list of its state */
     uint64_t deadline;
@@ -38,8 +45,9 @@ struct conn {
     size_t
         queue_seen; /* bytes not yet taken when the time for writing was last extended; SIZE_MAX: not yet */
     size_t discarded;
-    bool close_after; /* the answer is the last one */
-    bool broken;      /* a stream to be closed at the next tick */
+    bool close_after;       /* the answer is the last one */
+    bool broken;            /* a stream to be closed at the next tick */
+    struct output *writing; /* WRITING, over TLS: of which not all may be sealed yet */
     uv_shutdown_t shutdown;
 };
 
@@ -67,6 +75,8 @@ struct output {
     uint8_t *owned;
     char *body_bytes; /* the body's, which libuv wants without const */
     struct slk_span body;
+    size_t at;       /* over TLS: how much of both is sealed */
+    uint8_t *sealed; /* the part under way */
     size_t head_n;
     char head[640];
 };
@@ -79,6 +89,7 @@ struct listener {
         uv_pipe_t pipe;
     } io;
     struct slk_http_server *server;
+    bool is_tls;
     bool waits;     /* somebody wants to connect, and there was no place */
     char path[108]; /* of a Unix socket; empty: none */
 };
@@ -103,13 +114,34 @@ struct slk_http_server {
     void *stopped_ctx;
     char date[SLK_HTTP_DATE_SIZE];
     uint64_t date_at;
+    struct slk_tls_context *tls;
+    uint64_t shakes; /* handshakes that may begin now, in thousandths */
     uint8_t buffer[SLK_HTTP_READ_SIZE];
+    uint8_t plain[SLK_HTTP_READ_SIZE];  /* out of TLS */
+    uint8_t record[SLK_TLS_RECORD_MAX]; /* into it */
 };
 
 /* uv_http.c */
 void slk_http_server_accept(struct listener *listener);
 void slk_http_server_expire(struct slk_http_server *server);
 void slk_http_server_drain(struct slk_http_server *server, bool at_once);
+void slk_http_conn_feed(struct conn *c, const uint8_t *at, size_t size);
+void slk_http_conn_ready(struct conn *c); /* between two requests */
+void slk_http_conn_end(struct conn *c);   /* the client sends no more */
+void slk_http_conn_linger(struct conn *c);
+void slk_http_conn_close(struct conn *c, enum slk_http_reason why);
+void slk_http_conn_written(uv_write_t *write, int status);
+/* uv_https.c */
+bool slk_https_may_shake(struct slk_http_server *server);
+void slk_https_tick(struct slk_http_server *server, uint32_t ms);
+bool slk_https_begin(struct conn *c);
+void slk_https_input(struct conn *c, const uint8_t *at, size_t size);
+void slk_https_pump(struct conn *c); /* what has come and is not read yet */
+bool slk_https_send(
+    struct conn *c, struct output *out); /* the next part; false: the connection is of no use */
+bool slk_https_say(struct conn *c, const char *text, size_t size);
+bool slk_https_flush(struct conn *c);
+bool slk_https_may(const struct conn *c, const struct slk_http_route *route);
 /* uv_serve.c: a connection or a listener is gone. */
 void slk_http_server_closed(struct slk_http_server *server);
 /* All places are taken: whose is it worth least to keep? NULL: nobody's. */

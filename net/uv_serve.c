@@ -17,6 +17,7 @@
 static void set_defaults(struct slk_http_limits *l)
 {
     const struct slk_http_limits usual = {.connections_max = 4096,
+        .shake_ms = 5000,
         .head_ms = 10000,
         .body_ms = 30000,
         .idle_ms = 60000,
@@ -32,6 +33,7 @@ static void set_defaults(struct slk_http_limits *l)
 
 #define SLK_DEFAULT(name) l->name = l->name != 0 ? l->name : usual.name
     SLK_DEFAULT(connections_max);
+    SLK_DEFAULT(shake_ms);
     SLK_DEFAULT(head_ms);
     SLK_DEFAULT(body_ms);
     SLK_DEFAULT(idle_ms);
@@ -160,6 +162,7 @@ static void on_tick(uv_timer_t *timer)
     struct slk_http_server *s = timer->data;
     uint64_t now = uv_now(s->loop);
 
+    slk_https_tick(s, s->limits.tick_ms);
     slk_http_server_expire(s);
     if (s->stopping && now >= s->stop_at)
         slk_http_server_drain(s, true);
@@ -183,6 +186,7 @@ enum slk_err slk_http_server_new(struct slk_http_server **out, const struct slk_
     s->routes_n = options->routes_n;
     s->ctx = options->ctx;
     s->tick = options->tick;
+    s->shakes = SLK_HTTPS_SHAKES_BURST * 1000;
     s->limits = options->limits;
     set_defaults(&s->limits);
     *out = s;
@@ -279,21 +283,39 @@ static bool read_address(struct sockaddr_storage *out, const char *host, uint16_
     return false;
 }
 
+static enum slk_err listen_at(struct slk_http_server *server, const struct sockaddr_storage *address,
+    const char *host, bool is_tls, struct slk_fault *fault)
+{
+    struct listener *l = listener_new(server);
+
+    if (l == NULL || uv_tcp_init(server->loop, &l->io.tcp) != 0)
+        return refuse(fault, SLK_E_IO, host, "no more listeners");
+    l->is_tls = is_tls;
+    l->io.handle.data = l;
+    return begin(l, uv_tcp_bind(&l->io.tcp, (const struct sockaddr *)address, 0), host, fault);
+}
+
 enum slk_err slk_http_listen_tcp(
     struct slk_http_server *server, const char *host, uint16_t port, bool anywhere, struct slk_fault *fault)
 {
     struct sockaddr_storage address;
-    struct listener *l;
 
     if (!read_address(&address, host, port))
         return refuse(fault, SLK_E_RANGE, host, "not an IPv4 or IPv6 address");
     if (!anywhere && !is_loopback(&address))
-        return refuse(fault, SLK_E_RANGE, host, "not a loopback address: put a proxy with TLS in front");
-    l = listener_new(server);
-    if (l == NULL || uv_tcp_init(server->loop, &l->io.tcp) != 0)
-        return refuse(fault, SLK_E_IO, host, "no more listeners");
-    l->io.handle.data = l;
-    return begin(l, uv_tcp_bind(&l->io.tcp, (const struct sockaddr *)&address, 0), host, fault);
+        return refuse(fault, SLK_E_RANGE, host, "not a loopback address: listen there with TLS (tls_listen)");
+    return listen_at(server, &address, host, false, fault);
+}
+
+enum slk_err slk_http_listen_tls(
+    struct slk_http_server *server, const char *host, uint16_t port, struct slk_fault *fault)
+{
+    struct sockaddr_storage address;
+
+    assert(server->tls != NULL);
+    if (!read_address(&address, host, port))
+        return refuse(fault, SLK_E_RANGE, host, "not an IPv4 or IPv6 address");
+    return listen_at(server, &address, host, true, fault);
 }
 
 /* Whether somebody answers on a Unix socket. */
@@ -336,20 +358,31 @@ enum slk_err slk_http_listen_unix(struct slk_http_server *server, const char *pa
     return err;
 }
 
-uint16_t slk_http_port(const struct slk_http_server *server)
+static uint16_t port_of(const struct slk_http_server *server, bool is_tls)
 {
     for (size_t i = 0; i < server->listeners_n; i++) {
+        const struct listener *l = &server->listeners[i];
         struct sockaddr_storage address;
         struct sockaddr_in in;
         int size = sizeof(address);
 
-        if (server->listeners[i].io.handle.type != UV_TCP ||
-            uv_tcp_getsockname(&server->listeners[i].io.tcp, (struct sockaddr *)&address, &size) != 0)
+        if (l->is_tls != is_tls || l->io.handle.type != UV_TCP ||
+            uv_tcp_getsockname(&l->io.tcp, (struct sockaddr *)&address, &size) != 0)
             continue;
         memcpy(&in, &address, sizeof(in)); /* the port stands at the same place in both families */
         return ntohs(in.sin_port);
     }
     return 0;
+}
+
+uint16_t slk_http_port(const struct slk_http_server *server)
+{
+    return port_of(server, false);
+}
+
+uint16_t slk_http_tls_port(const struct slk_http_server *server)
+{
+    return port_of(server, true);
 }
 
 void slk_http_server_stop(struct slk_http_server *server, void (*stopped)(void *ctx), void *ctx)
@@ -376,6 +409,7 @@ void slk_http_server_free(struct slk_http_server *server)
     if (server == NULL)
         return;
     assert(!server->timer_open && server->listeners_open == 0);
+    slk_tls_context_free(server->tls);
     free(server);
 }
 

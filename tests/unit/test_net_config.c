@@ -125,6 +125,12 @@ static void mistakes_are_named_with_their_line(void **state)
     refused(LEAST "vote_key = pkcs11:object=v?pin-value=77\n", 5, "use pin-source");
     refused(LEAST "[http]\nsocket = pkcs11:object=v\n", 6, "is no key");
     refused(LEAST "vouched = yes\nvote_key = /v\n", 0, "who signs checks everything");
+    refused(LEAST "[http]\ntls_listen = 0.0.0.0:443\n", 0, "needs a certificate and its key");
+    refused(LEAST "[http]\nreaders = /r\n", 0, "they need tls_listen");
+    refused(LEAST
+        "[http]\nanywhere = yes\ntls_listen = 0.0.0.0:1\ncertificate = /c\nkey = /k\nreaders = /r\n",
+        0, "anywhere = yes would let in");
+    refused(LEAST "[http]\nkey = pkcs11:object=k\n", 6, "stays in a file");
     refused(LEAST "nonsense\n", 5, "neither [section] nor key = value");
     refused("[node]\ndir =\n", 2, "dir is empty");
 }
