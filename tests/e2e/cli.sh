@@ -396,8 +396,18 @@ exits 0 "the last block by the old keys" "$sillok" submit changing --key keys/of
 exits 2 "which write no more" "$sillok" submit changing --key keys/office.pem "${signers[@]}" five.ndjson
 says "the vote key is not one the charter names"
 exits 0 "the first by the new ones" "$sillok" submit changing --key keys/office.pem --log-key fresh/city.log.pem --cosign-key fresh/city.cosign.pem five.ndjson
-{ sed '/^\[issuer clinic\]/,/^$/d' keys.ini; } >closed.ini
-exits 0 "an office closes" "$sillok" charter propose changing --charter closed.ini -o closed --keys fresh
+exits 2 "a change that changes nothing" "$sillok" charter propose changing -o closed
+says "what changes?"
+exits 2 "nobody's removal" "$sillok" charter propose changing --remove nobody -o closed
+says "no member and no issuer of the charter has this name"
+exits 2 "keys that are not there" "$sillok" charter propose changing --rotate city --new-keys nowhere -o closed
+says "no key of city is there"
+exits 2 "a node that does not answer" "$sillok" charter propose --url unix:/nowhere --remove clinic -o closed
+exits 0 "an observer and a desk are offered" "$sillok" keygen --member fresh harbour
+"$sillok" keygen --issuer fresh pier >/dev/null
+exits 0 "  by name and number" "$sillok" charter propose changing --observer harbour=9 --desk pier=9 --new-keys fresh -o offered --keys fresh
+says "complete: version 4"
+exits 0 "an office closes" "$sillok" charter propose changing --remove clinic -o closed --keys fresh
 exits 0 "  at once" "$sillok" charter apply changing closed --log-key fresh/city.log.pem --cosign-key fresh/city.cosign.pem
 exits 0 "what it did keeps its name" "$sillok" history changing --handle "$(device c2)"
 says "clinic"
