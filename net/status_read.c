@@ -295,6 +295,18 @@ static void expect_text(struct slk_reader *r, const char *text)
     r->bad |= !slk_span_equal(cbor_string(r, SLK_CBOR_TEXT), slk_span_of(text, strlen(text)));
 }
 
+static void keep_text(struct slk_reader *r, char *out, size_t cap)
+{
+    struct slk_span text = cbor_string(r, SLK_CBOR_TEXT);
+
+    if (r->bad || text.size == 0 || text.size >= cap || memchr(text.at, '\0', text.size) != NULL) {
+        r->bad = true;
+        return;
+    }
+    memcpy(out, text.at, text.size);
+    out[text.size] = '\0';
+}
+
 static uint64_t cbor_pair(struct slk_reader *r, uint64_t key)
 {
     expect(r, SLK_CBOR_UINT, key);
@@ -325,13 +337,10 @@ static bool read_claims_cbor(struct slk_status_token *out, struct slk_span paylo
     struct slk_status_claims *c = &out->claims;
     char sub[SLK_STATUS_BASE_MAX + 40] = "", base[SLK_STATUS_BASE_MAX + 1] = "";
     uint64_t iat, n, type;
-    struct slk_span text;
 
     expect(&r, SLK_CBOR_MAP, 6);
     expect(&r, SLK_CBOR_UINT, SLK_CWT_SUB);
-    text = cbor_string(&r, SLK_CBOR_TEXT);
-    if (text.size < sizeof(sub) && text.size > 0)
-        memcpy(sub, text.at, text.size);
+    keep_text(&r, sub, sizeof(sub));
     c->exp_s = cbor_pair(&r, SLK_CWT_EXP);
     iat = cbor_pair(&r, SLK_CWT_IAT);
     expect(&r, SLK_CBOR_UINT, SLK_CWT_LIST);
@@ -340,9 +349,7 @@ static bool read_claims_cbor(struct slk_status_token *out, struct slk_span paylo
     expect_text(&r, "lst");
     *packed = cbor_string(&r, SLK_CBOR_BYTES);
     expect_text(&r, "aggregation_uri");
-    text = cbor_string(&r, SLK_CBOR_TEXT);
-    if (text.size < sizeof(base) && text.size > 0)
-        memcpy(base, text.at, text.size);
+    keep_text(&r, base, sizeof(base));
     c->ttl_s = cbor_pair(&r, SLK_CWT_TTL);
     expect_text(&r, "sillok");
     expect(&r, SLK_CBOR_MAP, 7);
@@ -371,7 +378,7 @@ static bool read_header_cbor(struct slk_status_token *out, struct slk_span heade
     kid = cbor_string(&r, SLK_CBOR_BYTES);
     expect(&r, SLK_CBOR_UINT, SLK_COSE_TYP);
     expect_text(&r, SLK_COSE_TYPE);
-    if (!slk_read_done(&r) || kid.size != SLK_STATUS_KID_SIZE - 1)
+    if (!slk_read_done(&r) || kid.size != SLK_STATUS_KID_SIZE - 1 || memchr(kid.at, '\0', kid.size) != NULL)
         return false;
     memcpy(out->kid, kid.at, kid.size);
     return true;

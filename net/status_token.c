@@ -10,7 +10,9 @@
 #include "ledger/verify/hash.h"
 #include "net/deflate.h"
 
-#define BEST     9 /* the draft, §4.1: the highest compression level is recommended */
+/* The draft, §4.1, recommends the highest level. Measured, 2^20 places: with 2 % revoked or locked level 9 takes 180 ms, 6 takes 13 ms
+ * for 15 % more bytes; with 10 %, 370 and 40 ms for 5 %. The node's one thread does this. */
+#define LEVEL    6
 #define OVERHEAD ((size_t)4096)
 #define MS_PER_S 1000
 
@@ -411,7 +413,7 @@ enum slk_err slk_status_token_make(uint8_t **out, size_t *out_size, enum slk_tok
     struct slk_writer w = {0};
     uint8_t *packed;
     size_t size;
-    enum slk_err err = slk_deflate(&packed, &size, list, is_credential(kind) ? SLK_GZIP : SLK_ZLIB, BEST);
+    enum slk_err err = slk_deflate(&packed, &size, list, is_credential(kind) ? SLK_GZIP : SLK_ZLIB, LEVEL);
 
     *out = NULL;
     *out_size = 0;

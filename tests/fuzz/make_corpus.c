@@ -15,6 +15,7 @@
 #include "ledger/verify/proof.h"
 #include "ledger/verify/tile.h"
 #include "net/bundle.h"
+#include "net/status_token.h"
 #include "net/mesh_hello.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/world.h"
@@ -849,6 +850,46 @@ static void seed_api_json(void)
     seed_text("api_json", "proof", text);
 }
 
+/* Each kind whole, and the payload of the two that are JSON (fuzz_status_token.c). */
+static void seed_lists(void)
+{
+    static const char *const names[] = {
+        [SLK_TOKEN_JWT] = "jwt", [SLK_TOKEN_CWT] = "cwt", [SLK_TOKEN_VC_REVOCATION] = "revocation"};
+    static const char payload[] =
+        "{\"sub\":\"http://a/7/3\",\"iat\":1,\"exp\":9,\"ttl\":5,\"status_list\":{\"bits\":2,\"lst\":"
+        "\"eNo76fITAAPfAgc\",\"aggregation_uri\":\"http://a\"},\"sillok\":{\"chain\":\"%064d\",\"type\":7,"
+        "\"list\":3,\"time\":1,\"size\":99,\"root\":\"%064d\",\"sha256\":\"%064d\"}}";
+    struct slk_status_claims claims = {.size = 99,
+        .type = 7,
+        .n = 3,
+        .iat_s = 1767225600,
+        .exp_s = 1767312000,
+        .ttl_s = 300,
+        .base = "https://status.example/v1/status-lists"};
+    uint8_t list[64] = {0}, *bytes, secret[32] = {7};
+    struct slk_key *key;
+    char text[1024];
+    size_t size;
+
+    if (slk_key_from_seed(&key, secret) != SLK_OK)
+        abort();
+    for (int kind = SLK_TOKEN_JWT; kind <= SLK_TOKEN_VC_REVOCATION; kind++) {
+        if (slk_status_token_make(&bytes, &size, (enum slk_token_kind)kind, &claims,
+                slk_span_of(list, sizeof(list)), key) != SLK_OK)
+            abort();
+        seed("status_token", names[kind], bytes, size);
+        free(bytes);
+    }
+    slk_key_free(key);
+    snprintf(text, sizeof(text), payload, 0, 0, 0);
+    seed_text("status_token", "payload", text);
+    seed_text("status_token", "credential",
+        "[{\"id\":\"http://a/7/3/revocation\",\"issuer\":\"http://"
+        "a\",\"credentialSubject\":{\"statusPurpose\":"
+        "\"revocation\",\"ttl\":300000,\"encodedList\":"
+        "\"uH4sIAAAAAAAAA-3BMQEAAADCoPVPbQwfoAAAAAAAAAAAAAAAAAAAAIC3AYbSVKsAQAAA\"}}");
+}
+
 int main(int argc, char **argv)
 {
     struct world *w, *empty;
@@ -880,6 +921,7 @@ int main(int argc, char **argv)
     seed_bundle("last", 4, 10, false);
     seed_http();
     seed_api_json();
+    seed_lists();
     seed_messages();
     seed_frames();
     seed_steps();
