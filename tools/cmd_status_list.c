@@ -122,7 +122,8 @@ static unsigned bits_of(enum slk_status_form form)
 
 static unsigned value_at(const uint8_t *bytes, enum slk_status_form form, uint32_t i)
 {
-    return form == SLK_STATUS_TOKEN ? bytes[i / 4] >> 2 * (i % 4) & 3u : bytes[i / 8] >> (7 - i % 8) & 1u;
+    return form == SLK_STATUS_TOKEN ? (unsigned)bytes[i / 4] >> 2 * (i % 4) & 3u
+                                    : (unsigned)bytes[i / 8] >> (7 - i % 8) & 1u;
 }
 
 static int tell(const struct request *request, const struct made *made, bool json)
