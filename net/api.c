@@ -24,7 +24,7 @@ static void get_openapi(void *api, struct slk_http_exchange *exchange)
 
 static const char *const submission_types[] = {
     "application/x-protobuf", "application/protobuf", "application/octet-stream", "application/json", NULL};
-static const char *const proof_types[] = {"application/json", "application/octet-stream", NULL};
+static const char *const proof_types[] = {"application/json", "application/octet-stream", "text/plain", NULL};
 static const char *const change_types[] = {
     "application/x-protobuf", "application/protobuf", "application/octet-stream", NULL};
 
@@ -48,6 +48,7 @@ static const struct slk_http_route routes[] = {
     {.path = "/v1/blocks/", .parameter = true, .method = SLK_HTTP_GET, .handle = slk_api_block},
     {.path = "/v1/consistency/", .parameter = true, .method = SLK_HTTP_GET, .handle = slk_api_consistency},
     {.path = "/v1/evidence", .method = SLK_HTTP_GET, .handle = slk_api_evidence},
+    {.path = "/", .method = SLK_HTTP_GET, .handle = slk_api_page},
     {.path = "/tile/", .rest = true, .method = SLK_HTTP_GET, .handle = slk_api_tile},
     {.path = "/v1/status-lists", .method = SLK_HTTP_GET, .handle = slk_api_get_lists},
     {.path = "/v1/status-lists/", .rest = true, .method = SLK_HTTP_GET, .handle = slk_api_get_list},

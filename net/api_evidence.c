@@ -107,7 +107,7 @@ static bool add(void *ctx, const struct slk_evidence *e)
 
 void slk_api_evidence(void *ctx, struct slk_http_exchange *x)
 {
-    const struct api_reply reply = {200, SLK_API_NO_STORE "Access-Control-Allow-Origin: *\r\n"};
+    const struct api_reply reply = {200, SLK_API_NO_STORE};
     struct slk_fault fault = {0};
     json_t *list = json_array();
     enum slk_err err = list != NULL ? slk_evidence_each(store_of(ctx), add, list, &fault) : SLK_E_NOMEM;

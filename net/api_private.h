@@ -49,7 +49,8 @@ struct api_reply {
     unsigned status;
     const char *fields; /* as in slk_http_answer */
 };
-#define SLK_API_NO_STORE "Cache-Control: no-store\r\n"
+/* Any page may read what anybody may read: nothing here rests on who asks. */
+#define SLK_API_NO_STORE "Cache-Control: no-store\r\nAccess-Control-Allow-Origin: *\r\n"
 /* Prints and lets go of `value`; NULL, or no memory: 500. */
 void slk_api_reply_json(struct slk_http_exchange *exchange, const struct api_reply *reply, json_t *value);
 void slk_api_reply_bytes(struct slk_http_exchange *exchange, const struct api_reply *reply, const char *type,
@@ -82,6 +83,7 @@ void slk_api_get_policy(void *api, struct slk_http_exchange *exchange);
 void slk_api_get_checkpoint(void *api, struct slk_http_exchange *exchange);
 void slk_api_consistency(void *api, struct slk_http_exchange *exchange); /* api_evidence.c */
 void slk_api_evidence(void *api, struct slk_http_exchange *exchange);
+void slk_api_page(void *api, struct slk_http_exchange *exchange); /* api_page.c */
 void slk_api_tile(void *api, struct slk_http_exchange *exchange); /* api_tiles.c */
 void slk_api_tiles_free(struct slk_api *api);
 void slk_api_get_list(void *api, struct slk_http_exchange *exchange); /* api_status_list.c */

@@ -21,7 +21,7 @@ static struct slk_ledger *ledger_of(void *ctx)
 
 /* ---- one credential ---- */
 
-/* From JSON, or 32 bytes with ?history. False: refused already. */
+/* From JSON, or 32 bytes or their 64 digits with ?history. False: refused already. */
 static bool read_request(struct slk_http_exchange *x, uint8_t handle[SLK_HANDLE_SIZE], bool *history)
 {
     struct slk_span type = {0}, body = slk_http_body(x), wanted = {0};
@@ -34,6 +34,13 @@ static bool read_request(struct slk_http_exchange *x, uint8_t handle[SLK_HANDLE_
         if (err == SLK_OK)
             return true;
         slk_http_refuse(x, SLK_HTTP_BAD_REQUEST, fault.text);
+        return false;
+    }
+    if (slk_http_media_is(type, "text/plain")) { /* what a page from elsewhere may send without asking first (CORS) */
+        *history = slk_http_query(slk_http_request(x), "history", &wanted);
+        if (slk_hex_parse(handle, SLK_HANDLE_SIZE, (const char *)body.at, body.size))
+            return true;
+        slk_http_refuse(x, SLK_HTTP_BAD_REQUEST, "the body must be the 64 hexadecimal digits of a credential's handle");
         return false;
     }
     if (body.size != SLK_HANDLE_SIZE) {

@@ -77,15 +77,17 @@ static void add_proof(const struct api_wait *wait, json_t *value)
     free(proof);
 }
 
-static void retry_field(char out[64], uint32_t retry_ms)
+#define RETRY_MAX 128
+
+static void retry_field(char out[RETRY_MAX], uint32_t retry_ms)
 {
-    snprintf(out, 64, "Retry-After: %u\r\n" SLK_API_NO_STORE, retry_ms / 1000 + 1);
+    snprintf(out, RETRY_MAX, "Retry-After: %u\r\n" SLK_API_NO_STORE, retry_ms / 1000 + 1);
 }
 
 static void reply_retry(
     struct slk_http_exchange *x, unsigned status, uint32_t retry_ms, const char *code, const char *detail)
 {
-    char fields[64];
+    char fields[RETRY_MAX];
     const struct api_reply reply = {status, fields};
 
     retry_field(fields, retry_ms);

@@ -204,6 +204,7 @@ def reading():
     tell("the charter's bytes", "GET", "/v1/charter", 200, headers={"Accept": "application/octet-stream"})
     tell("the charter as an image", "GET", "/v1/charter", 406, headers={"Accept": "image/*"})
     tell("a charter change that is none", "POST", "/v1/charter", 422, b"hello", {"Content-Type": "application/octet-stream"})
+    tell("the page", "GET", "/", 404 if ask("GET", "/")[0] == 404 else 200)  # 404: built without clang and lld
     tell("a tile", "GET", "/tile/0/000.p/1", 200)
     tell("a bundle of entries", "GET", "/tile/entries/000.p/2", 200, headers={"Accept-Encoding": "gzip"})
     tell("a tile that is not there", "GET", "/tile/0/x999/000", 404)

@@ -26,6 +26,10 @@ export function toHex(bytes) {
   return Array.from(bytes, (b) => b.toString(16).padStart(2, "0")).join("");
 }
 
+export function fromBase64(text) {
+  return Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+}
+
 /** Whether the browser checks Ed25519; asked once, with a signature that is good and one that is not. */
 let native;
 async function hasNative() {
@@ -81,25 +85,29 @@ export class Verifier {
     return value;
   }
 
-  /** Asks a question twice: for the signatures it rests on, then for its answer with what the browser found. */
+  /**
+   * Asks a question twice: for the signatures it rests on, then for its answer with what the browser found. `ask` lays out the
+   * question anew each time: while the browser checks, others may be asked.
+   */
   async #judge(ask) {
-    this.checkedByBrowser = 0;
     native ??= hasNative();
+    const found = [];
     if (this.useNative && (await native)) {
+      this.#wasm.begin();
       ask(COLLECT);
-      const memory = this.#wasm.memory;
-      const asked = Array.from({ length: this.#wasm.signatures() }, (_, i) => {
-        const at = this.#wasm.signature(i);
-        const [message, size] = new Uint32Array(memory.buffer, at + 96, 2);
-        return [at, 32, at + 32, 64, message, size];
-      }).map(([k, kn, s, sn, m, mn]) => [[k, kn], [s, sn], [m, mn]].map(([at, n]) => new Uint8Array(memory.buffer.slice(at, at + n))));
-      const found = await Promise.all(asked.map(([key, signature, message]) => checkNative(key, signature, message).catch(() => undefined)));
-      found.forEach((good, i) => {
-        if (good === undefined) return; // not answered: the module computes it
-        this.#wasm.checked(i, good ? 1 : 0);
-        this.checkedByBrowser++;
-      });
+      const memory = this.#wasm.memory.buffer, bytes = (at, n) => new Uint8Array(memory.slice(at, at + n));
+      for (let i = 0; i < this.#wasm.signatures(); i++) {
+        const at = this.#wasm.signature(i), [message, size] = new Uint32Array(memory, at + 96, 2);
+        found.push({ key: bytes(at, 32), signature: bytes(at + 32, 64), message: bytes(message, size) });
+      }
+      // What the browser does not answer, the module computes.
+      await Promise.all(found.map(async (f) => { f.good = await checkNative(f.key, f.signature, f.message).catch(() => undefined); }));
     }
+    const answered = found.filter((f) => f.good !== undefined);
+    this.#wasm.begin();
+    for (const { key, signature, message, good } of answered)
+      this.#wasm.known(this.#put(key), this.#put(signature), this.#put(message), message.length, good ? 1 : 0);
+    this.checkedByBrowser = answered.length;
     return this.#answer(ask(0));
   }
 
@@ -111,12 +119,10 @@ export class Verifier {
     this.#allow = allowNoQuorum ? ALLOW_NO_QUORUM : 0;
   }
 
-  /** What a status proof proves about a credential. One question at a time: await it before the next. */
+  /** What a status proof proves about a credential. */
   async verify(proof, handle, { now = Math.floor(Date.now() / 1000), maxAge = 0 } = {}) {
     if (handle.length !== 32) throw new TypeError("a handle has 32 bytes");
-    this.#wasm.begin();
-    const at = this.#put(proof), who = this.#put(handle);
-    return this.#judge((flags) => this.#wasm.verify(at, proof.length, who, BigInt(now), BigInt(maxAge), this.#allow | flags));
+    return this.#judge((flags) => this.#wasm.verify(this.#put(proof), proof.length, this.#put(handle), BigInt(now), BigInt(maxAge), this.#allow | flags));
   }
 
   /** { handle, proof } of what a scanner read from a QR code. */
@@ -129,9 +135,29 @@ export class Verifier {
 
   /** A signed checkpoint under the policy: { origin, size, root, quorumTime, cosignatures }. */
   async checkpoint(note, { now = Math.floor(Date.now() / 1000) } = {}) {
+    const bytes = new TextEncoder().encode(note);
+    return this.#judge((flags) => this.#wasm.checkpoint(this.#put(bytes), bytes.length, BigInt(now), this.#allow | flags));
+  }
+
+  /**
+   * Every credential under a prefix (hex digits) of SHA-256(handle), none left out, from GET /v1/map/<prefix> as JSON:
+   * { records, height, time, size, root, quorumTime, cosignatures }.
+   */
+  async crowd(answer, prefix, { now = Math.floor(Date.now() / 1000) } = {}) {
+    if (!answer.anchor) throw new Refused({ error: "E_UNSIGNED", message: "no quorum has cosigned this block yet: ask again" });
+    const note = new TextEncoder().encode(answer.anchor.checkpoint), seal = fromBase64(answer.anchor.seal), proof = fromBase64(answer.proof);
+    const padded = fromHex((prefix + "0".repeat(64)).slice(0, 64)), path = fromHex(answer.anchor.seal_path.join(""));
+    return this.#judge((flags) => {
+      const fields = [this.#put(note), note.length, this.#put(seal), seal.length, this.#put(path), answer.anchor.seal_path.length,
+        this.#put(padded), 4 * prefix.length, this.#put(proof), proof.length];
+      return this.#wasm.crowd(this.#put(new Uint8Array(new Uint32Array(fields).buffer)), BigInt(now), this.#allow | flags);
+    });
+  }
+
+  /** What a block's entries say, with the leaf hash of each. Reads; judges nothing. */
+  entries(bundle) {
     this.#wasm.begin();
-    const bytes = new TextEncoder().encode(note), at = this.#put(bytes);
-    return this.#judge((flags) => this.#wasm.checkpoint(at, bytes.length, BigInt(now), this.#allow | flags));
+    return this.#answer(this.#wasm.entries(this.#put(bundle), bundle.length)).entries;
   }
 
   /** Whether the older tree is the newer one's beginning. Heads are { size, root: hex }, the path hashes as hex. */
@@ -141,17 +167,24 @@ export class Verifier {
       this.#put(fromHex(newer.root)), this.#put(fromHex(path.join(""))), path.length) === 1;
   }
 
-  /** Whether an entry stands at `index` of the tree. */
-  isIncluded(index, entry, head, path) {
+  /** Whether a leaf hash stands at `index` of the tree. */
+  isLeafIncluded(index, leaf, head, path) {
     this.#wasm.begin();
-    const leaf = this.#put(fromHex(this.leafHash(entry, false)));
-    return this.#wasm.included(BigInt(index), leaf, BigInt(head.size), this.#put(fromHex(head.root)),
+    return this.#wasm.included(BigInt(index), this.#put(fromHex(leaf)), BigInt(head.size), this.#put(fromHex(head.root)),
       this.#put(fromHex(path.join(""))), path.length) === 1;
   }
 
+  /** RFC 6962 hash of a node over two, all as hex. */
+  nodeHash(left, right) {
+    this.#wasm.begin();
+    const a = this.#put(fromHex(left)), b = this.#put(fromHex(right)), out = this.#wasm.take(32);
+    this.#wasm.nodeHash(a, b, out);
+    return toHex(new Uint8Array(this.#wasm.memory.buffer, out, 32));
+  }
+
   /** RFC 6962 leaf hash of an entry, as hex. */
-  leafHash(entry, fresh = true) {
-    if (fresh) this.#wasm.begin();
+  leafHash(entry) {
+    this.#wasm.begin();
     const at = this.#put(entry), out = this.#wasm.take(32);
     this.#wasm.leafHash(at, entry.length, out);
     return toHex(new Uint8Array(this.#wasm.memory.buffer, out, 32));

@@ -2,9 +2,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ledger/verify/bytes.h"
+#include "ledger/verify/entry.h"
 #include "ledger/verify/hash.h"
+#include "ledger/verify/map_proof.h"
 #include "ledger/verify/note.h"
 #include "ledger/verify/policy.h"
+#include "ledger/verify/record.h"
 #include "ledger/verify/tree.h"
 #include "tools/explorer/verifier/wasm.h"
 
@@ -170,37 +174,50 @@ WASM_EXPORT("qr") const char *wasm_qr(const char *text, uint32_t size)
     return json_end();
 }
 
-/* A signed checkpoint under the policy: size, root, when the quorum had cosigned it. */
-WASM_EXPORT("checkpoint")
-const char *wasm_checkpoint(const char *text, uint32_t size, uint64_t now_s, uint32_t flags)
+/* Parses a note and judges it under the policy. */
+static enum slk_err judge_note(struct slk_checkpoint *checkpoint, struct slk_policy_verdict *verdict,
+    struct slk_span text, uint64_t now_s, uint32_t flags)
 {
     const struct slk_verify_options options = {
         .now_s = now_s, .allow_no_quorum = (flags & ALLOW_NO_QUORUM) != 0};
-    struct slk_policy_verdict verdict = {0};
-    struct slk_checkpoint checkpoint = {0};
     static struct slk_note note;
-    enum slk_err err = slk_note_parse(&note, text, size);
+    enum slk_err err = slk_note_parse(&note, (const char *)text.at, text.size);
 
     wasm_set_mode((flags & COLLECT) != 0 ? WASM_COLLECT : WASM_JUDGE);
     if (err == SLK_OK)
-        err = slk_checkpoint_parse(&checkpoint, note.text);
+        err = slk_checkpoint_parse(checkpoint, note.text);
     if (err == SLK_OK)
-        err = slk_policy_check(&verdict, policy, &note, &checkpoint, &options);
+        err = slk_policy_check(verdict, policy, &note, checkpoint, &options);
     wasm_set_mode(WASM_JUDGE);
+    return err;
+}
+
+static void put_checkpoint(const struct slk_checkpoint *checkpoint, const struct slk_policy_verdict *verdict)
+{
+    json_put("\"ok\":true,\"origin\":");
+    json_text((const char *)checkpoint->origin.at, checkpoint->origin.size);
+    json_put(",");
+    put_number("size", checkpoint->head.tree_size);
+    put_number("quorumTime", verdict->quorum_time_s);
+    put_number("cosignatures", verdict->cosignatures_n);
+    json_put("\"root\":");
+    json_hex(checkpoint->head.root_hash.b, SLK_HASH_SIZE);
+}
+
+/* A signed checkpoint under the policy: size, root, when the quorum had cosigned it. */
+WASM_EXPORT("checkpoint")
+const char *wasm_checkpoint(const uint8_t *text, uint32_t size, uint64_t now_s, uint32_t flags)
+{
+    struct slk_policy_verdict verdict = {0};
+    struct slk_checkpoint checkpoint = {0};
+    enum slk_err err = judge_note(&checkpoint, &verdict, slk_span_of(text, size), now_s, flags);
+
     json_begin();
     json_put("{");
-    if (err == SLK_OK) {
-        json_put("\"ok\":true,\"origin\":");
-        json_text((const char *)checkpoint.origin.at, checkpoint.origin.size);
-        json_put(",");
-        put_number("size", checkpoint.head.tree_size);
-        put_number("quorumTime", verdict.quorum_time_s);
-        put_number("cosignatures", verdict.cosignatures_n);
-        json_put("\"root\":");
-        json_hex(checkpoint.head.root_hash.b, SLK_HASH_SIZE);
-    } else {
+    if (err == SLK_OK)
+        put_checkpoint(&checkpoint, &verdict);
+    else
         put_error(err, "");
-    }
     json_put("}");
     return json_end();
 }
@@ -241,6 +258,175 @@ uint32_t wasm_included(uint64_t index, const uint8_t *leaf, uint64_t size, const
     memcpy(hash.b, leaf, SLK_HASH_SIZE);
     memcpy(hashes, path, path_n * sizeof(hashes[0]));
     return slk_tree_check_inclusion(&head, index, &hash, hashes, path_n) == SLK_OK;
+}
+
+/* ---- crowds ---- */
+
+#define CROWD_MAX 4096
+
+/* What a page brings for a crowd: laid out by verifier.js, all addresses and sizes. */
+struct crowd {
+    const uint8_t *note;
+    uint32_t note_size;
+    const uint8_t *seal;
+    uint32_t seal_size;
+    const uint8_t *path;
+    uint32_t path_n;
+    const uint8_t *prefix; /* 32 bytes */
+    uint32_t bits;
+    const uint8_t *proof;
+    uint32_t proof_size;
+};
+
+/* The seal is the last entry of the checkpoint's tree: its map root. */
+static enum slk_err seal_of(struct slk_seal *seal, const struct crowd *c, const struct slk_tree_head *head)
+{
+    static struct slk_hash path[SLK_PATH_MAX];
+    struct slk_entry entry;
+    struct slk_hash leaf;
+
+    if (c->path_n > SLK_PATH_MAX || slk_entry_parse(&entry, slk_span_of(c->seal, c->seal_size)) != SLK_OK ||
+        entry.type != SLK_ENTRY_SEAL)
+        return SLK_E_SEAL;
+    memcpy(path, c->path, c->path_n * sizeof(path[0]));
+    slk_hash_leaf(&leaf, c->seal, c->seal_size);
+    *seal = entry.seal;
+    return slk_tree_check_inclusion(head, head->tree_size - 1, &leaf, path, c->path_n);
+}
+
+static void put_record(const struct slk_map_crowd_item *item, const char *comma)
+{
+    struct slk_record record;
+
+    json_put("%s{\"path\":", comma);
+    json_hex(item->path, SLK_HASH_SIZE);
+    if (slk_record_parse(&record, item->record) == SLK_OK) {
+        json_put(",\"state\":\"%s\",\"carrier\":\"%s\",", slk_state_name(record.state),
+            slk_carrier_name(record.carrier));
+        put_number("count", record.count);
+        put_number("type", record.type);
+        put_number("agency", record.owner_agency);
+        put_number("recordedAt", record.recorded_at_ms);
+        put_number("validUntil", record.valid_until_s);
+        json_put("\"reason\":%u", (unsigned)record.reason);
+    }
+    json_put("}");
+}
+
+/* Every credential whose place in the map begins with a prefix, none left out: {"records":[...]}, and the checkpoint's fields. */
+WASM_EXPORT("crowd") const char *wasm_crowd(const struct crowd *c, uint64_t now_s, uint32_t flags)
+{
+    static struct slk_map_crowd_item items[CROWD_MAX];
+    struct slk_policy_verdict verdict = {0};
+    struct slk_checkpoint checkpoint = {0};
+    struct slk_seal seal = {0};
+    size_t n = 0;
+    enum slk_err err = judge_note(&checkpoint, &verdict, slk_span_of(c->note, c->note_size), now_s, flags);
+
+    if (err == SLK_OK && c->bits > 8 * SLK_HASH_SIZE)
+        err = SLK_E_RANGE;
+    if (err == SLK_OK)
+        err = seal_of(&seal, c, &checkpoint.head);
+    if (err == SLK_OK)
+        err = slk_map_crowd_check(
+            items, CROWD_MAX, &n, &seal.map_root, c->prefix, c->bits, slk_span_of(c->proof, c->proof_size));
+    json_begin();
+    json_put("{");
+    if (err == SLK_OK) {
+        json_put("\"records\":[");
+        for (size_t i = 0; i < n; i++)
+            put_record(&items[i], i > 0 ? "," : "");
+        json_put("],");
+        put_number("height", seal.height);
+        put_number("time", seal.time_ms);
+        put_checkpoint(&checkpoint, &verdict);
+    } else {
+        put_error(err, "");
+    }
+    json_put("}");
+    return json_end();
+}
+
+/* ---- entries, for reading: nothing is judged here ---- */
+
+static void put_event(struct slk_span bytes)
+{
+    struct slk_event e;
+    struct slk_hash id;
+
+    if (slk_event_parse(&e, bytes) != SLK_OK)
+        return;
+    slk_event_id(&id, bytes);
+    json_put(",\"event\":{\"kind\":\"%s\",\"channel\":\"%s\",\"carrier\":\"%s\",", slk_kind_name(e.kind),
+        e.channel != 0 ? slk_channel_name((enum slk_channel)e.channel) : "",
+        e.carrier != 0 ? slk_carrier_name((enum slk_carrier)e.carrier) : "");
+    put_number("sequence", e.sequence);
+    put_number("type", e.type);
+    put_number("reason", e.reason);
+    put_number("validUntil", e.valid_until_s);
+    put_number("occurredAt", e.occurred_at_s);
+    json_put("\"id\":");
+    json_hex(id.b, SLK_HASH_SIZE);
+    json_put(",\"credential\":");
+    json_hex(e.credential, SLK_HANDLE_SIZE);
+    if (e.has_device) {
+        json_put(",\"device\":");
+        json_hex(e.device.b, SLK_HASH_SIZE);
+    }
+    json_put("}");
+}
+
+static void put_entry(struct slk_span bytes)
+{
+    static const char *const names[] = {"?", "RECORDED", "AUTHORIZATION", "CHARTER", "SEAL", "EVIDENCE"};
+    struct slk_entry entry;
+    struct slk_hash leaf;
+    bool is_sound = slk_entry_parse(&entry, bytes) == SLK_OK;
+
+    slk_hash_leaf(&leaf, bytes.at, bytes.size);
+    json_put(
+        "{\"entry\":\"%s\",\"size\":%u,\"leaf\":", is_sound ? names[entry.type] : "?", (unsigned)bytes.size);
+    json_hex(leaf.b, SLK_HASH_SIZE);
+    if (is_sound && entry.type == SLK_ENTRY_RECORDED) {
+        json_put(",\"recordedAt\":%llu", (unsigned long long)entry.recorded_at_ms);
+        put_event(entry.event);
+    }
+    if (is_sound && entry.type == SLK_ENTRY_AUTHORIZATION) {
+        json_put(",\"count\":%u,\"keyId\":", (unsigned)entry.authorization.count);
+        json_hex(entry.authorization.key_id, SLK_KEY_ID_SIZE);
+    }
+    if (is_sound && entry.type == SLK_ENTRY_SEAL) {
+        json_put(",\"height\":%llu,\"time\":%llu,\"mapRoot\":", (unsigned long long)entry.seal.height,
+            (unsigned long long)entry.seal.time_ms);
+        json_hex(entry.seal.map_root.b, SLK_HASH_SIZE);
+    }
+    json_put("}");
+}
+
+/* A bundle (u16 length, entry, ...): {"entries":[...]} with the leaf hash of each; "ok" when all of it was read. */
+WASM_EXPORT("entries") const char *wasm_entries(const uint8_t *bytes, uint32_t size)
+{
+    struct slk_reader r = {.rest = {bytes, size}};
+    const char *comma = "";
+
+    json_begin();
+    json_put("{\"entries\":[");
+    while (!r.bad && r.rest.size > 0) {
+        struct slk_span entry = slk_read_span(&r, slk_read_u16(&r));
+
+        if (r.bad)
+            break;
+        json_put("%s", comma);
+        put_entry(entry);
+        comma = ",";
+    }
+    json_put("],");
+    if (r.bad)
+        put_error(SLK_E_MALFORMED, "the entries were cut");
+    else
+        json_put("\"ok\":true");
+    json_put("}");
+    return json_end();
 }
 
 /* SHA-256 of a log entry as a leaf, and of two nodes; 32 bytes into `out`. */
