@@ -525,12 +525,13 @@ static void get_past(
         if (api->lists->past_s == now_s)
             refuse_busy(x, "one list of the past is made in a second");
         else if (past.time_ms <= slk_view_tip(view)->time_ms || must_be_vouched_for(api, x)) {
-            api->lists->past_s = now_s;
             err = slk_status_reader_at(&reader, store_of(api), view, done ? api->lists->reader : NULL, &past);
-            if (err == SLK_OK)
+            if (err == SLK_OK) {
+                api->lists->past_s = now_s;
                 serve_past(api, reader, what, time_s, x);
-            else
+            } else {
                 refuse_past(x, err);
+            }
         }
     }
     slk_status_reader_free(reader);

@@ -1,7 +1,7 @@
 /* api_server.c: the HTTP API on an embedded ledger, for http_api.py and for benchmarks:   api_server DIR [CREDENTIALS]
  *
  * Writes to DIR what clients need: the socket `api.sock`, submissions that the ledger has not seen (issue.pb, stale.pb,
- * broken.pb), the handle of issue.pb in hexadecimal digits. Prints the port and ends with its standard input.
+ * broken.pb), the handle of issue.pb in hexadecimal digits, where the ledger is. Prints the port and ends with its standard input.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -14,7 +14,8 @@
 #include "tests/unit/api_embed.h"
 #include "tests/unit/ledger_fixture.h"
 
-#define BATCH 500u
+#define BATCH    500u
+#define LIST_KEY 200
 
 struct program {
     uv_loop_t loop;
@@ -159,9 +160,15 @@ int main(int argc, char **argv)
     static struct program p;
     struct slk_ledger_options ledger_options;
     struct slk_api_options api_options = {.now_ms = real_ms};
+    struct slk_key *list_key = fixture_key(LIST_KEY);
     struct slk_ledger *ledger;
     struct slk_api *api;
 
+    api_options.status = (struct slk_api_status_options){.key = list_key,
+        .base = "https://status.example/v1/status-lists",
+        .ttl_s = 300,
+        .lifetime_s = 86400,
+        .has_history = true};
     (void)signal(SIGPIPE, SIG_IGN);
     must(argc == 2 || argc == 3, "usage: api_server DIR [CREDENTIALS]");
     fixture_open(&p.f, NULL);
@@ -173,6 +180,7 @@ int main(int argc, char **argv)
     if (argc == 3)
         issue_many(&p.f, ledger, (uint32_t)strtoul(argv[2], NULL, 10));
     write_samples(&p.f, argv[1]);
+    write_file(argv[1], "ledger", p.f.dir, strlen(p.f.dir));
     embed_open(&p.embed, ledger, real_ms, NULL);
     must(uv_loop_init(&p.loop) == 0, "no loop");
     api_options.backend = embed_backend(&p.embed);
@@ -187,5 +195,6 @@ int main(int argc, char **argv)
     embed_close(&p.embed);
     slk_ledger_close(ledger);
     fixture_close(&p.f);
+    slk_key_free(list_key);
     return 0;
 }

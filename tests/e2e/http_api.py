@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
-"""The HTTP API as real clients use it: curl, http.client and bare sockets.   http_api.py API_SERVER SILLOK_VERIFY   (TAP)
+"""The HTTP API as real clients use it: curl, http.client and bare sockets.   http_api.py API_SERVER SILLOK_VERIFY SILLOK   (TAP)
 
 Every answer is held against the OpenAPI document the server itself serves: status, media type, and the JSON's shape.
 """
+import base64
+import gzip
 import hashlib
 import http.client
 import json
@@ -14,8 +16,9 @@ import subprocess
 import sys
 import tempfile
 import threading
+import zlib
 
-server_path, verify_path = (os.path.realpath(p) for p in sys.argv[1:3])
+server_path, verify_path, sillok_path = (os.path.realpath(p) for p in sys.argv[1:4])
 work = tempfile.mkdtemp()
 tests_n = 0
 failed = False
@@ -226,6 +229,130 @@ def reading():
     tell("over the Unix socket", "GET", "/v1/status", 200, connection=Unix("localhost"))
 
 
+# ---- status lists, read without anything of ours ----
+
+def unbase64(text):
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def is_signed(key, covered, signature):
+    """Ed25519 by openssl; `key` is the x of a JWK."""
+    for name, data in (("key.der", bytes.fromhex("302a300506032b6570032100") + unbase64(key)), ("covered", covered), ("sig", signature)):
+        with open(os.path.join(work, name), "wb") as f:
+            f.write(data)
+    return subprocess.run(["openssl", "pkeyutl", "-verify", "-pubin", "-keyform", "DER", "-inkey", "key.der", "-rawin", "-in", "covered",
+                           "-sigfile", "sig"], cwd=work, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
+
+
+def jws(token, key):
+    covered, signature = token.decode().rsplit(".", 1)
+    header, payload = (json.loads(unbase64(part)) for part in covered.split("."))
+    return header, payload, is_signed(key, covered.encode(), unbase64(signature))
+
+
+def cbor(data, at=0):
+    """One item of RFC 8949, definite lengths only, and where the next one begins."""
+    major, info = data[at] >> 5, data[at] & 31
+    at += 1
+    if info >= 24:
+        size = 1 << (info - 24)
+        info = int.from_bytes(data[at:at + size], "big")
+        at += size
+    if major == 0:
+        return info, at
+    if major == 1:
+        return -1 - info, at
+    if major in (2, 3):
+        item = data[at:at + info]
+        return (item.decode() if major == 3 else item), at + info
+    items = []
+    for _ in range({4: info, 5: 2 * info, 6: 1}[major]):
+        item, at = cbor(data, at)
+        items.append(item)
+    return (dict(zip(items[::2], items[1::2])) if major == 5 else (info, items[0]) if major == 6 else items), at
+
+
+def cbor_bytes(data):
+    size = len(data)
+    return (bytes([0x40 | size]) if size < 24 else b"\x58" + bytes([size]) if size < 256 else
+            b"\x59" + size.to_bytes(2, "big") if size < 65536 else b"\x5a" + size.to_bytes(4, "big")) + data
+
+
+def status_lists():
+    key = json.loads(tell("the key of the status lists", "GET", "/v1/keys", 200))["keys"][0]
+    thumb = hashlib.sha256(json.dumps({k: key[k] for k in ("crv", "kty", "x")}, separators=(",", ":")).encode()).digest()
+    tell("where the status lists are", "GET", "/v1/status-lists", 200,
+         also=lambda a, f: [same(len(json.loads(a)["status_lists"]), 2)])
+    status = json.loads(ask("GET", "/v1/status")[2])
+    token = tell("a status list", "GET", "/v1/status-lists/2/0", 200)
+    header, payload, signed = jws(token, key["x"])
+    raw = zlib.decompress(unbase64(payload["status_list"]["lst"]))
+    values = [b >> s & 3 for b in raw for s in (0, 2, 4, 6)]
+    report("it says that the one phone is locked", [
+        None if signed else "the signature is wrong", same(unbase64(header["kid"]), thumb, "kid"), same(header["typ"], "statuslist+jwt"),
+        same(payload["sub"], "https://status.example/v1/status-lists/2/0"), same(payload["status_list"]["bits"], 2),
+        same(len(values), 1 << 20), same(values.count(2), 1), same(values.count(1) + values.count(3), 0),
+        same(payload["sillok"]["sha256"], hashlib.sha256(raw).hexdigest()),
+        same((payload["sillok"]["size"], payload["sillok"]["root"]), (status["size"], status["root"]))])
+    place = values.index(2)
+    data = tell("the same as CWT", "GET", "/v1/status-lists/2/0", 200, headers={"Accept": "application/statuslist+cwt"})
+    (tag, (protected, _, claims, signature)), end = cbor(data)
+    covered = b"\x84\x6aSignature1" + cbor_bytes(protected) + b"\x40" + cbor_bytes(claims)
+    protected, claims = cbor(protected)[0], cbor(claims)[0]
+    report("it is the same list", [
+        same((tag, end), (18, len(data))), None if is_signed(key["x"], covered, signature) else "the signature is wrong",
+        same((protected[1], protected[16]), (-8, "application/statuslist+cwt")), same(claims[2], payload["sub"]),
+        same(zlib.decompress(claims[65533]["lst"]), raw), same(claims[65534], payload["ttl"]), same(claims[4] - claims[6], 86400)])
+    for purpose, is_set in (("revocation", 0), ("suspension", 1)):
+        token = tell(f"as credential of {purpose}", "GET", f"/v1/status-lists/2/0/{purpose}", 200)
+        header, vc, signed = jws(token, key["x"])
+        bits = gzip.decompress(unbase64(vc["credentialSubject"]["encodedList"][1:]))
+        report(f"which has {is_set} bits set", [
+            None if signed else "the signature is wrong", same(len(bits), 1 << 17), same(bits[place // 8] >> (7 - place % 8) & 1, is_set),
+            same(sum(bin(b).count("1") for b in bits), is_set), same(header["typ"], "vc+jwt"), same(vc["id"][-10:], purpose)])
+    tell("a list that is not there", "GET", "/v1/status-lists/2/1", 404)
+    tell("as JSON", "GET", "/v1/status-lists/2/0", 406, headers={"Accept": "application/json"})
+    tell("before the ledger", "GET", "/v1/status-lists/2/0?time=5", 404)
+    tell("a credential of the past", "GET", "/v1/status-lists/2/0/revocation?time=5", 501)
+    tell("a time that is none", "GET", "/v1/status-lists/2/0?time=x", 400)
+    _, fields, _ = ask("GET", "/v1/status-lists/2/0")
+    got, again, body = ask("GET", "/v1/status-lists/2/0", headers={"If-None-Match": fields["ETag"]})
+    report("nothing is sent twice", [same((got, body, again["ETag"]), (304, b"", fields["ETag"]))])
+    with_the_ledger(payload["iat"])
+
+
+def with_the_ledger(now):
+    """What a node signed, held against its ledger by our own tool."""
+    for name, path, accept in (("jwt", "/v1/status-lists/2/0", "*/*"), ("cwt", "/v1/status-lists/2/0", "application/statuslist+cwt"),
+                               ("vc", "/v1/status-lists/2/0/suspension", "*/*"), ("past", f"/v1/status-lists/2/0?time={now}", "*/*"),
+                               ("keys", "/v1/keys", "*/*")):
+        with open(os.path.join(work, name), "wb") as f:
+            f.write(ask("GET", path, headers={"Accept": accept})[2])
+
+    def compare(name):
+        r = subprocess.run([sillok_path, "status-list", sample("ledger").decode(), "--compare", name, "--keys", "keys"], cwd=work,
+                           capture_output=True, text=True)
+        return r.returncode, r.stdout + r.stderr
+    for name in ("jwt", "cwt", "vc", "past"):
+        code, said = compare(name)
+        report(f"the ledger leads to the same list: {name}", [same(code, 0, said), None if "signature is right" in said else said])
+    covered, signature = sample("jwt").decode().rsplit(".", 1)
+    header, payload = covered.split(".")
+    payload = json.loads(unbase64(payload))
+    raw = bytearray(zlib.decompress(unbase64(payload["status_list"]["lst"])))
+    raw[77] ^= 4
+    payload["status_list"]["lst"] = base64.urlsafe_b64encode(zlib.compress(bytes(raw))).rstrip(b"=").decode()
+    payload["sillok"]["sha256"] = hashlib.sha256(raw).hexdigest()
+    payload = base64.urlsafe_b64encode(json.dumps(payload).encode()).rstrip(b"=").decode()
+    with open(os.path.join(work, "forged"), "w") as f:
+        f.write(".".join((header, payload, signature)))
+    code, said = compare("forged")
+    report("a changed list is not signed", [same(code, 1), None if "signature" in said else said])
+    os.rename(os.path.join(work, "keys"), os.path.join(work, "no-keys"))
+    r = subprocess.run([sillok_path, "status-list", sample("ledger").decode(), "--compare", "forged"], cwd=work, capture_output=True, text=True)
+    report("and not the ledger's: the place is named", [same(r.returncode, 1), None if "place 309: the list says 1, the ledger 0" in r.stderr else r.stderr])
+
+
 def stream():
     c = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
     c.request("GET", "/v1/stream")
@@ -345,6 +472,7 @@ try:
     submissions()
     proofs()
     reading()
+    status_lists()
     consistency()
     stream()
     with_curl()
