@@ -86,7 +86,7 @@ bool slk_node_send(struct slk_node *node, uint16_t peer, enum slk_frame_type typ
 {
     if (node->err != SLK_OK || peer >= SLK_BFT_PEERS || peer == node->my_peer || !node->peers[peer].is_up)
         return false;
-    if (slk_node_is_guest(node, peer) && !slk_node_guest_may_hear(type))
+    if (!slk_node_may_hear(node, peer, type))
         return false;
     return node->options.wire.send(node->options.wire.ctx, peer, type, message);
 }

@@ -1,8 +1,8 @@
 /* node_guest.c: nodes without a say: observers, whom the charter names, and guests, whom it does not (an auditor's own node, a
  * member to be). Both follow the chain and are told of each block; a guest asks, and says nothing else that is listened to.
  *
- * A guest's key may be anybody's. So what it claims makes no member ask it for anything, what it offers is not taken, and what waits for
- * a block is not shown to it: it gets what is final, and what members sign under it.
+ * A guest's key may be anybody's. So what it claims makes no member ask it for anything, what it offers is not taken, and it gets what is
+ * final, and what members sign under it, nothing else.
  */
 #include <string.h>
 
@@ -18,8 +18,13 @@ bool slk_node_guest_may_say(enum slk_frame_type type)
     return type == SLK_FRAME_STATUS || type == SLK_FRAME_GET;
 }
 
-bool slk_node_guest_may_hear(enum slk_frame_type type)
+/* What waits for a block is for those who will vote on it: an observer would only write it to its disk. */
+bool slk_node_may_hear(const struct slk_node *node, uint16_t peer, enum slk_frame_type type)
 {
+    if (peer < node->council.n)
+        return true;
+    if (!slk_node_is_guest(node, peer))
+        return type != SLK_FRAME_INV && type != SLK_FRAME_DIGEST;
     return type == SLK_FRAME_STATUS || type == SLK_FRAME_COMMIT || type == SLK_FRAME_DATA ||
            type == SLK_FRAME_HEADERS || type == SLK_FRAME_EPOCHS || type == SLK_FRAME_CERT ||
            type == SLK_FRAME_COSIG;

@@ -241,16 +241,19 @@ static void a_guest_offers_nothing_and_claims_nothing(void **state)
     assert_int_equal(world_status(w, 0).claimed < 1000000, true);
 }
 
-static void what_waits_for_a_block_is_not_shown_to_a_guest(void **state)
+static void what_waits_for_a_block_is_told_to_who_votes_alone(void **state)
 {
     struct node_world *w = *state;
-    struct fixture_life life = fixture_life(FIXTURE_CARD, 1);
+    uint64_t height = go_on(w, 0, 1, 4);
 
-    (void)submit(w, 0, &life, SLK_ISSUE);
-    assert_int_equal(w->nodes[GUEST].node->status.submissions_n, 0);
-    assert_int_equal(world_status(w, GUEST).pool_count, 0);
-    for (size_t i = 0; i < SLK_BFT_PEERS; i++)
-        assert_int_equal(w->nodes[GUEST].node->peers[i].want_n, 0);
+    settle_at(w, height);
+    assert_int_equal(w->nodes[3].node->status.submissions_n, 4);
+    for (unsigned i = OBSERVER; i <= GUEST; i++) {
+        assert_int_equal(w->nodes[i].node->status.submissions_n, 0);
+        assert_int_equal(world_status(w, i).pool_count, 0);
+        for (size_t k = 0; k < SLK_BFT_PEERS; k++)
+            assert_int_equal(w->nodes[i].node->peers[k].want_n, 0);
+    }
 }
 
 static bool never(struct node_world *w, void *ctx)
@@ -328,7 +331,7 @@ int main(void)
         T(they_do_not_count_for_a_quorum),
         T(votes_out_of_their_hands_are_dropped),
         T(a_guest_offers_nothing_and_claims_nothing),
-        T(what_waits_for_a_block_is_not_shown_to_a_guest),
+        T(what_waits_for_a_block_is_told_to_who_votes_alone),
         T(alone_and_started_anew_each_still_proves),
         cmocka_unit_test_setup_teardown(
             only_who_takes_a_quorums_word_follows_it_over_a_bad_signature, open_small, close_world),
