@@ -63,10 +63,20 @@ static int audit_nodes(struct cli *cli, const struct audit_url *options, const c
     return code;
 }
 
+/* The records were just found to be those that the events lead to. */
+static int compare_list(struct cli *cli, const char *list, bool json)
+{
+    struct slk_store *store = cli_open_store(cli, cli->args[0]);
+    int code = store != NULL ? cli_status_compare(cli, store, list, NULL, json) : cli->exit_code;
+
+    slk_store_close(store);
+    return code;
+}
+
 static int run(struct cli *cli)
 {
     struct cli_nodes nodes = {0};
-    const char *chain = NULL, *keep = NULL;
+    const char *chain = NULL, *keep = NULL, *list = NULL;
     uint64_t threads = 0, events_n = 0, started;
     bool json = false;
     struct slk_hash expected;
@@ -80,6 +90,8 @@ static int run(struct cli *cli)
         CLI_NODE_OPTIONS(&nodes),
         CLI_TEXT(
             "keep", "DIR", &keep, "with --url: keep the audited ledger; the next audit goes on from there"),
+        CLI_TEXT("status-list", "TOKEN", &list,
+            "of a directory: then make this status list, which a node signed, and compare"),
         CLI_FLAG("json", &json, "the result as a JSON object"),
         {0},
     };
@@ -91,6 +103,10 @@ static int run(struct cli *cli)
     if (cli_nodes_wanted(cli, &nodes) == (cli->args_n == 1) || (keep != NULL && cli->args_n == 1))
         return cli_fail(
             cli, CLI_UNSURE, "which ledger? a directory, or nodes with --url (and --keep): one of them");
+    if (list != NULL && cli->args_n == 0)
+        return cli_fail(cli, CLI_UNSURE,
+            "--status-list is for a directory: audit with --keep DIR, then `sillok status-list DIR --compare "
+            "TOKEN`");
     if (cli->args_n == 0) {
         const struct audit_url by_url = {.nodes = &nodes,
             .chain = chain != NULL ? &expected : NULL,
@@ -105,8 +121,11 @@ static int run(struct cli *cli)
         (unsigned)(threads < 256 ? threads : 256), &tip, &events_n, cli_progress_step, &cli->progress,
         &fault);
     cli_progress_end(&cli->progress);
-    if (err == SLK_OK)
-        return sound(cli->args[0], &tip, events_n, cli_tick_ms() - started, json);
+    if (err == SLK_OK) {
+        int code = sound(cli->args[0], &tip, events_n, cli_tick_ms() - started, json);
+
+        return list != NULL ? compare_list(cli, list, json) : code;
+    }
     if (json)
         cli_json(json_pack("{s:s, s:s, s:s, s:s}", "result",
             cli_code_of(err) == CLI_NO ? "unsound" : "unknown", "dir", cli->args[0], "error",

@@ -336,6 +336,8 @@ def with_the_ledger(now):
     for name in ("jwt", "cwt", "vc", "past"):
         code, said = compare(name)
         report(f"the ledger leads to the same list: {name}", [same(code, 0, said), None if "signature is right" in said else said])
+    r = subprocess.run([sillok_path, "audit", sample("ledger").decode(), "--status-list", "jwt"], cwd=work, capture_output=True, text=True)
+    report("so says who replays it from its first entry", [same(r.returncode, 0, r.stderr), None if "list is the ledger's" in r.stdout else r.stdout])
     covered, signature = sample("jwt").decode().rsplit(".", 1)
     header, payload = covered.split(".")
     payload = json.loads(unbase64(payload))
