@@ -242,6 +242,7 @@ bool net_load_pick(struct net_load *load, uint64_t random, uint8_t handle[SLK_HA
 /* ---- net_asker.c ---- */
 
 struct net_asker {
+    const struct net *net;
     struct net_loop *loop;
     struct net_ask_slot *slots;
     size_t n;

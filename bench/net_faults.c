@@ -270,7 +270,7 @@ static double slope(const struct net_watch *w, unsigned node)
     return n * tt - t * t > 0 ? (n * ty - t * y) / (n * tt - t * t) * 3600 : 0;
 }
 
-static void memory_rows(const struct net_watch *w)
+static void memory_rows(const struct net_watch *w, double seconds)
 {
     double most = 0, rss = 0, steepest = 0;
 
@@ -285,9 +285,10 @@ static void memory_rows(const struct net_watch *w)
         }
         steepest = i == 0 || s > steepest ? s : steepest;
     }
-    bench_row("memory of its own, of the largest node, at most", most, "MiB", 384, false);
+    bench_row("memory of its own, of the largest node, at most", most, "MiB", 512, false);
     bench_row("  with the ledger's file, as far as the kernel holds it", rss, "MiB", 0, false);
-    bench_row("  grows, in the second half, where it grows fastest", steepest, "MiB/h", 16, false);
+    if (seconds >= 900) /* before that it fills what it will always have */
+        bench_row("  grows, in the second half, where it grows fastest", steepest, "MiB/h", 16, false);
 }
 
 bool row_memory(struct bench *b)
@@ -324,7 +325,7 @@ bool row_memory(struct bench *b)
     if (s.sleeps)
         net_signal(&b->net, LAST, SIGCONT);
     bench_row("final", (double)r.load.events_n / r.seconds, "events/s", 0, false);
-    memory_rows(&r.watch);
+    memory_rows(&r.watch, seconds);
     bench_row("  connections of the deaf that the node ended", (double)net_deaf_free(deaf), "", 0, false);
     bench_row("  times that one node slept", s.times, "", 0, false);
     free(asker.handles);

@@ -228,7 +228,10 @@ static void take_handles(struct net_asker *a, struct net_load *load, size_t n)
 static bool ask_for(struct run *r, struct net_asker *a, bool history, double seconds, bool with_load)
 {
     char label[96];
+    struct net_proc before, after;
+    double own = run_own_cpu();
 
+    net_look(a->net, 0, &before);
     snprintf(label, sizeof(label), "  %s history, %s", history ? "with" : "no",
         with_load ? "under load" : "no load");
     net_asker_start(a, history, seconds);
@@ -244,6 +247,12 @@ static bool ask_for(struct run *r, struct net_asker *a, bool history, double sec
         "    bytes", a->answers_n > 0 ? (double)a->bytes_n / (double)a->answers_n : 0, "bytes", 0, false);
     bench_row("    told that it is not cosigned yet (503), for each answer",
         a->answers_n > 0 ? (double)a->unsigned_n / (double)a->answers_n : 0, "", 0, false);
+    net_look(a->net, 0, &after);
+    if (!with_load && a->answers_n > 0) {
+        bench_row("    the node's processor for a proof",
+            (after.cpu_s - before.cpu_s) / (double)a->answers_n * 1e6, "us", 0, false);
+        bench_row("    the asker's", (run_own_cpu() - own) / (double)a->answers_n * 1e6, "us", 0, false);
+    }
     if (a->failed_n > 0)
         bench_row("    FAILED", (double)a->failed_n, "", 0, false);
     if (with_load) {
@@ -270,7 +279,7 @@ bool row_proofs(struct bench *b)
         .nodes = ALL,
         .events_per_s = 3750,
         .prepare = 3750 * seconds * 2.6};
-    struct net_asker asker = {0};
+    struct net_asker asker = {.net = &b->net};
     struct run fill, idle, r;
     bool good;
 
