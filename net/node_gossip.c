@@ -218,7 +218,7 @@ static bool put_item(const struct slk_node *node, struct slk_writer *w, const st
     put_name(w->at + w->size, &id->id, id->key_id);
     w->size += NODE_NAME_SIZE;
     slk_write_u32(w, is_here ? (uint32_t)bytes.size : 0);
-    slk_write_u32(w, (uint32_t)offset);
+    slk_write_u32(w, is_here ? (uint32_t)offset : 0); /* it became final between two parts */
     slk_write_u32(w, (uint32_t)n);
     if (n > 0)
         slk_write_bytes(w, bytes.at + offset, n);

@@ -537,6 +537,24 @@ static void a_large_submission_travels_in_parts(void **state)
     fixture_free(bytes);
 }
 
+/* A large one may become final between two of its parts; whoever asks for the rest is told, not cut off for a false answer. */
+static void what_is_gone_between_two_parts_is_answered_so_that_it_reads(void **state)
+{
+    struct node_world *w = *state;
+    uint8_t want[4 + SLK_HASH_SIZE + SLK_KEY_ID_SIZE] = {0, 0, 0x80, 0, 1, 2, 3};
+    static const uint8_t gone[12]; /* of no size, at no offset, no bytes */
+    const struct world_packet *answer;
+
+    want[sizeof(want) - 1] = 1; /* zeros would be a charter change */
+    assert_int_equal(
+        slk_node_received(w->nodes[0].node, 1, SLK_FRAME_WANT, slk_span_of(want, sizeof(want))), SLK_MESH_OK);
+    answer = &w->packets[w->packets_n - 1];
+    assert_int_equal(answer->type, SLK_FRAME_EVENTS);
+    assert_int_equal(answer->size, sizeof(want) - 4 + sizeof(gone));
+    assert_memory_equal(answer->bytes, want + 4, sizeof(want) - 4);
+    assert_memory_equal(answer->bytes + sizeof(want) - 4, gone, sizeof(gone));
+}
+
 static void many_at_once_go_into_few_blocks(void **state)
 {
     enum { MANY = 300 };
@@ -794,6 +812,7 @@ int main(void)
         TEST(refusals_say_which_rule_and_where_the_credential_is),
         TEST(rivals_for_one_place_end_as_one_event_everywhere),
         TEST(a_large_submission_travels_in_parts),
+        TEST(what_is_gone_between_two_parts_is_answered_so_that_it_reads),
         TEST(many_at_once_go_into_few_blocks),
         TEST(who_was_forgotten_is_not_called),
         TEST(who_waits_when_a_node_stops_is_told),
