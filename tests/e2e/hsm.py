@@ -76,6 +76,22 @@ def test_agree(net):
         lambda: mint.status().get("cosigned_height") == mint.status().get("height"), FINAL_S), net.tails)
 
 
+def test_submit(net):
+    with open(net.path("events.ndjson")) as f:
+        event = f.readlines()[-1].replace('"issuer": "office", ', "")
+    with open(net.path("one.ndjson"), "w") as f:
+        f.write(event)
+    key = uri(net).replace("?", ";object=office;type=private?")
+    args = [SILLOK, "submit", net.path("one.ndjson"), "--sign-only", "--chain", net.chain, "-o", net.path("one")]
+    r = run(*args, "--key", key)
+    check("sillok submit signs with --key pkcs11:...", r.returncode == 0, r.stdout, r.stderr)
+    with open(net.path("one"), "rb") as f:
+        code, answer = net.nodes[0].submit(f.read()[4:])
+    check("and nodes take it", code == 200, code, answer)
+    r = run(*args, "--key", key + f"&pin-value={PIN}")
+    check("but no PIN on the command line", r.returncode == 2 and "pin-source" in r.stderr and PIN not in r.stderr, r.stdout, r.stderr)
+
+
 def test_away(net):
     mint = net.nodes[TOKEN]
     others = [n for n in net.nodes if n is not mint]
@@ -150,8 +166,8 @@ def main():
     if shutil.which("softhsm2-util") is None:
         print("1..0 # SKIP softhsm2-util is not installed")
         return 0
-    return net_main("hsm", lambda root: Net(root, SILLOK, SILLOKD, submissions=40, keys=make_keys), test_agree, test_away,
-                    test_hanging, test_refused)
+    return net_main("hsm", lambda root: Net(root, SILLOK, SILLOKD, submissions=40, keys=make_keys), test_agree, test_submit,
+                    test_away, test_hanging, test_refused)
 
 
 if __name__ == "__main__":
