@@ -26,6 +26,8 @@ enum {
     DIGEST_SIZE = 8 * SLK_POOL_BUCKETS,
     DIGEST_MS = 1000, /* between two of ours to one peer; and what a peer may ask */
     ASK_MS = 10000,   /* then somebody else may be asked */
+    AGAIN_MAX =
+        1000, /* receipts a second to one peer for what is here already: a name costs it less than a signature us */
     LIST = 64
 };
 
@@ -161,6 +163,17 @@ static void ask(struct slk_node *node, uint16_t index)
     }
 }
 
+static bool asks_too_much(const struct slk_node *node, struct slk_node_peer *peer)
+{
+    uint64_t now = slk_node_now(node);
+
+    if (now - peer->again_ms >= 1000) {
+        peer->again_ms = now;
+        peer->again_n = 0;
+    }
+    return ++peer->again_n > AGAIN_MAX;
+}
+
 static enum slk_mesh_verdict on_inv(struct slk_node *node, uint16_t index, struct slk_span message)
 {
     struct slk_node_peer *peer = &node->peers[index];
@@ -177,7 +190,7 @@ static enum slk_mesh_verdict on_inv(struct slk_node *node, uint16_t index, struc
         if (is_change(&name.id) && slk_hash_equal(&name.id.id, &node->change_hash))
             continue; /* judged already */
         if (!is_change(&name.id) && slk_node_has(node, &name.id)) {
-            if (name.is_owed)
+            if (name.is_owed && !asks_too_much(node, peer))
                 slk_node_promise_again(node, index, &name.id);
             continue;
         }

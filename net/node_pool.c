@@ -230,6 +230,10 @@ static void bring_again(struct slk_node *node, uint16_t peer, const struct slk_p
 
     if (in.bytes == NULL)
         return;
+    if (node->queue_n > NODE_QUEUE_MAX / 2 || node->queue_bytes > NODE_QUEUE_BYTES / 2) {
+        free(in.bytes); /* clients come first; it may ask again */
+        return;
+    }
     memcpy(in.bytes, item->bytes.at, in.size);
     if (!slk_node_enqueue(node, &in))
         free(in.bytes);

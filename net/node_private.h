@@ -84,6 +84,8 @@ struct slk_node_peer {
     size_t part_n, part_size;
     uint64_t digest_ms;  /* when it was last sent ours */
     uint64_t digests_ms; /* when it was last given an answer to its own: a bound on what it can ask */
+    uint64_t again_ms;   /* since when receipts for what is here already are counted, and how many it asked for: a bound, too */
+    unsigned again_n;
     uint8_t *receipts;   /* for the submissions it brought; sent at the end of a run */
     size_t receipts_n;
     size_t early_n;        /* its newest checkpoint, above our tip, */

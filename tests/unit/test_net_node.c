@@ -265,6 +265,33 @@ static void who_waits_for_safe_later_gets_the_promises_of_the_others(void **stat
     assert_int_equal(early.stage, SLK_STAGE_FINAL);
 }
 
+static void a_peer_that_asks_for_receipts_without_end_gets_a_thousand_a_second(void **state)
+{
+    enum { NAMES = 390, TIMES = 20 };
+    struct node_world *w = *state;
+    struct fixture_life life = fixture_life(FIXTURE_CARD, 1);
+    uint8_t inv[NAMES * (SLK_HASH_SIZE + SLK_KEY_ID_SIZE + 1)];
+    struct client c;
+
+    for (unsigned i = 0; i < w->n; i++)
+        for (unsigned k = 0; k < w->n; k++)
+            w->cut[i][k] = true;
+    c = submit_new(w, 0, &life, SLK_ISSUE, SLK_STAGE_RECEIVED);
+    assert_int_equal(c.outcome, SLK_NODE_ACCEPTED);
+    for (unsigned i = 0; i < NAMES; i++) {
+        uint8_t *at = inv + (size_t)i * (SLK_HASH_SIZE + SLK_KEY_ID_SIZE + 1);
+
+        memcpy(at, c.id.b, SLK_HASH_SIZE);
+        memcpy(at + SLK_HASH_SIZE, c.receipts[0].key_id, SLK_KEY_ID_SIZE);
+        at[SLK_HASH_SIZE + SLK_KEY_ID_SIZE] = 1;
+    }
+    for (unsigned i = 0; i < TIMES; i++)
+        assert_int_equal(slk_node_received(w->nodes[0].node, 1, SLK_FRAME_INV, slk_span_of(inv, sizeof(inv))),
+            SLK_MESH_OK);
+    slk_node_run(w->nodes[0].node);
+    assert_int_equal(w->sent_n[SLK_FRAME_RECEIPT], 8); /* of 140 at most */
+}
+
 static void nobody_signs_a_receipt_that_nobody_reads(void **state)
 {
     struct node_world *w = *state;
@@ -803,6 +830,7 @@ int main(void)
         TEST(safe_comes_without_a_quorum),
         TEST(who_waits_for_safe_later_gets_the_promises_of_the_others),
         TEST(nobody_signs_a_receipt_that_nobody_reads),
+        TEST(a_peer_that_asks_for_receipts_without_end_gets_a_thousand_a_second),
         TEST(a_proof_of_any_node_verifies_against_the_policy_of_the_agencies),
         TEST(one_may_stop_and_catches_up_when_it_is_back),
         TEST(with_an_empty_directory_one_catches_up_from_the_charter),
