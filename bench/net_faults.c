@@ -204,12 +204,13 @@ bool row_wan(struct bench *b)
     struct run r;
     bool good;
 
-    printf("wan: 200 ms round trip and 10 %% of segments lost between all nodes, delta %u ms, %.0f "
-           "single events/s, %.0f s\n",
-        b->line_delta_ms, b->line_events_per_s, seconds);
+    printf("wan: %.0f ms round trip and %.0f %% of segments lost between all nodes, delta %u ms, %.0f single "
+           "events/s, "
+           "%.0f s\n",
+        1000 * b->line_rtt_s, 100 * b->line_loss, b->line_delta_ms, b->line_events_per_s, seconds);
     for (unsigned i = 0; i < NET_NODES; i++)
         net_stop(&b->net, i);
-    net_lines_start(&lines, &b->net, 0.2, 0.1);
+    net_lines_start(&lines, &b->net, b->line_rtt_s, b->line_loss);
     b->net.delta_ms = b->line_delta_ms;
     bench_up(b);
     run_open(&r, b, &o, seconds);

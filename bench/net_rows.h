@@ -11,7 +11,7 @@ struct bench {
     uint64_t fill;       /* events in the ledger before one catches up */
     const char *samples; /* NULL: the samples are written nowhere */
     unsigned line_delta_ms;
-    double line_events_per_s;
+    double line_events_per_s, line_rtt_s, line_loss;
     struct net_acked acked;
 };
 
