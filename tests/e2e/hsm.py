@@ -146,7 +146,7 @@ def test_refused(net):
     with open(mint.config) as f:
         text = f.read()
     bad = net.path("bad.ini")
-    for key, value, why in (("node_key", uri(net).replace("?", ";object=n?"), "stays in a file"),
+    for key, value, why in (("node_key", "pkcs11:token=mint;object=n", "stays in a file"),
                             ("vote_key", f"pkcs11:token=mint;object=v?pin-value={PIN}", "pin-source"),
                             ("dir", "pkcs11:token=mint", "no key")):
         with open(bad, "w") as f:
