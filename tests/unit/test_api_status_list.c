@@ -122,7 +122,7 @@ static uint8_t *list_of(const json_t *payload)
 
 static unsigned value_at(const uint8_t *list, uint32_t index)
 {
-    return list[index / 4] >> 2 * (index % 4) & 3u;
+    return (unsigned)list[index / 4] >> 2 * (index % 4) & 3u;
 }
 
 /* The whole list that is served now, as a JWT. */

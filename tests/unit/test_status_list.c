@@ -52,7 +52,8 @@ static unsigned value(
 
     assert_non_null(bytes);
     slk_status_list_print(lists, CARD, n, form, time_s, bytes);
-    got = form == SLK_STATUS_TOKEN ? bytes[at / 4] >> 2 * (at % 4) & 3u : bytes[at / 8] >> (7 - at % 8) & 1u;
+    got = form == SLK_STATUS_TOKEN ? (unsigned)bytes[at / 4] >> 2 * (at % 4) & 3u
+                                   : (unsigned)bytes[at / 8] >> (7 - at % 8) & 1u;
     free(bytes);
     return got;
 }
