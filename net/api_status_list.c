@@ -18,7 +18,7 @@
 #define PUBLIC    "Access-Control-Allow-Origin: *\r\n"
 #define SLOTS_N   64u                 /* tokens kept */
 #define BYTES_MAX ((size_t)48 << 20)  /* of them */
-#define STEP_ROWS ((uint64_t)1 << 17) /* read at once: some 10 ms of the node's one thread */
+#define STEP_ROWS ((uint64_t)1 << 18) /* read at once: some 20 ms of the node's one thread */
 #define PAST_ROWS ((uint64_t)1 << 20) /* forward, for a list of the past: a tenth of a second */
 #define BACK_ROWS ((uint64_t)1 << 16) /* backward, where each row has another one looked up */
 #define ETAG_SIZE 36

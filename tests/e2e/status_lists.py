@@ -1,0 +1,119 @@
+#!/usr/bin/env python3
+"""A node of one agency signs status lists as its configuration says.   status_lists.py SILLOK SILLOKD   (TAP)"""
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+
+sillok, sillokd = (os.path.realpath(p) for p in sys.argv[1:3])
+work = tempfile.mkdtemp()
+os.chdir(work)
+tests_n = 0
+failed = False
+
+
+def report(title, good, why=""):
+    global tests_n, failed
+    tests_n += 1
+    failed |= not good
+    print(f"{'ok' if good else 'not ok'} {tests_n} - {title}")
+    if not good:
+        print("# " + str(why)[:400].replace("\n", " "))
+    sys.stdout.flush()
+
+
+def run(*args, code=0):
+    r = subprocess.run([sillok, *args], capture_output=True, text=True)
+    if r.returncode != code:
+        raise SystemExit(f"Bail out! sillok {' '.join(args)}: {r.returncode}: {r.stderr}")
+    return r.stdout + r.stderr
+
+
+def configure(**status):
+    with open("node.ini", "w") as f:
+        f.write("[node]\ndir = ledger\nagency = 1\n")
+        f.writelines(f"{use}_key = keys/interior.{use}.pem\n" for use in ("node", "vote", "log", "cosign"))
+        f.write("[http]\nlisten = 127.0.0.1:0\n[status]\n")
+        f.writelines(f"{k} = {v}\n" for k, v in status.items())
+
+
+def start():
+    return subprocess.Popen([sillokd, "--config", "node.ini"], stderr=open("log", "w"))
+
+
+def port_of(node):
+    for _ in range(600):
+        with open("log") as f:
+            for line in f:
+                if " listening " in line and 'for="clients"' in line:
+                    return int(line.rsplit("port=", 1)[1].split()[0])
+        if node.poll() is not None:
+            break
+        time.sleep(0.05)
+    raise SystemExit("Bail out! the node does not listen: " + open("log").read())
+
+
+def get(port, path):
+    for _ in range(200):  # 503 until the node has read its ledger and signed its first checkpoint
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=20) as r:
+                return r.status, r.read()
+        except urllib.error.HTTPError as e:
+            if e.code != 503:
+                return e.code, e.read()
+        time.sleep(0.1)
+    return 503, b""
+
+
+def is_refused(title, words, **status):
+    configure(**status)
+    node = start()
+    try:
+        code = node.wait(60)
+    finally:
+        node.kill()
+    said = open("log").read()
+    report(title, code == 2 and words in said, f"{code}: {said}")
+
+
+node = None
+try:
+    run("keygen", "--member", "keys", "interior")
+    run("keygen", "--issuer", "keys", "office")
+    run("keygen", "--issuer", "keys", "lists")
+    run("charter", "new", "--origin", "status.example/test", "--keys", "keys", "--member", "interior=1", "--issuer", "office=1",
+        "-o", "charter.ini")
+    run("init", "ledger", "--charter", "charter.ini")
+    uri = "https://status.example/v1/status-lists"
+    is_refused("a key of the node signs no lists", "a key file of its own", list_key="keys/interior.log.pem", uri=uri)
+    is_refused("an address that is none is refused", "without a slash at its end", list_key="keys/lists.pem", uri=uri + "/")
+    is_refused("a key alone is not enough", "give both or none", list_key="keys/lists.pem")
+    configure(list_key="keys/lists.pem", uri=uri, ttl=60, lifetime=3600)
+    node = start()
+    port = port_of(node)
+    code, token = get(port, "/v1/status-lists/1/63")
+    report("a list is signed", code == 200 and token.count(b".") == 2, (code, token))
+    code, lists = get(port, "/v1/status-lists")
+    report("its address is the configured one", code == 200 and uri + "/1/63" in json.loads(lists)["status_lists"], lists)
+    code, keys = get(port, "/v1/keys")
+    with open("token", "wb") as f:
+        f.write(token)
+    with open("jwks", "wb") as f:
+        f.write(keys)
+    said = run("status-list", "ledger", "--compare", "token", "--keys", "jwks")
+    report("the ledger leads to the same list", "the list is the ledger's, and its signature is right" in said, said)
+    report("the past is told when configured", get(port, f"/v1/status-lists/1/63?time={int(time.time())}")[0] == 501)
+    node.terminate()
+    report("it stops when asked", node.wait(60) == 0)
+finally:
+    if node is not None:
+        node.kill()
+    os.chdir("/")
+    shutil.rmtree(work)
+print(f"1..{tests_n}")
+sys.exit(1 if failed else 0)
