@@ -173,7 +173,7 @@ struct net_job {
     struct net_job *next;
     uint8_t *bytes;
     size_t size;
-    uint64_t number, issued_n; /* its place in its submitter's order; credentials issued up to it */
+    uint64_t number, issued_n; /* its place in its submitter's order; credentials issued before it */
     double due;
 };
 struct net_slot {

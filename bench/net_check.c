@@ -227,5 +227,5 @@ bool net_check_proofs(const struct net *net, struct net_load *load, unsigned n)
         checked++;
     }
     bench_row("  proofs with history, of all four, that verify", checked, "", 0, false);
-    return good && checked > 0;
+    return good && (checked > 0 || load->submissions_n == 0); /* in a second there may be none */
 }

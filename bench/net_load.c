@@ -25,12 +25,12 @@ static struct net_job *make(struct net_submitter *s)
 
     if (job == NULL)
         abort();
+    job->issued_n = s->stream.issued_n;
     stream_make(&s->stream, &job->bytes, &size, 1, s->load->options.events_n, s->load->options.existing);
     job->bytes = realloc(job->bytes, size);
     if (job->bytes == NULL)
         abort();
     job->size = size;
-    job->issued_n = s->stream.issued_n;
     job->number = s->jobs_n++;
     return job;
 }
@@ -400,11 +400,9 @@ void net_load_rows(const struct net_load *load, double seconds)
 bool net_load_pick(struct net_load *load, uint64_t random, uint8_t handle[SLK_HANDLE_SIZE])
 {
     const struct net_submitter *s = &load->submitters[random % NET_NODES];
-    uint64_t known = s->first != NULL ? 0 : s->stream.issued_n;
+    /* Of what was never sent nothing is known: it was made after what was. */
+    uint64_t known = s->first != NULL ? s->first->issued_n : s->stream.issued_n;
 
-    if (s->first != NULL) /* of what was never sent nothing is known: it was made after what was */
-        known = s->first->issued_n -
-                (s->first->issued_n < load->options.events_n ? s->first->issued_n : load->options.events_n);
     if (known == 0 || s->oldest == 0)
         return false;
     stream_handle(handle, stream_number(&s->stream, (random >> 8) % known));
