@@ -558,5 +558,5 @@ uint64_t slk_node_wake_ms(const struct slk_node *node)
     if (node->err != SLK_OK)
         return UINT64_MAX;
     return least(least(node->due_ms, slk_node_pool_wake(node)),
-        least(slk_node_cosign_wake(node), node->digests_due_ms));
+        least(slk_node_cosign_wake(node), slk_node_gossip_wake(node)));
 }

@@ -75,6 +75,7 @@ struct slk_node_peer {
     uint64_t pool_count, pool_xor; /* as its last STATUS said */
     uint64_t told[NODE_NAMES_MAX]; /* tickets that the next INV names */
     size_t told_n;
+    uint64_t told_ms, promised_ms; /* when the last INV and RECEIPT left: the peer reads so many a second */
     struct slk_node_name
         want[NODE_NAMES_MAX]; /* what it said to have and we lack, the next to be asked for first */
     size_t want_n;
@@ -84,9 +85,10 @@ struct slk_node_peer {
     size_t part_n, part_size;
     uint64_t digest_ms;  /* when it was last sent ours */
     uint64_t digests_ms; /* when it was last given an answer to its own: a bound on what it can ask */
-    uint64_t again_ms;   /* since when receipts for what is here already are counted, and how many it asked for: a bound, too */
+    uint64_t
+        again_ms; /* since when receipts for what is here already are counted, and how many it asked for: a bound, too */
     unsigned again_n;
-    uint8_t *receipts;   /* for the submissions it brought; sent at the end of a run */
+    uint8_t *receipts; /* for the submissions it brought; sent at the end of a run */
     size_t receipts_n;
     size_t early_n;        /* its newest checkpoint, above our tip, */
     uint16_t early_agency; /* and whose it is: with another charter the peer may have another number */
@@ -181,7 +183,7 @@ struct slk_node {
     size_t queue_first, queue_n, queue_bytes;
     uint64_t queue_since_ms;
     uint64_t stored_ms; /* the last transaction of submissions */
-    uint64_t *doubts; /* tickets that a builder refused */
+    uint64_t *doubts;   /* tickets that a builder refused */
     size_t doubts_n, doubts_cap;
     struct slk_node_choice trial;
     struct slk_block probe;     /* executes and takes back */
@@ -200,7 +202,8 @@ struct slk_node {
     struct slk_node_cosig cosigs[SLK_CHARTER_MEMBERS_MAX]; /* by place in the charter in force */
     uint8_t own[NODE_NOTE_MAX];                            /* the tip's checkpoint with our own signatures */
     size_t own_n;
-    uint8_t base[NODE_BASE_MAX]; /* the tip's checkpoint with a member's log signature: for who signs none himself */
+    uint8_t base
+        [NODE_BASE_MAX]; /* the tip's checkpoint with a member's log signature: for who signs none himself */
     size_t base_n;
     uint64_t own_height;
     uint64_t own_ms;   /* as heard_ms */
@@ -293,6 +296,7 @@ void slk_node_pool_free(struct slk_node *node);
 void slk_node_gossip_up(struct slk_node *node, uint16_t peer);
 void slk_node_gossip_down(struct slk_node *node, uint16_t peer);
 void slk_node_gossip_run(struct slk_node *node);
+uint64_t slk_node_gossip_wake(const struct slk_node *node);
 void slk_node_pull(struct slk_node *node, uint16_t peer);
 void slk_node_tell(struct slk_node *node, uint64_t ticket); /* INV to everybody */
 void slk_node_tell_change(struct slk_node *node);

@@ -292,6 +292,24 @@ static void a_peer_that_asks_for_receipts_without_end_gets_a_thousand_a_second(v
     assert_int_equal(w->sent_n[SLK_FRAME_RECEIPT], 8); /* of 140 at most */
 }
 
+/* The mesh stops reading who says more than 10 INV in 400 ms of delta, and parts from him after a minute. */
+static void names_leave_no_faster_than_peers_read(void **state)
+{
+    enum { MANY = 60 };
+    struct node_world *w = *state;
+    uint64_t begun = w->now_ms, delta = 50 /* node_world.c */, ms;
+
+    for (uint32_t i = 0; i < MANY; i++) {
+        struct fixture_life life = fixture_life(FIXTURE_CARD, i);
+
+        assert_int_equal(submit_new(w, 0, &life, SLK_ISSUE, SLK_STAGE_SAFE).outcome, SLK_NODE_ACCEPTED);
+    }
+    ms = w->now_ms - begun;
+    assert_true(w->sent_n[SLK_FRAME_INV] > 0);
+    assert_true(w->sent_n[SLK_FRAME_INV] <= 3 * (1 + 4 * ms / delta));
+    assert_true(w->sent_n[SLK_FRAME_RECEIPT] <= 3 * (1 + 20 * ms / delta));
+}
+
 static void nobody_signs_a_receipt_that_nobody_reads(void **state)
 {
     struct node_world *w = *state;
@@ -829,6 +847,7 @@ int main(void)
         TEST(safe_is_the_promise_of_two_of_four),
         TEST(safe_comes_without_a_quorum),
         TEST(who_waits_for_safe_later_gets_the_promises_of_the_others),
+        TEST(names_leave_no_faster_than_peers_read),
         TEST(nobody_signs_a_receipt_that_nobody_reads),
         TEST(a_peer_that_asks_for_receipts_without_end_gets_a_thousand_a_second),
         TEST(a_proof_of_any_node_verifies_against_the_policy_of_the_agencies),
