@@ -194,6 +194,8 @@ static bool run_rows(struct bench *b, const struct settings *set)
             continue;
         if (set->smoke)
             b->seconds = rows[i].smoke_s;
+        if (bench_csv != NULL)
+            fprintf(bench_csv, "\"%s\",,,,\n", rows[i].name); /* what follows is of this row */
         row_good = rows[i].fn(b);
         printf("%s: %s in %.1f s, with all that was prepared and checked\n", rows[i].name,
             row_good ? "done" : "WRONG", bench_now() - start);

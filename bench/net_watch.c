@@ -188,6 +188,10 @@ static void write_samples(const struct net_watch *w, const char *row)
 
     if (f == NULL)
         bench_die(w->file, NULL);
+    if (fseek(f, 0, SEEK_END) == 0 && ftell(f) == 0)
+        fprintf(f,
+            "row,seconds,node,up,height,events,pool,answers_owed,queued_to_peers,bytes_in,bytes_out,cpu_s,"
+            "rss_mib,anon_mib,disk_bytes\n");
     for (size_t i = 0; i < w->n; i++)
         for (unsigned j = 0; j < NET_NODES; j++) {
             const struct net_said *s = &w->samples[i].node[j].said;
