@@ -321,7 +321,9 @@ void slk_bft_cert(struct slk_bft *core, const struct slk_cert *cert, uint16_t pe
         slk_bft_drop(core, SLK_DROP_CERTIFICATE, peer);
         return;
     }
-    if (core->me < core->n && (cert->signers >> core->me & 1) != 0 &&
+    /* What is final is no open height any more: nothing can be signed there, whatever was forgotten. Members whose disk is new meet
+     * their own old votes in it. */
+    if (cert->kind != SLK_VOTE_FINALIZE && core->me < core->n && (cert->signers >> core->me & 1) != 0 &&
         !(slk_bft_recorded(core, cert->kind, cert->view, &mine) && slk_hash_equal(&mine, &cert->hash)))
         slk_bft_forgetful(core);
     slk_bft_hold(core, cert);

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "ledger/embed/ledger_private.h"
 #include "ledger/verify/checkpoint.h"
 #include "ledger/store/cons.h"
 #include "ledger/verify/policy.h"
@@ -399,6 +400,39 @@ static void with_an_empty_directory_one_catches_up_from_the_charter(void **state
     settle_at(w, height);
     assert_true(world_status(w, 3).muted == false);
     assert_same_chain(w);
+}
+
+static void an_emptied_node_votes_again_where_it_is_needed(void **state)
+{
+    struct node_world *w = *state;
+    struct slk_msg *msg = calloc(1, sizeof(*msg));
+    struct slk_cert *cert = calloc(1, sizeof(*cert));
+    struct slk_view_block block;
+    uint8_t bytes[8192];
+    uint64_t height;
+
+    world_stop(w, 3); /* with three left each vote is needed, and each is in every certificate */
+    height = go_on(w, 1, 1, 2);
+    settle_at(w, height);
+    world_stop(w, 0);
+    world_empty(w, 0);
+    world_start(w, 0);
+    assert_true(msg != NULL && cert != NULL);
+    assert_int_equal(slk_view_block(slk_node_ledger(w->nodes[1].node)->view, 1, &block), SLK_OK);
+    assert_int_equal(slk_view_finality(slk_node_ledger(w->nodes[1].node)->view, 1, cert), SLK_OK);
+    msg->kind = SLK_MSG_COMMIT; /* before anything else it meets its own old vote */
+    msg->header = slk_span_of(block.header, SLK_BLOCK_HEADER_SIZE);
+    msg->certs[msg->certs_n++] = cert;
+    assert_int_equal(slk_node_received(w->nodes[0].node, 1, SLK_FRAME_COMMIT,
+                         slk_span_of(bytes, slk_msg_format(bytes, sizeof(bytes), msg))),
+        SLK_MESH_OK);
+    assert_false(world_status(w, 0).muted);
+    settle_at(w, height);
+    height = go_on(w, 0, 10, 2);
+    settle_at(w, height);
+    assert_same_chain(w);
+    free(cert);
+    free(msg);
 }
 
 static void all_may_stop_and_nothing_that_was_promised_is_lost(void **state)
@@ -853,6 +887,7 @@ int main(void)
         TEST(a_proof_of_any_node_verifies_against_the_policy_of_the_agencies),
         TEST(one_may_stop_and_catches_up_when_it_is_back),
         TEST(with_an_empty_directory_one_catches_up_from_the_charter),
+        TEST(an_emptied_node_votes_again_where_it_is_needed),
         TEST(all_may_stop_and_nothing_that_was_promised_is_lost),
         TEST(a_checkpoint_that_was_not_on_disk_yet_is_signed_again),
         TEST(what_a_lost_message_left_out_a_fingerprint_finds),
