@@ -10,11 +10,6 @@ enum { LINE_MAX_BYTES = 1024, TAIL = 8 };
 
 static const char *const names[SLK_SAY_LEVEL_N] = {"error", "warn", "info", "debug"};
 
-const char *slk_say_level_name(enum slk_say_level level)
-{
-    return level < SLK_SAY_LEVEL_N ? names[level] : "?";
-}
-
 bool slk_say_level_parse(enum slk_say_level *out, const char *name)
 {
     for (unsigned i = 0; i < SLK_SAY_LEVEL_N; i++)

@@ -7,7 +7,6 @@
 #include "ledger/verify/bytes.h"
 
 enum slk_say_level { SLK_SAY_ERROR, SLK_SAY_WARN, SLK_SAY_INFO, SLK_SAY_DEBUG, SLK_SAY_LEVEL_N };
-const char *slk_say_level_name(enum slk_say_level level); /* "error" */
 bool slk_say_level_parse(enum slk_say_level *out, const char *name);
 
 /* A value beside its name; names are [a-z_]+. */

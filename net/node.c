@@ -459,11 +459,6 @@ void slk_node_close(struct slk_node *node)
 
 /* ---- from outside ---- */
 
-const struct slk_hash *slk_node_charter_hash(const struct slk_node *node)
-{
-    return &node->council.charter_hash;
-}
-
 uint64_t slk_node_charter_turns(const struct slk_node *node)
 {
     return node->charter_turns;

@@ -64,10 +64,8 @@ void slk_node_close(struct slk_node *node);
 /* An agency's index as a peer: its place among the voting members, then the others. SLK_MESH_NOBODY: not in this charter. */
 uint16_t slk_node_index(const struct slk_charter *charter, uint16_t agency);
 
-/* Of the charter in force: with another one, peers may have other indexes. All peers are to be taken down then, and up again. */
-const struct slk_hash *slk_node_charter_hash(const struct slk_node *node);
-
-/* Grows whenever another charter is in force, or another waits: the peers are to be looked at again. */
+/* Grows whenever another charter is in force, or another waits: peers may have other indexes then, and all are to be taken down, and up
+ * again. */
 uint64_t slk_node_charter_turns(const struct slk_node *node);
 
 void slk_node_peer_up(struct slk_node *node, uint16_t peer);

@@ -290,7 +290,6 @@ uint64_t slk_node_submit(struct slk_node *node, struct slk_span submission, enum
     node->status.waiting_n++;
     outcome = why_not(node, submission);
     if (outcome != SLK_NODE_ACCEPTED) {
-        node->status.busy_n++;
         w->answer.retry_ms = NODE_RETRY_MS;
         w->answer.err = outcome == SLK_NODE_MALFORMED ? SLK_E_TOO_LARGE : SLK_OK;
         slk_node_ended(node, w, outcome);

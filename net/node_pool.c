@@ -306,7 +306,6 @@ static void answer_full(struct slk_node *node, const struct slk_node_incoming *i
 {
     struct slk_node_waiting *w = slk_node_waiting(node, in->ticket);
 
-    node->status.busy_n++;
     if (w == NULL)
         return;
     w->answer.retry_ms = NODE_RETRY_MS;

@@ -246,11 +246,6 @@ unsigned slk_tls_rights(const struct slk_tls *tls)
     return tls->rights;
 }
 
-bool slk_tls_is_of(const struct slk_tls *tls, const struct slk_tls_context *context)
-{
-    return tls->context == context;
-}
-
 struct slk_tls_context *slk_tls_context_keep(struct slk_tls_context *context)
 {
     context->users++;

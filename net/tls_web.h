@@ -24,8 +24,6 @@ SLK_MUST_CHECK enum slk_err slk_tls_web_new(
     struct slk_tls_context **out, const struct slk_web_files *files, struct slk_fault *fault);
 /* After the handshake: what the other side may do. */
 unsigned slk_tls_rights(const struct slk_tls *tls);
-/* Is it a connection of this context? */
-bool slk_tls_is_of(const struct slk_tls *tls, const struct slk_tls_context *context);
 /* The same once more, to be freed as well. */
 struct slk_tls_context *slk_tls_context_keep(struct slk_tls_context *context);
 
