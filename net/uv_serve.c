@@ -108,8 +108,8 @@ static struct conn *longest_waiting(struct slk_http_server *s, uint64_t least_ms
     const struct {
         enum conn_state state;
         uint64_t limit;
-    } waits[] = {
-        {CONN_LINGER, s->limits.linger_ms}, {CONN_IDLE, s->limits.idle_ms}, {CONN_HEAD, s->limits.head_ms}};
+    } waits[] = {{CONN_LINGER, s->limits.linger_ms}, {CONN_SHAKING, s->limits.shake_ms},
+        {CONN_IDLE, s->limits.idle_ms}, {CONN_HEAD, s->limits.head_ms}};
     struct conn *longest = NULL;
     uint64_t longest_ms = least_ms;
 
