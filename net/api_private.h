@@ -39,7 +39,7 @@ struct slk_api {
     size_t streams_n;
     uint64_t beat_at;            /* when streams were last told that nothing is new */
     struct slk_api_edge *edge;   /* NULL before the first partial tile is asked for */
-    struct slk_api_lists *lists; /* NULL before the first status list is asked for */
+    struct slk_api_lists *lists; /* NULL before the first tick, and where [status] is not set */
     uint64_t outcomes[SLK_API_OUTCOMES_N], late_n, proofs_n, proofs_failed_n, crowds_n;
 };
 

@@ -4,8 +4,8 @@
  *
  * One such piece is at most 16 KiB, a TLS record, so that a vote never waits for more than one piece of something larger.
  * A message is one piece, or several: all but its last are full and say MORE. Pieces of different classes may stand
- * between each other, those of one class may not. The payload is what ledger/core/msg.h prints, a HELLO (mesh_hello.h), or one
- * of the pool's messages. Memory grows with the bytes that came, by at most one piece ahead of them.
+ * between each other, those of one class may not. The payload is what ledger/core/msg.h prints, a HELLO (mesh_hello.h), or what
+ * node_gossip.c and node_cosign.c say of theirs. Memory grows with the bytes that came, by at most one piece ahead of them.
  */
 #ifndef SLK_NET_FRAME_H
 #define SLK_NET_FRAME_H
@@ -29,12 +29,12 @@ enum slk_frame_type {
     SLK_FRAME_HEADERS = SLK_MSG_HEADERS,
     SLK_FRAME_EPOCHS = SLK_MSG_EPOCHS,
     SLK_FRAME_HELLO,   /* the first in each direction, once */
-    SLK_FRAME_INV,     /* names of submissions, and what else a node says it has */
+    SLK_FRAME_INV,     /* names of submissions and charter changes that a node holds */
     SLK_FRAME_WANT,    /* asks for one EVENTS */
-    SLK_FRAME_EVENTS,  /* submissions, or a part of one */
+    SLK_FRAME_EVENTS,  /* what these names stand for, or a part of it */
     SLK_FRAME_RECEIPT, /* promises to take submissions in */
     SLK_FRAME_COSIG,   /* cosignatures of checkpoints */
-    SLK_FRAME_DIGEST,  /* fingerprints of what is held: pool, cosignatures, evidence */
+    SLK_FRAME_DIGEST,  /* fingerprints of the pool */
     SLK_FRAME_TYPE_N
 };
 

@@ -1,4 +1,4 @@
-/* uv_link.c: one connection, from its handshake to its last byte. The nine rules: research/edge.md 2. */
+/* uv_link.c: one connection, from its handshake to its last byte. */
 #define _DEFAULT_SOURCE /* netinet/tcp.h: TCP_NOTSENT_LOWAT */
 #include "net/uv_mesh.h"
 

@@ -14,7 +14,7 @@
 #include "net/mesh_rate.h"
 #include "net/tls.h"
 
-#define SLK_MESH_READ_BYTES (64u * 1024) /* fed to TLS at a time: research/edge.md 2, rule 3 */
+#define SLK_MESH_READ_BYTES (64u * 1024) /* fed to TLS at a time */
 #define SLK_MESH_TLS_OUT    (64u * 1024) /* what TLS may answer by itself while the peer does not read */
 
 struct slk_link;
