@@ -14,12 +14,12 @@ static const char usage[] =
     "answers clients.\n"
     "\n"
     "  --config FILE    the configuration\n"
-    "  --check-config   only says whether the configuration is good\n"
+    "  --check-config   only says whether the configuration is good; looks at no other file\n"
     "  --print-config   prints a configuration to start from\n"
     "  --version        prints the version\n"
     "  --help           prints this\n"
     "\n"
-    "SIGTERM and SIGINT stop it cleanly; SIGHUP makes it read [log] and [addresses] again.\n"
+    "SIGTERM and SIGINT stop it cleanly; SIGHUP makes it read what --print-config says is read again.\n"
     "Exit status: 0 stopped as asked, 1 failed, 2 could not start; its log on standard error says why.\n";
 
 enum { CONFIG = 1, CHECK, PRINT, VERSION, HELP };
