@@ -110,6 +110,8 @@ static void print_node(struct slk_api_text *t, const struct slk_api *api)
     one(t, "refused_total", "counter", "Submissions that broke a rule.", s.refused_n);
     one(t, "messages_total", "counter", "Messages from peers.", s.messages_n);
     one(t, "malformed_total", "counter", "Messages from peers that are none.", s.malformed_n);
+    one(t, "false_receipts_total", "counter", "Receipts of peers with a signature that is not good.",
+        s.false_receipts_n);
     one(t, "charged_total", "counter", "Misbehaviour of peers that cost them the connection.", s.charged_n);
     one(t, "evidence_total", "counter", "Contradictions of members that were recorded.", s.evidence_n);
     one(t, "proofs_total", "counter", "Status proofs made.", s.proofs_n);

@@ -106,6 +106,7 @@ struct slk_node_status {
     uint64_t signer_waiting_n, signatures_n, signatures_failed_n; /* asked of tokens */
     /* counted since the start */
     uint64_t blocks_n, submissions_n, refused_n, messages_n, malformed_n, evidence_n, charged_n, proofs_n;
+    uint64_t false_receipts_n; /* of peers, and looked at */
 };
 void slk_node_status(const struct slk_node *node, struct slk_node_status *out);
 

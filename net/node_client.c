@@ -370,7 +370,8 @@ enum slk_change_rule slk_node_change(struct slk_node *node, struct slk_span entr
         return SLK_CHANGE_MALFORMED;
     }
     rule = judge_change(node, entry, fault);
-    slk_hash_bytes(&node->change_hash, entry.at, entry.size);
+    if (rule == SLK_CHANGE_OK || node->change == NULL) /* else it is the name of the one that waits */
+        slk_hash_bytes(&node->change_hash, entry.at, entry.size);
     if (rule != SLK_CHANGE_OK)
         return rule;
     bytes = malloc(entry.size);

@@ -26,6 +26,8 @@ enum {
     DIGEST_SIZE = 8 * SLK_POOL_BUCKETS,
     DIGEST_MS = 1000, /* between two of ours to one peer; and what a peer may ask */
     ASK_MS = 10000,   /* then somebody else may be asked */
+    FALSE_MAX =
+        10, /* receipts a second of one peer whose signature is not good: the others are not looked at */
     AGAIN_MAX =
         1000, /* receipts a second to one peer for what is here already: a name costs it less than a signature us */
     LIST = 64
@@ -385,18 +387,57 @@ void slk_node_promise(struct slk_node *node, uint16_t index, const struct slk_re
     peer->receipts_n++;
 }
 
-/* A signature costs as much as many look-ups: it is checked only when somebody waits for it. */
-static void count_receipt(struct slk_node *node, struct slk_node_waiting *w, const void *ctx)
-{
-    const struct slk_receipt *receipt = ctx;
+struct heard {
+    const struct slk_receipt *receipt;
+    bool is_wanted;
+};
 
-    if (w->wants > SLK_STAGE_RECEIVED && w->answer.stage < SLK_STAGE_SAFE &&
-        slk_receipt_check(
-            receipt, node->ledger->machine.charter, slk_ledger_chain_id(node->ledger), &slk_verifier_ed25519))
-        slk_node_add_receipt(node, w, receipt);
+/* Whom it would tell something new. */
+static bool lacks(const struct slk_node_waiting *w, const struct slk_receipt *receipt)
+{
+    for (size_t i = 0; i < w->answer.receipts_n; i++)
+        if (w->receipts[i].agency == receipt->agency)
+            return false;
+    return w->wants > SLK_STAGE_RECEIVED && w->answer.stage < SLK_STAGE_SAFE;
 }
 
-static enum slk_mesh_verdict on_receipt(struct slk_node *node, struct slk_span message)
+static void note_lacking(struct slk_node *node, struct slk_node_waiting *w, const void *ctx)
+{
+    struct heard *heard = (struct heard *)(uintptr_t)ctx;
+
+    (void)node;
+    heard->is_wanted |= lacks(w, heard->receipt);
+}
+
+static void count_receipt(struct slk_node *node, struct slk_node_waiting *w, const void *ctx)
+{
+    const struct heard *heard = ctx;
+
+    if (lacks(w, heard->receipt))
+        slk_node_add_receipt(node, w, heard->receipt);
+}
+
+/* A signature costs as much as many look-ups: it is checked only when somebody waits for it, once for all who do, and no more of them of a
+ * peer that sends false ones. That is no reason to part from it: its vote key may be one that our charter does not name yet. */
+static bool is_true(struct slk_node *node, struct slk_node_peer *peer, const struct slk_receipt *receipt)
+{
+    uint64_t now = slk_node_now(node);
+
+    if (now - peer->false_ms >= 1000) {
+        peer->false_ms = now;
+        peer->false_n = 0;
+    }
+    if (peer->false_n == FALSE_MAX)
+        return false;
+    if (slk_receipt_check(
+            receipt, node->ledger->machine.charter, slk_ledger_chain_id(node->ledger), &slk_verifier_ed25519))
+        return true;
+    peer->false_n++;
+    node->status.false_receipts_n++;
+    return false;
+}
+
+static enum slk_mesh_verdict on_receipt(struct slk_node *node, uint16_t index, struct slk_span message)
 {
     struct slk_reader r = {.rest = message};
 
@@ -404,6 +445,7 @@ static enum slk_mesh_verdict on_receipt(struct slk_node *node, struct slk_span m
         return SLK_MESH_BAD;
     while (r.rest.size > 0) {
         struct slk_receipt receipt = {.tip_height = 0};
+        struct heard heard = {.receipt = &receipt};
         uint8_t class;
 
         slk_read_bytes(&r, receipt.submission_id.b, SLK_HASH_SIZE);
@@ -415,7 +457,9 @@ static enum slk_mesh_verdict on_receipt(struct slk_node *node, struct slk_span m
         if (class != SLK_CLASS_LOCK && class != SLK_CLASS_NORMAL)
             return SLK_MESH_BAD;
         receipt.class = (enum slk_class) class;
-        slk_node_each(node, &receipt.submission_id, receipt.key_id, count_receipt, &receipt);
+        slk_node_each(node, &receipt.submission_id, receipt.key_id, note_lacking, &heard);
+        if (heard.is_wanted && is_true(node, &node->peers[index], &receipt))
+            slk_node_each(node, &receipt.submission_id, receipt.key_id, count_receipt, &heard);
     }
     return SLK_MESH_OK;
 }
@@ -576,7 +620,7 @@ enum slk_mesh_verdict slk_node_gossip_received(
     case SLK_FRAME_EVENTS:
         return on_events(node, peer, message);
     case SLK_FRAME_RECEIPT:
-        return on_receipt(node, message);
+        return on_receipt(node, peer, message);
     case SLK_FRAME_DIGEST:
         return on_digest(node, peer, message);
     case SLK_FRAME_PROPOSAL:

@@ -88,6 +88,8 @@ struct slk_node_peer {
     uint64_t
         again_ms; /* since when receipts for what is here already are counted, and how many it asked for: a bound, too */
     unsigned again_n;
+    uint64_t false_ms; /* since when its receipts that were not good are counted: a bound as well */
+    unsigned false_n;
     uint8_t *receipts; /* for the submissions it brought; sent at the end of a run */
     size_t receipts_n;
     size_t early_n;        /* its newest checkpoint, above our tip, */
@@ -174,7 +176,8 @@ struct slk_node {
     uint64_t built_ms;             /* when my newest block was built; 0: it was decided */
     uint8_t *change;               /* a charter change that waits for a block; NULL: none */
     size_t change_size;
-    struct slk_hash change_hash; /* of the last one that was judged here, good or not */
+    struct slk_hash
+        change_hash; /* of `change`, also when it is in a block; without one, of the last that was judged here */
 
     /* submissions */
     struct slk_pool *pool;

@@ -311,6 +311,61 @@ static void names_leave_no_faster_than_peers_read(void **state)
     assert_true(w->sent_n[SLK_FRAME_RECEIPT] <= 3 * (1 + 20 * ms / delta));
 }
 
+/* RECEIPT: name ‖ u64 height ‖ u16 agency ‖ u8 class ‖ signature, node_gossip.c */
+static void print_receipt(struct slk_writer *w, const struct slk_receipt *receipt)
+{
+    slk_write_bytes(w, receipt->submission_id.b, SLK_HASH_SIZE);
+    slk_write_bytes(w, receipt->key_id, SLK_KEY_ID_SIZE);
+    slk_write_u64(w, receipt->tip_height);
+    slk_write_u16(w, receipt->agency);
+    slk_write_u8(w, (uint8_t)receipt->class);
+    slk_write_bytes(w, receipt->sig, SLK_SIGNATURE_SIZE);
+}
+
+static void false_receipts_cost_ten_signatures_a_second_however_many_wait(void **state)
+{
+    enum { SIZE = SLK_HASH_SIZE + SLK_KEY_ID_SIZE + 11 + SLK_SIGNATURE_SIZE, MANY = 140, CLIENTS = 20 };
+    struct node_world *w = *state;
+    struct fixture_life life = fixture_life(FIXTURE_CARD, 1);
+    struct client first, waiting[CLIENTS] = {0};
+    uint8_t bytes[MANY * SIZE];
+    struct slk_writer out = {.at = bytes, .cap = sizeof(bytes)};
+    struct slk_receipt receipt;
+    struct slk_span submission;
+
+    for (unsigned i = 0; i < w->n; i++)
+        for (unsigned k = 0; k < w->n; k++)
+            w->cut[i][k] = true;
+    w->f.now_ms = FIXTURE_START_MS + w->now_ms;
+    submission = fixture_single(&w->f, MINISTRY, &life, SLK_ISSUE);
+    submit(w, 0, submission, SLK_STAGE_RECEIVED, &first);
+    for (unsigned i = 0; i < CLIENTS; i++)
+        assert_true(slk_node_submit(w->nodes[0].node, submission, SLK_STAGE_SAFE, note, &waiting[i]) != 0);
+    assert_false(world_run(w, is_answered, &waiting[0], 1000));
+    receipt = first.receipts[0];
+    receipt.agency = 2;
+    for (unsigned i = 0; i < MANY; i++)
+        print_receipt(&out, &receipt); /* agency 1 signed it */
+    for (unsigned i = 0; i < 5; i++)
+        assert_int_equal(
+            slk_node_received(w->nodes[0].node, 1, SLK_FRAME_RECEIPT, slk_span_of(bytes, out.size)),
+            SLK_MESH_OK);
+    assert_int_equal(world_status(w, 0).false_receipts_n, 10);
+    assert_int_equal(waiting[0].answers_n, 0);
+    submit(w, 1, submission, SLK_STAGE_RECEIVED, &first);
+    fixture_free(submission);
+    out.size = 0;
+    print_receipt(&out, &first.receipts[0]);
+    assert_int_equal(slk_node_received(w->nodes[0].node, 2, SLK_FRAME_RECEIPT, slk_span_of(bytes, out.size)),
+        SLK_MESH_OK); /* another peer's count */
+    slk_node_run(w->nodes[0].node);
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        assert_int_equal(waiting[i].answers_n, 1);
+        assert_int_equal(waiting[i].stage, SLK_STAGE_SAFE);
+        assert_int_equal(waiting[i].receipts_n, 2);
+    }
+}
+
 static void nobody_signs_a_receipt_that_nobody_reads(void **state)
 {
     struct node_world *w = *state;
@@ -871,6 +926,30 @@ static void a_charter_change_given_to_one_governs_all(void **state)
     free((void *)(uintptr_t)entry.at);
 }
 
+static void a_bad_change_does_not_hide_the_good_one_that_waits(void **state)
+{
+    struct node_world *w = *state;
+    uint64_t height = go_on(w, 0, 1, 1);
+    struct slk_span entry = make_change(w, height + 4);
+    struct slk_fault fault;
+
+    settle_at(w, height);
+    for (unsigned i = 1; i < 4; i++)
+        world_stop(w, i);
+    assert_int_equal(slk_node_change(w->nodes[0].node, entry, &fault), SLK_CHANGE_OK);
+    assert_int_equal(slk_node_change(w->nodes[0].node, slk_span_of(entry.at, entry.size - 1), &fault),
+        SLK_CHANGE_MALFORMED);
+    world_start(w, 1);
+    (void)world_run(w, world_is_at, &(uint64_t){height + 1}, 2000); /* two are no quorum: time to tell */
+    world_stop(w, 0);
+    world_start(w, 2);
+    world_start(w, 3);
+    height = go_on(w, 1, 10, 5);
+    settle_at(w, height);
+    assert_int_equal(slk_ledger_charter(slk_node_ledger(w->nodes[3].node))->version, 2);
+    free((void *)(uintptr_t)entry.at);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_four, close_world)
 
 int main(void)
@@ -884,6 +963,7 @@ int main(void)
         TEST(names_leave_no_faster_than_peers_read),
         TEST(nobody_signs_a_receipt_that_nobody_reads),
         TEST(a_peer_that_asks_for_receipts_without_end_gets_a_thousand_a_second),
+        TEST(false_receipts_cost_ten_signatures_a_second_however_many_wait),
         TEST(a_proof_of_any_node_verifies_against_the_policy_of_the_agencies),
         TEST(one_may_stop_and_catches_up_when_it_is_back),
         TEST(with_an_empty_directory_one_catches_up_from_the_charter),
@@ -900,6 +980,7 @@ int main(void)
         TEST(who_waits_when_a_node_stops_is_told),
         TEST(garbage_is_called_bad_and_changes_nothing),
         TEST(a_charter_change_given_to_one_governs_all),
+        TEST(a_bad_change_does_not_hide_the_good_one_that_waits),
         TEST(an_idle_chain_gets_fresh_signatures_and_a_heartbeat),
         TEST(a_quorum_that_fell_silent_grows_old_whoever_signs_again),
         TEST(another_root_is_a_fork_when_it_is_signed),
