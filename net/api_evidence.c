@@ -27,17 +27,18 @@ static bool read_sizes(struct slk_span text, uint64_t *old_size, uint64_t *size)
            *old_size <= *size;
 }
 
-static json_t *consistency_json(struct slk_view *view, uint64_t old_size, uint64_t size, enum slk_err *err)
+static json_t *consistency_json(
+    struct slk_api_tree *tree, uint64_t old_size, uint64_t size, enum slk_err *err)
 {
     struct slk_hash path[2 * SLK_PATH_MAX], old_root, root;
     json_t *list = json_array();
     size_t path_n = 0;
 
-    *err = slk_log_consistency_path(path, &path_n, old_size, size, slk_view_tile, view);
+    *err = slk_log_consistency_path(path, &path_n, old_size, size, slk_api_read_tile, tree);
     if (*err == SLK_OK)
-        *err = slk_log_root_at(&old_root, old_size, slk_view_tile, view);
+        *err = slk_log_root_at(&old_root, old_size, slk_api_read_tile, tree);
     if (*err == SLK_OK)
-        *err = slk_log_root_at(&root, size, slk_view_tile, view);
+        *err = slk_log_root_at(&root, size, slk_api_read_tile, tree);
     if (*err != SLK_OK) {
         json_decref(list);
         return NULL;
@@ -53,6 +54,7 @@ void slk_api_consistency(void *ctx, struct slk_http_exchange *x)
     const struct api_reply reply = {200, "Cache-Control: no-cache\r\nAccess-Control-Allow-Origin: *\r\n"};
     struct slk_fault fault = {0};
     struct slk_view *view = NULL;
+    struct slk_api_tree tree;
     uint64_t old_size, size;
     json_t *value = NULL;
     enum slk_err err;
@@ -63,9 +65,10 @@ void slk_api_consistency(void *ctx, struct slk_http_exchange *x)
         return;
     }
     err = slk_view_begin(&view, store_of(ctx));
+    tree = (struct slk_api_tree){ctx, view};
     if (err == SLK_OK && (slk_view_tip(view) == NULL || size > slk_view_tip(view)->log_size))
         slk_http_refuse(x, SLK_HTTP_NOT_FOUND, "the log is not that long yet");
-    else if (err == SLK_OK && (value = consistency_json(view, old_size, size, &err)) != NULL)
+    else if (err == SLK_OK && (value = consistency_json(&tree, old_size, size, &err)) != NULL)
         slk_api_reply_json(x, &reply, value);
     else
         slk_api_reply_err(x, err != SLK_OK ? err : SLK_E_NOMEM, &fault);

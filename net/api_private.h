@@ -86,6 +86,12 @@ void slk_api_evidence(void *api, struct slk_http_exchange *exchange);
 void slk_api_page(void *api, struct slk_http_exchange *exchange); /* api_page.c */
 void slk_api_tile(void *api, struct slk_http_exchange *exchange); /* api_tiles.c */
 void slk_api_tiles_free(struct slk_api *api);
+/* Tiles of the log as slk_log_* read them; the view has a tip. */
+struct slk_api_tree {
+    struct slk_api *api;
+    struct slk_view *view;
+};
+bool slk_api_read_tile(void *tree, uint32_t level, uint64_t index, uint32_t width, struct slk_hash *out);
 void slk_api_get_list(void *api, struct slk_http_exchange *exchange); /* api_status_list.c */
 void slk_api_get_lists(void *api, struct slk_http_exchange *exchange);
 void slk_api_get_keys(void *api, struct slk_http_exchange *exchange);

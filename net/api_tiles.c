@@ -15,7 +15,8 @@
 #define BY_CODING IMMUTABLE "Vary: Accept-Encoding\r\n"
 #define BINARY    "application/octet-stream"
 
-/* The tree's right edge, for the partial tiles above level 0: from the store each of their hashes costs 255 others. */
+/* The tree's right edge, for the partial tiles above level 0: from the store each of their hashes costs 255 others, 65,000 for what a
+ * client asks in one line. */
 struct slk_api_edge {
     struct slk_log log;
     bool is_sound;
@@ -70,17 +71,18 @@ static void refuse_missing(struct slk_http_exchange *x, const struct slk_tile *t
 
 /* ---- hashes ---- */
 
-static bool read_hashes(
-    struct slk_api *api, struct slk_view *view, const struct slk_tile *tile, struct slk_hash *out)
+bool slk_api_read_tile(void *ctx, uint32_t level, uint64_t index, uint32_t width, struct slk_hash *out)
 {
+    const struct slk_api_tree *tree = ctx;
+    uint64_t size = slk_view_tip(tree->view)->log_size;
+    uint32_t there = slk_tile_width(level, index, size);
     const struct slk_log *log;
 
-    if (tile->level == 0 || tile->width == SLK_TILE_WIDTH)
-        return slk_view_tile(view, tile->level, tile->index, tile->width, out);
-    log = edge_at(api, view, slk_view_tip(view)->log_size);
+    if (level == 0 || there == SLK_TILE_WIDTH || width > there)
+        return slk_view_tile(tree->view, level, index, width, out);
+    log = edge_at(tree->api, tree->view, size);
     if (log != NULL)
-        memcpy(out, log->edge[tile->level],
-            tile->width * sizeof(*out)); /* partial: it is the last of its level */
+        memcpy(out, log->edge[level], width * sizeof(*out)); /* partial: it is the last of its level */
     return log != NULL;
 }
 
@@ -91,8 +93,9 @@ static void reply_hashes(
     static const struct slk_fault fault = {0};
     size_t size = (size_t)tile->width * sizeof(struct slk_hash);
     struct slk_hash *hashes = malloc(SLK_TILE_WIDTH * sizeof(*hashes));
+    struct slk_api_tree tree = {api, view};
 
-    if (hashes != NULL && read_hashes(api, view, tile, hashes)) {
+    if (hashes != NULL && slk_api_read_tile(&tree, tile->level, tile->index, tile->width, hashes)) {
         slk_api_reply_bytes(x, &reply, BINARY, slk_span_of((uint8_t *)hashes, size), (uint8_t *)hashes);
         return;
     }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <zlib.h>
 
 #include "ledger/core/log.h"
@@ -121,6 +122,75 @@ static void the_tiles_hash_to_the_checkpoint(void **state)
     assert_true(head.tree_size > 3 * SLK_TILE_WIDTH && head.tree_size < 4 * SLK_TILE_WIDTH);
     for (uint64_t index = 0; index < 4; index++)
         check_bundle(w, index, head.tree_size);
+}
+
+static bool read_view(void *ctx, uint32_t level, uint64_t index, uint32_t width, struct slk_hash *out)
+{
+    return slk_view_tile(ctx, level, index, width, out);
+}
+
+static json_t *get_consistency(struct api_world *w, uint64_t old_size, uint64_t size)
+{
+    char path[80];
+
+    snprintf(path, sizeof(path), "/v1/consistency/%llu-%llu", (unsigned long long)old_size,
+        (unsigned long long)size);
+    return json_of(get(w, path, NULL, "200"));
+}
+
+static void check_consistency(struct api_world *w, uint64_t old_size, const struct slk_tree_head *head)
+{
+    json_t *value = get_consistency(w, old_size, head->tree_size), *list = json_object_get(value, "path");
+    struct slk_hash path[2 * SLK_PATH_MAX];
+    struct slk_tree_head old = {.tree_size = old_size}, now = {.tree_size = head->tree_size};
+    size_t n = json_array_size(list);
+    const char *hex = text_of(value, "old_root");
+
+    assert_true(n <= 2 * SLK_PATH_MAX);
+    assert_true(slk_hex_parse(old.root_hash.b, SLK_HASH_SIZE, hex, strlen(hex)));
+    hex = text_of(value, "root");
+    assert_true(slk_hex_parse(now.root_hash.b, SLK_HASH_SIZE, hex, strlen(hex)));
+    assert_memory_equal(now.root_hash.b, head->root_hash.b, SLK_HASH_SIZE);
+    for (size_t i = 0; i < n; i++) {
+        hex = json_string_value(json_array_get(list, i));
+        assert_true(slk_hex_parse(path[i].b, SLK_HASH_SIZE, hex, strlen(hex)));
+    }
+    assert_int_equal(slk_tree_check_consistency(&old, &now, path, n), SLK_OK);
+    json_decref(value);
+}
+
+/* From the store alone the right edge of a tall tree is hashed anew, three times for each answer. */
+static void check_that_consistency_is_cheap(struct api_world *w, uint64_t size)
+{
+    enum { TIMES = 20 };
+    struct slk_hash path[2 * SLK_PATH_MAX];
+    struct slk_view *view;
+    clock_t begun = clock(), slow;
+    size_t n;
+
+    assert_int_equal(slk_view_begin(&view, slk_ledger_store(w->ledger)), SLK_OK);
+    for (unsigned i = 0; i < TIMES; i++)
+        assert_int_equal(slk_log_consistency_path(path, &n, size - 1 - i, size, read_view, view), SLK_OK);
+    slk_view_end(view);
+    slow = clock() - begun;
+    begun = clock();
+    for (unsigned i = 0; i < TIMES; i++)
+        json_decref(get_consistency(w, size - 1 - i, size));
+    assert_true(clock() - begun < slow);
+}
+
+static void a_consistency_proof_of_a_tall_tree_costs_no_hashing_of_its_edge(void **state)
+{
+    struct api_world *w = *state;
+    struct slk_tree_head head;
+
+    for (uint32_t block = 0; block < 15; block++)
+        add_block(w, block * 4096, 4096);
+    read_head(w, &head);
+    for (uint64_t old_size = 1; old_size <= head.tree_size; old_size = 3 * old_size + 1)
+        check_consistency(w, old_size, &head);
+    check_consistency(w, head.tree_size, &head);
+    check_that_consistency_is_cheap(w, head.tree_size);
 }
 
 static void the_tiles_of_a_tall_tree_hash_to_the_checkpoint(void **state)
@@ -252,6 +322,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_tiles_hash_to_the_checkpoint, set_up, api_tear_down),
         cmocka_unit_test_setup_teardown(
             the_tiles_of_a_tall_tree_hash_to_the_checkpoint, set_up, api_tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_consistency_proof_of_a_tall_tree_costs_no_hashing_of_its_edge, set_up, api_tear_down),
         cmocka_unit_test_setup_teardown(an_older_checkpoint_still_has_its_tiles, set_up, api_tear_down),
         cmocka_unit_test_setup_teardown(what_is_not_there_is_404, set_up, api_tear_down),
         cmocka_unit_test_setup_teardown(a_tile_may_be_kept_for_ever_by_anybody, set_up, api_tear_down),
