@@ -6,7 +6,8 @@
 #include "net/node.h"
 
 /* Runs until SIGTERM or SIGINT, which let requests under way end (a second one does not), or until the node fails. `file` is read again
- * on SIGHUP. The exit status: 0 stopped as asked, 1 it failed, 2 it could not start; a line in the log says why. */
+ * on SIGHUP. The exit status: 0 stopped as asked, 1 it failed, or its token was away at the start, 2 it could not start; a line in the log
+ * says why. */
 int slk_daemon_run(const struct slk_config *config, const char *file);
 
 /* Stands between the node and its mesh: in a test program that is a dishonest member (tests/e2e/liar.c), never in sillokd. */
