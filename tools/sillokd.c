@@ -20,8 +20,7 @@ static const char usage[] =
     "  --help           prints this\n"
     "\n"
     "SIGTERM and SIGINT stop it cleanly; SIGHUP makes it read what --print-config says is read again.\n"
-    "Exit status: 0 stopped as asked, 1 failed, or its token was away at the start: again, 2 could not start; its "
-    "log on\nstandard error says why.\n";
+    "Exit status: 0 stopped as asked, 1 failed or its token is away, 2 could not start; its log says why.\n";
 
 enum { CONFIG = 1, CHECK, PRINT, VERSION, HELP };
 
