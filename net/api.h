@@ -48,7 +48,8 @@ struct slk_api_status_options {
     const struct slk_key *key; /* signs them, at once: not one that is held in a token */
     const char *base;          /* under which address the world finds /v1/status-lists */
     uint32_t ttl_s, lifetime_s;
-    bool has_history; /* ?time= is answered */
+    bool has_history;    /* ?time= is answered */
+    uint32_t tokens_max; /* kept; 0: 256, which is the most */
 };
 
 struct slk_api_options {

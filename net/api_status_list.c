@@ -16,7 +16,7 @@
 #include "net/status_token.h"
 
 #define PUBLIC    "Access-Control-Allow-Origin: *\r\n"
-#define SLOTS_N   64u                 /* tokens kept */
+#define SLOTS_N   256u                /* tokens kept */
 #define BYTES_MAX ((size_t)48 << 20)  /* of them */
 #define STEP_ROWS ((uint64_t)1 << 18) /* read at once: some 20 ms of the node's one thread */
 #define PAST_ROWS ((uint64_t)1 << 20) /* forward, for a list of the past: a tenth of a second */
@@ -50,6 +50,7 @@ struct slk_api_lists {
     struct slk_status_reader *reader;
     uint64_t past_s; /* when a list of the past was made last */
     size_t bytes;    /* of the tokens */
+    size_t slots_n;
     struct made *made[SLOTS_N];
 };
 
@@ -109,6 +110,8 @@ static enum slk_err follow(struct slk_api *api, struct slk_view *view, bool *don
         lists = api->lists = calloc(1, sizeof(*lists));
     if (lists == NULL)
         return SLK_E_NOMEM;
+    lists->slots_n = api->options.status.tokens_max > 0 ? api->options.status.tokens_max : SLOTS_N;
+    assert(lists->slots_n <= SLOTS_N);
     if (lists->reader == NULL)
         err = slk_status_reader_new(&lists->reader);
     if (err == SLK_OK)
@@ -183,19 +186,26 @@ static size_t find(const struct slk_api_lists *lists, const struct wanted *what)
     return i;
 }
 
+static size_t oldest_of(const struct slk_api_lists *lists)
+{
+    size_t oldest = SLOTS_N;
+
+    for (size_t i = 0; i < SLOTS_N; i++)
+        if (lists->made[i] != NULL &&
+            (oldest == SLOTS_N || lists->made[i]->made_s < lists->made[oldest]->made_s))
+            oldest = i;
+    return oldest;
+}
+
 /* A free place. The oldest tokens go while there is none, or too little memory. */
 static size_t make_room(struct slk_api_lists *lists, size_t bytes)
 {
     for (;;) {
-        size_t place = SLOTS_N, oldest = SLOTS_N;
+        size_t place = 0, oldest = oldest_of(lists);
 
-        for (size_t i = 0; i < SLOTS_N; i++) {
-            if (lists->made[i] == NULL)
-                place = i;
-            else if (oldest == SLOTS_N || lists->made[i]->made_s < lists->made[oldest]->made_s)
-                oldest = i;
-        }
-        if (oldest == SLOTS_N || (place < SLOTS_N && lists->bytes + bytes <= BYTES_MAX))
+        while (place < lists->slots_n && lists->made[place] != NULL)
+            place++;
+        if (oldest == SLOTS_N || (place < lists->slots_n && lists->bytes + bytes <= BYTES_MAX))
             return place;
         drop(lists, oldest);
     }
@@ -298,6 +308,25 @@ static bool is_young(const struct slk_api *api, const struct made *made, uint64_
     return now_s >= made->made_s && now_s - made->made_s < pause_s;
 }
 
+/* Who asks for all lists in turn must not have them made again and again: none that is young makes place for another. False: refused
+ * already. */
+static bool must_have_room(
+    const struct slk_api *api, const struct wanted *what, uint64_t now_s, struct slk_http_exchange *x)
+{
+    const struct slk_api_lists *lists = api->lists;
+    size_t oldest = oldest_of(lists), n = 0,
+           size = slk_status_list_size(SLK_STATUS_LIST_CUT, slk_token_form(what->kind));
+
+    for (size_t i = 0; i < SLOTS_N; i++)
+        n += lists->made[i] != NULL;
+    if (oldest == SLOTS_N || !is_young(api, lists->made[oldest], now_s) || find(lists, what) < SLOTS_N)
+        return true;
+    if (n < lists->slots_n && lists->bytes + 2 * size <= BYTES_MAX)
+        return true;
+    refuse_busy(x, "this node has made as many lists of late as it keeps: ask again in some seconds");
+    return false;
+}
+
 /* The token to be served, or NULL: refused already. */
 static struct made *current(struct slk_api *api, const struct wanted *what, struct slk_http_exchange *x)
 {
@@ -327,7 +356,7 @@ static struct made *current(struct slk_api *api, const struct wanted *what, stru
         return NULL;
     if (made != NULL && is_current(api, made, now_s))
         return made;
-    if (!must_be_vouched_for(api, x))
+    if (!must_be_vouched_for(api, x) || !must_have_room(api, what, now_s, x))
         return NULL;
     err = renew(api, what, now_s, &made);
     if (err != SLK_OK)

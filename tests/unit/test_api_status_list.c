@@ -36,6 +36,16 @@ static int set_up(void **state)
     return api_set_up_with_lists(state, &options);
 }
 
+static int set_up_with_room_for_four(void **state)
+{
+    struct slk_api_status_options options = {
+        .base = BASE, .ttl_s = TTL_S, .lifetime_s = 86400, .tokens_max = 4};
+
+    list_key = fixture_key(KEY_LIST);
+    options.key = list_key;
+    return api_set_up_with_lists(state, &options);
+}
+
 static int tear_down(void **state)
 {
     int failed = api_tear_down(state);
@@ -498,6 +508,24 @@ static void a_node_that_is_cut_off_dates_no_list(void **state)
     (void)get(w, CARDS, CWT_TYPE, "503");
 }
 
+static void who_asks_for_all_lists_in_turn_does_not_have_them_made_again(void **state)
+{
+    static const char *const types[] = {JWT_TYPE, CWT_TYPE};
+    struct api_world *w = *state;
+
+    for (unsigned round = 0; round < 2; round++) {
+        for (unsigned i = 0; i < 2; i++) {
+            (void)get(w, CARDS, types[i], "200");
+            (void)get(w, "/v1/status-lists/2/0", types[i], "200");
+        }
+        (void)get(w, CARDS "/revocation", VC_TYPE, "503");
+        assert_non_null(strstr(reply.text, "as many lists of late as it keeps"));
+    }
+    later(w, TTL_S / 10);
+    (void)get(w, CARDS "/revocation", VC_TYPE, "200");
+    (void)get(w, CARDS "/suspension", VC_TYPE, "200");
+}
+
 static void all_lists_and_the_key_can_be_found(void **state)
 {
     struct api_world *w = *state;
@@ -545,6 +573,8 @@ int main(void)
         T(the_past_is_made_forward_and_backward),
         T(a_past_that_cannot_be_told_is_refused_in_words),
         T(a_node_that_is_cut_off_dates_no_list),
+        cmocka_unit_test_setup_teardown(who_asks_for_all_lists_in_turn_does_not_have_them_made_again,
+            set_up_with_room_for_four, tear_down),
         T(all_lists_and_the_key_can_be_found),
         cmocka_unit_test_setup_teardown(
             without_a_key_it_is_said_what_to_configure, set_up_without, tear_down),
