@@ -256,6 +256,10 @@ void slk_api_submit(void *ctx, struct slk_http_exchange *x)
         name_it(wait, bytes);
     wait->ticket = api->options.backend.submit(api->options.backend.ctx, bytes, stage, answered, wait);
     free(owned);
+    if (wait->ticket == 0) { /* nobody will call back */
+        wait_free(wait);
+        reply_retry(x, 503, 1000, "BUSY", "too many clients wait for an answer here: submit again");
+    }
 }
 
 /* The client has waited long enough: it is told how far it is and can ask again by the id. */

@@ -31,6 +31,7 @@ struct api_embed {
     bool hold;                     /* answers nothing */
     enum slk_node_outcome pretend; /* 0: nothing; else what every submission is answered with */
     enum slk_node_stage reached;   /* 0: COSIGNED; else the stage that answers claim */
+    bool is_full;                  /* takes no submission: as many wait as can */
     bool behind, is_unsigned;      /* says so */
 };
 

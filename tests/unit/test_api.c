@@ -170,6 +170,22 @@ static void what_the_node_cannot_do_is_said(void **state)
     }
 }
 
+static void one_client_too_many_is_told_at_once(void **state)
+{
+    struct api_world *w = *state;
+    struct fixture_life life = fixture_life(FIXTURE_PHONE, 1);
+    json_t *value;
+
+    w->embed.is_full = true;
+    value = submit(w, "?wait=final", fixture_single(&w->f, MINISTRY, &life, SLK_ISSUE), "503");
+    assert_string_equal(text_of(value, "code"), "BUSY");
+    assert_non_null(strstr(reply.text, "\r\nRetry-After: 2\r\n"));
+    json_decref(value);
+    w->embed.is_full = false;
+    life = fixture_life(FIXTURE_PHONE, 2);
+    json_decref(submit(w, "?wait=final", fixture_single(&w->f, MINISTRY, &life, SLK_ISSUE), "200"));
+}
+
 static void what_is_not_final_yet_is_202(void **state)
 {
     struct api_world *w = *state;
@@ -650,6 +666,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(every_event_has_its_verdict, set_up, api_tear_down),
         cmocka_unit_test_setup_teardown(what_is_no_submission_is_400, set_up, api_tear_down),
         cmocka_unit_test_setup_teardown(what_the_node_cannot_do_is_said, set_up, api_tear_down),
+        cmocka_unit_test_setup_teardown(one_client_too_many_is_told_at_once, set_up, api_tear_down),
         cmocka_unit_test_setup_teardown(what_is_not_final_yet_is_202, set_up, api_tear_down),
         cmocka_unit_test_setup_teardown(
             who_has_waited_long_enough_is_told_the_id, set_up_impatient, api_tear_down),
