@@ -120,17 +120,27 @@ def test_blocks(net):
 
 
 class Liar(http.server.BaseHTTPRequestHandler):
-    """Passes a node's answers on, but for one block's entries, and a checkpoint that somebody else signed."""
+    """Passes a node's answers on, but for blocks' entries, and a checkpoint that somebody else signed."""
     node = page = None
     lies = ()
 
     def do_GET(self):
-        code, body = self.node.request("GET", self.path, headers={"Accept": self.headers.get("Accept", "*/*")})
+        path = self.path.replace("/v1/blocks/2", "/v1/blocks/1") if "another block" in self.lies else self.path
+        code, body = self.node.request("GET", path, headers={"Accept": self.headers.get("Accept", "*/*")})
         kind = "application/json" if body[:1] == b"{" else "text/html; charset=utf-8" if body[:9] == b"<!doctype" else "text/plain"
-        if "block" in self.lies and self.path.startswith("/v1/blocks/"):
+        if self.path == "/v1/blocks/2" and any("block" in lie for lie in self.lies):
             value = json.loads(body)
             entries = bytearray(base64.b64decode(value["entries"]))
-            entries[40] ^= 1
+            first = 2 + int.from_bytes(entries[:2], "big")
+            if "altered block" in self.lies:
+                entries[40] ^= 1
+            if "empty block" in self.lies:
+                entries = b""
+            if "block without its first entry" in self.lies:
+                entries = entries[first:]
+                value["first_index"] += 1
+            if "block without its seal" in self.lies:
+                entries = entries[:first]
             value["entries"] = base64.b64encode(bytes(entries)).decode()
             body = json.dumps(value).encode()
         if "checkpoint" in self.lies and self.path == "/checkpoint":
@@ -156,10 +166,14 @@ def test_liars(net):
         fill("textarea", f.read())
         press()
         chrome.wait("document.querySelector('#trust').className === 'good'")
-    Liar.lies = ("block",)
-    go(net, "block/1", base)
-    chrome.run("location.reload()")
-    check("a block that a node altered is called out", chrome.wait("document.querySelector('main p.bad, main .verdict.bad')"), lambda: chrome.text("main"))
+    Liar.lies = ()
+    go(net, "block/2", base)
+    check("who passes a block on is believed", chrome.wait("document.querySelector('main p.good')"), lambda: chrome.text("main"))
+    for lie in "altered block", "empty block", "block without its first entry", "block without its seal", "another block":
+        Liar.lies = (lie,)
+        chrome.run("document.querySelector('main').replaceChildren()")
+        chrome.run("location.reload()")
+        check(f"{lie}: called out", chrome.wait("document.querySelector('main p.bad, main .verdict.bad')"), lambda: chrome.text("main"))
     Liar.lies = ("checkpoint",)
     go(net, "", base)
     chrome.run("location.reload()")

@@ -277,11 +277,18 @@ function crowd(main) {
 
 // ---- blocks ----
 
-/** Every tile that holds leaves of the block is the cosigned log's, and the block's leaves are those in it. */
-async function isInLog(block, entries, head) {
+/** Whether these are the entries of this block, none left out: they begin behind the seal of the block before, and end with its own. */
+function isWhole(height, first, entries, before) {
+  const seals = [...before, ...entries].filter((e) => e.entry === "SEAL"), heights = height > 0 ? [height - 1, height] : [0];
+  return Number.isSafeInteger(first) && first >= 0 && (first === 0) === (height === 0) && entries.length > 0 && entries.at(-1) === seals.at(-1)
+    && seals.length === heights.length && seals.every((s, i) => s.height === heights[i]);
+}
+
+/** Every tile that holds these leaves is the cosigned log's, and they are those in it. */
+async function isInLog(first, entries, head) {
   const tiles = new Tiles(node(), head.size, judge());
   for (let i = 0; i < entries.length;) {
-    const index = block.first_index + i, from = index % 256;
+    const index = first + i, from = index % 256;
     const tile = await tiles.tile(0, Math.floor(index / 256)), here = entries.slice(i, i + 256 - from);
     if (!here.every((e, k) => e.leaf === tile[from + k])) return false;
     if (!judge().isLeafIncluded(index, here[0].leaf, head, await tiles.path(index))) return false;
@@ -301,17 +308,19 @@ async function block(main, alive, height) {
   try {
     const status = await getJson(node(), "/v1/status");
     const at = height === undefined || height === "" ? status.height : Number(height);
-    const found = await getJson(node(), `/v1/blocks/${at}`), entries = judge().entries(fromBase64(found.entries));
-    const head = await judge().checkpoint(await getText(node(), "/checkpoint"));
-    const isOld = found.size <= head.size, isGood = isOld && await isInLog(found, entries, head);
+    const read = async (height) => { const b = await getJson(node(), `/v1/blocks/${height}`); return [b, judge().entries(fromBase64(b.entries))]; };
+    const [found, entries] = await read(at), before = at > 0 ? (await read(at - 1))[1].slice(-1) : [];
+    const head = await judge().checkpoint(await getText(node(), "/checkpoint")), size = found.first_index + entries.length;
+    const isNew = size > head.size && found.size > head.size, isGood = size <= head.size && isWhole(at, found.first_index, entries, before)
+      && await isInLog(found.first_index - before.length, [...before, ...entries], head);
     if (!alive()) return;
     const field = h("input", { type: "number", min: 0, max: status.height, value: at }), form = h("form", {}, h("label", {}, word("goTo"), field), h("button", {}, word("go")));
     form.addEventListener("submit", (e) => { e.preventDefault(); location.hash = `#/block/${field.value}`; });
     place.replaceChildren(form,
       h("p", {}, at > 0 && h("a", { href: `#/block/${at - 1}` }, `← ${word("previous")}`), " ", at < status.height && h("a", { href: `#/block/${at + 1}` }, `${word("next")} →`)),
-      h("p", { class: isGood ? "good" : isOld ? "bad" : "warn", role: "status" }, isGood ? `✓ ${word("blockGood")}` : isOld ? `✗ ${word("blockBad")}` : word("blockNew")),
-      pairs([[word("height"), number(at)], [word("time"), when(found.time_ms / 1000)], [word("hash"), h("code", {}, found.hash)], [word("proposer"), found.proposer],
-        [word("events"), number(found.events)], [word("size"), number(found.size)]]),
+      h("p", { class: isGood ? "good" : isNew ? "warn" : "bad", role: "status" }, isGood ? `✓ ${word("blockGood")}` : isNew ? word("blockNew") : `✗ ${word("blockBad")}`),
+      pairs([[word("height"), number(at)], [word("time"), when((isGood ? entries.at(-1).time : found.time_ms) / 1000)], [word("hash"), h("code", {}, found.hash)],
+        [word("proposer"), found.proposer], [word("events"), number(entries.filter((e) => e.event).length)], [word("size"), number(size)]]),
       h("h3", {}, word("entriesTitle")),
       table(["#", word("entry"), "", "", ""], entries.slice(0, 1000).map((e, i) => entryRow(found, e, i)), [0, 4]),
       entries.length > 1000 ? h("p", {}, `… ${number(entries.length - 1000)}`) : "");
