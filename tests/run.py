@@ -21,6 +21,7 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILDS = os.environ.get("SLK_BUILD_DIR") or os.path.join(ROOT, "build-check")
 JOBS = str(os.cpu_count() or 2)
+TESTS = str(2 * (os.cpu_count() or 2))  # at a time: many wait most of their time for processes and lines
 
 THREADED = ["workers", "ledger", "ledger_audit", "ledger_proofs", "ledger_submit"]  # unit tests in which threads meet: TSan is slow
 
@@ -131,7 +132,7 @@ def test(stage, options, count):
     if stage == "tsan" and shutil.which("setarch") and run(["setarch", "-R", "true"]).returncode == 0:
         options = ["--wrap", "setarch -R", *options]  # gcc 12's TSan cannot live with 32 bits of address randomness
     env = {**({"SLK_SEEDS": SIM_SEEDS[stage]} if stage in SIM_SEEDS else {}), **os.environ}
-    r = run(["meson", "test", "-C", where, "--no-rebuild", "--num-processes", JOBS, *options],
+    r = run(["meson", "test", "-C", where, "--no-rebuild", "--num-processes", TESTS, *options],
             env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if not glob.glob(logs):
         say(r.stdout)
