@@ -1,6 +1,6 @@
 /* cmd_watch.c: `sillok watch`: do several nodes show one history, and is it the one they showed before?
  *
- * Every two checkpoints are compared: sorted by size, each with the next one, for consistency carries over. What contradicts is
+ * Every two checkpoints of a quorum are compared: sorted by size, each with the next one, for consistency carries over. What contradicts is
  * written down so that it convicts whoever signed both; what cannot be shown is told, but convicts nobody.
  */
 #include <errno.h>
@@ -259,9 +259,20 @@ static int by_size(const void *x, const void *y)
     return m < n ? -1 : m > n;
 }
 
+static void compare_two(struct watch *w, const struct sighting *a, const struct sighting *b)
+{
+    struct evidence e = {0};
+
+    if (a->checkpoint.head.tree_size < b->checkpoint.head.tree_size)
+        prove(w, a, b);
+    else if (!slk_hash_equal(&a->checkpoint.head.root_hash, &b->checkpoint.head.root_hash))
+        shout(w, a, b, &e);
+}
+
+/* First those that a quorum signed: what one member alone signed may be of any size, and must not stand between two of them. */
 static void compare(struct watch *w)
 {
-    const struct sighting *sorted[SIGHTINGS_MAX];
+    const struct sighting *sorted[SIGHTINGS_MAX], *before = NULL;
     size_t n = 0;
 
     for (size_t i = 0; i < http_nodes_n(w->nodes.client); i++)
@@ -270,15 +281,16 @@ static void compare(struct watch *w)
     if (w->state.newest.note != NULL)
         sorted[n++] = &w->state.newest;
     qsort(sorted, n, sizeof(const struct sighting *), by_size);
-    for (size_t i = 1; i < n && !w->split; i++) {
-        const struct slk_tree_head *a = &sorted[i - 1]->checkpoint.head, *b = &sorted[i]->checkpoint.head;
-        struct evidence e = {0};
-
-        if (a->tree_size < b->tree_size)
-            prove(w, sorted[i - 1], sorted[i]);
-        else if (!slk_hash_equal(&a->root_hash, &b->root_hash))
-            shout(w, sorted[i - 1], sorted[i], &e);
+    for (size_t i = 0; i < n && !w->split; i++) {
+        if (!sorted[i]->is_good)
+            continue;
+        if (before != NULL)
+            compare_two(w, before, sorted[i]);
+        before = sorted[i];
     }
+    for (size_t i = 1; i < n && !w->split; i++)
+        if (!sorted[i - 1]->is_good || !sorted[i]->is_good)
+            compare_two(w, sorted[i - 1], sorted[i]);
 }
 
 /* ---- telling ---- */

@@ -509,6 +509,20 @@ def test_watch(net):
           and not os.path.exists(net.path("evidence")), *told(r[0]), *told(r[1]))
 
 
+def signed_alone(net, note, size):
+    """A checkpoint of another size that one member's log key signed, and nobody else."""
+    origin = note.split("\n")[0]
+    text = f"{origin}\n{size}\n{base64.b64encode(bytes(32)).decode()}\n"
+    key = net.path(f"keys/{NAMES[0]}.log.pem")
+    with open(net.path("alone"), "w") as f:
+        f.write(text)
+    public = subprocess.run(["openssl", "pkey", "-in", key, "-pubout", "-outform", "DER"], capture_output=True, check=True).stdout[-32:]
+    signature = subprocess.run(["openssl", "pkeyutl", "-sign", "-rawin", "-inkey", key, "-in", net.path("alone")], capture_output=True,
+                               check=True).stdout
+    name = hashlib.sha256(origin.encode() + b"\n\x01" + public).digest()[:4]
+    return f"{text}\n\u2014 {origin} {base64.b64encode(name + signature).decode()}\n"
+
+
 def test_split_view(net):
     twin = Twin(net)
     twin.start()
@@ -519,6 +533,13 @@ def test_split_view(net):
         r = watch(net, [*net.nodes[:2], twin.nodes[0]], "--json")
         answer = json.loads(r.stdout)
         check("watch: SPLIT VIEW, exit 1", r.returncode == 1 and answer["result"] == "split-view" and "SPLIT VIEW" in r.stderr, *told(r))
+        notes = [n.request("GET", "/checkpoint")[1].decode() for n in (net.nodes[0], twin.nodes[0])]
+        sizes = sorted(int(n.split("\n")[1]) for n in notes)
+        between = Stub(net.nodes[1], lambda path, status, body: (status, signed_alone(net, notes[0], sum(sizes) // 2).encode()
+                                                                 if path == "/checkpoint" else body))
+        alone = watch(net, [net.nodes[0], between, twin.nodes[0]], "--json", "--evidence", net.path("evidence-between"))
+        check("watch: who signs alone hides nothing by standing between the two", sizes[0] + 1 < sizes[1] and alone.returncode == 1
+              and json.loads(alone.stdout)["result"] == "split-view", sizes, *told(alone))
         check("watch: it names who signed both", sum(f"cosigner {n}" in r.stderr for n in NAMES) >= 2, *told(r))
         r = sillok("audit", *urls([net.nodes[0], twin.nodes[0]]), "--json")
         check("audit: a node with another history contradicts, exit 1", r.returncode == 1
