@@ -317,10 +317,7 @@ enum slk_node_where slk_node_find(
     struct slk_node *node, const struct slk_hash *id, uint64_t *height, uint64_t *first_index)
 {
     const struct slk_node_final *f = &node->finals[slk_get_u32(id->b) % NODE_FINALS];
-    struct slk_pool_item items[64];
-    uint64_t from = 0;
     bool is_waiting = false;
-    size_t n;
 
     if (f->height > 0 && slk_hash_equal(&f->id, id)) {
         *height = f->height;
@@ -328,13 +325,7 @@ enum slk_node_where slk_node_find(
         return SLK_NODE_FINAL;
     }
     slk_node_each(node, id, NULL, note_waiting, &is_waiting);
-    do {
-        n = is_waiting ? 0 : slk_pool_list(node->pool, id->b[0], from, items, 64);
-        for (size_t i = 0; i < n; i++) {
-            is_waiting |= slk_hash_equal(&items[i].id, id);
-            from = items[i].ticket + 1;
-        }
-    } while (n == 64);
+    is_waiting |= slk_pool_holds(node->pool, id);
     return is_waiting ? SLK_NODE_WAITING : SLK_NODE_UNKNOWN;
 }
 

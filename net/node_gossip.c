@@ -509,7 +509,7 @@ static enum slk_mesh_verdict on_digest(struct slk_node *node, uint16_t index, st
         return SLK_MESH_USELESS;
     peer->digests_ms = now;
     slk_pool_buckets(node->pool, mine);
-    for (unsigned b = 0; b < SLK_POOL_BUCKETS; b++)
+    for (unsigned b = 0; b < SLK_POOL_BUCKETS && peer->told_n < NODE_NAMES_MAX; b++)
         if (mine[b] != slk_get_u64(message.at + (size_t)8 * b))
             name_bucket(node, peer, (uint8_t)b);
     return SLK_MESH_OK;

@@ -219,7 +219,8 @@ static void sweep(struct slk_pool *pool, slk_pool_gone_fn *gone, void *ctx)
         }
 }
 
-static struct entry *find_ticket(const struct slk_pool *pool, uint64_t ticket)
+/* The first entry with this ticket or a later one. */
+static size_t place_of_ticket(const struct slk_pool *pool, uint64_t ticket)
 {
     size_t low = 0, high = pool->entries_n;
 
@@ -231,7 +232,14 @@ static struct entry *find_ticket(const struct slk_pool *pool, uint64_t ticket)
         else
             high = middle;
     }
-    return low < pool->entries_n && pool->entries[low].ticket == ticket ? &pool->entries[low] : NULL;
+    return low;
+}
+
+static struct entry *find_ticket(const struct slk_pool *pool, uint64_t ticket)
+{
+    size_t at = place_of_ticket(pool, ticket);
+
+    return at < pool->entries_n && pool->entries[at].ticket == ticket ? &pool->entries[at] : NULL;
 }
 
 static struct entry *find_id(const struct slk_pool *pool, const struct slk_hash *id, const uint8_t *key_id)
@@ -383,6 +391,14 @@ bool slk_pool_find(const struct slk_pool *pool, const struct slk_hash *id,
     if (e != NULL)
         item_of(pool, e, out);
     return e != NULL;
+}
+
+bool slk_pool_holds(const struct slk_pool *pool, const struct slk_hash *id)
+{
+    for (uint32_t at = *slot_of(pool, id); at != 0; at = pool->entries[at - 1].chain)
+        if (pool->entries[at - 1].is_counted && slk_hash_equal(&pool->entries[at - 1].id, id))
+            return true;
+    return false;
 }
 
 /* ---- going out: a block ---- */
@@ -781,10 +797,10 @@ size_t slk_pool_list(
 {
     size_t n = 0;
 
-    for (size_t i = 0; i < pool->entries_n && n < max; i++) {
+    for (size_t i = place_of_ticket(pool, from); i < pool->entries_n && n < max; i++) {
         const struct entry *e = &pool->entries[i];
 
-        if (e->is_counted && e->id.b[0] == bucket && e->ticket >= from)
+        if (e->is_counted && e->id.b[0] == bucket)
             item_of(pool, e, &items[n++]);
     }
     return n;

@@ -130,6 +130,8 @@ void slk_pool_buckets(const struct slk_pool *pool, uint64_t out[SLK_POOL_BUCKETS
 /* The submissions of a bucket that count with tickets from `from`: at most `max`. */
 size_t slk_pool_list(
     const struct slk_pool *pool, uint8_t bucket, uint64_t from, struct slk_pool_item *items, size_t max);
+/* Does one of this id count, whoever signed it? */
+bool slk_pool_holds(const struct slk_pool *pool, const struct slk_hash *id);
 /* Bytes charged to an agency: for metrics, and for tests of the bounds. */
 size_t slk_pool_used(const struct slk_pool *pool, uint16_t agency, enum slk_class class);
 

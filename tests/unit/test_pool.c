@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -431,6 +432,7 @@ static void nothing_counts_before_it_is_stored(void **state)
     assert_true(look.count == 0 && look.xor == 0 && !look.urgent);
     assert_int_equal(slk_pool_select(pool, room, room, items, 0, 8), 0);
     assert_int_equal(slk_pool_list(pool, m->s.id.b[0], 0, items, 8), 0);
+    assert_false(slk_pool_holds(pool, &m->s.id));
     assert_false(slk_pool_receipt(pool, m->ticket, &receipt));
 
     assert_true(slk_pool_stored(pool, m->ticket, &receipt));
@@ -442,7 +444,39 @@ static void nothing_counts_before_it_is_stored(void **state)
     assert_int_equal(slk_pool_select(pool, room, room, items, 0, 8), 1);
     assert_int_equal(slk_pool_list(pool, m->s.id.b[0], 0, items, 8), 1);
     assert_int_equal(slk_pool_list(pool, m->s.id.b[0], m->ticket + 1, items, 8), 0);
+    assert_true(slk_pool_holds(pool, &m->s.id));
     unmake(m);
+    slk_pool_free(pool);
+}
+
+static clock_t time_of_lists(const struct slk_pool *pool, uint64_t from)
+{
+    struct slk_pool_item items[8];
+    clock_t begun = clock();
+
+    for (unsigned i = 0; i < 2000; i++)
+        (void)slk_pool_list(pool, (uint8_t)i, from, items, 8);
+    return clock() - begun;
+}
+
+static void the_rest_of_a_list_costs_no_look_at_what_came_before(void **state)
+{
+    enum { MANY = 2000 };
+    struct slk_pool *pool = new_pool(4, 0, 0);
+    clock_t all;
+    uint64_t last = 0;
+
+    (void)state;
+    for (unsigned i = 0; i < MANY; i++) {
+        struct made *m = make(1, SLK_ISSUE, 1);
+
+        assert_int_equal(offer(pool, m), SLK_POOL_ADMIT);
+        assert_true(slk_pool_counted(pool, m->ticket));
+        last = m->ticket;
+        unmake(m);
+    }
+    all = time_of_lists(pool, 0);
+    assert_true(time_of_lists(pool, last) < all / 4 + 1);
     slk_pool_free(pool);
 }
 
@@ -828,6 +862,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_it_does_is_what_a_list_would_do),
         cmocka_unit_test(nothing_counts_before_it_is_stored),
+        cmocka_unit_test(the_rest_of_a_list_costs_no_look_at_what_came_before),
         cmocka_unit_test(what_counts_and_is_not_stored_is_selected_and_not_promised),
         cmocka_unit_test(what_went_away_while_it_was_stored_is_not_promised),
         cmocka_unit_test(what_is_refused_does_not_come_in),
