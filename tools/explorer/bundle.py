@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""One page of many files: bundle.py INDEX_HTML VERIFIER_WASM OUT_HTML OUT_HEADERS OUT_GZIP
+"""One page of many files: bundle.py INDEX_HTML VERIFIER_WASM OUT_HTML OUT_GZIP
 
 Style, modules and the verifier go into the page, so that it can be saved and opened from a disk. Modules are put behind one
-another in the order of their imports; no two may have a top-level name in common (browsers would say so). OUT_HEADERS gets the
-Content-Security-Policy that fits it.
+another in the order of their imports; no two may have a top-level name in common (browsers would say so). Its
+Content-Security-Policy names script and style by hash.
 """
 import base64
 import gzip
@@ -12,7 +12,7 @@ import os
 import re
 import sys
 
-index, wasm, out, headers, packed = sys.argv[1:]
+index, wasm, out, packed = sys.argv[1:]
 here = os.path.dirname(os.path.abspath(index))
 
 
@@ -54,5 +54,3 @@ with open(out, "w", encoding="utf-8") as f:
     f.write(page)
 with open(packed, "wb") as f:
     f.write(gzip.compress(page.encode(), 9, mtime=0))
-with open(headers, "w", encoding="utf-8") as f:
-    f.write(policy)

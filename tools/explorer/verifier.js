@@ -182,14 +182,6 @@ export class Verifier {
     return toHex(new Uint8Array(this.#wasm.memory.buffer, out, 32));
   }
 
-  /** RFC 6962 leaf hash of an entry, as hex. */
-  leafHash(entry) {
-    this.#wasm.begin();
-    const at = this.#put(entry), out = this.#wasm.take(32);
-    this.#wasm.leafHash(at, entry.length, out);
-    return toHex(new Uint8Array(this.#wasm.memory.buffer, out, 32));
-  }
-
   /** SHA-256 as hex: a credential's place in the map is that of its handle. */
   sha256(bytes) {
     this.#wasm.begin();

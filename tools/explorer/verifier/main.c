@@ -429,15 +429,7 @@ WASM_EXPORT("entries") const char *wasm_entries(const uint8_t *bytes, uint32_t s
     return json_end();
 }
 
-/* SHA-256 of a log entry as a leaf, and of two nodes; 32 bytes into `out`. */
-WASM_EXPORT("leafHash") void wasm_leaf(const uint8_t *entry, uint32_t size, uint8_t *out)
-{
-    struct slk_hash hash;
-
-    slk_hash_leaf(&hash, entry, size);
-    memcpy(out, hash.b, SLK_HASH_SIZE);
-}
-
+/* RFC 6962 hash of a node over two; 32 bytes into `out`. */
 WASM_EXPORT("nodeHash") void wasm_node(const uint8_t *left, const uint8_t *right, uint8_t *out)
 {
     struct slk_hash a, b, hash;
