@@ -120,7 +120,8 @@ def count_test(stage, test, count):
     if not fine:
         tail = ((test.get("stdout") or "") + (test.get("stderr") or "")).splitlines()
         wanted = [line for line in tail if not re.match(r"ok\b", line)]
-        say(f"---- {name}\n" + "\n".join(wanted[-60:]))
+        first = next((i for i, line in enumerate(wanted) if line.startswith("not ok")), len(wanted) - 60)
+        say(f"---- {name}\n" + "\n".join(wanted[max(first, 0):][:60]))  # the first failure: what follows may follow from it
 
 
 def test(stage, options, count):

@@ -245,7 +245,20 @@ class Net:
         return self.agree(least, nodes) and all(n.status().get("pool") == 0 for n in nodes or self.up())
 
     def submit_some(self, nodes, n):
-        return [nodes[i % len(nodes)].submit(self.submissions[k]) for i, k in enumerate(self.take(n))]
+        return [self.submit_until(nodes[i % len(nodes)], self.submissions[k]) for i, k in enumerate(self.take(n))]
+
+    @staticmethod
+    def submit_until(node, submission):
+        """As clients are told to: 503 (catching up, busy, starting) says to ask again, and so does a node that is not there yet."""
+        last = None, "never asked"
+
+        def is_answered():
+            nonlocal last
+            last = node.submit(submission)
+            return last[0] not in (None, 202, 429, 503)
+
+        wait_for(is_answered, FINAL_S)
+        return last
 
     def tails(self):
         return "\n".join(f"{n.name}: {n.status()}\n{n.tail()}" for n in self.nodes)

@@ -150,7 +150,7 @@ def test_acknowledged(net):
     check("all start again", net.wait_connected(), net.tails)
     height, lost = net.nodes[0].status().get("height", 0), []
     for k in range(net.first, net.next):  # what is in the chain already is told with its place, at or below the tip; what was lost goes above
-        code, answer = net.nodes[k % len(NAMES)].submit(net.submissions[k])
+        code, answer = net.submit_until(net.nodes[k % len(NAMES)], net.submissions[k])
         if answer.get("id") in net.acknowledged and (code != 200 or not 0 < answer.get("height", 0) <= height):
             lost.append((code, answer))
     check(f"none of {len(net.acknowledged)} acknowledged submissions is lost", not lost, *lost[:3])
