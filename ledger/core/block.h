@@ -199,5 +199,10 @@ void slk_block_undo(struct slk_machine *state, struct slk_block *block, const st
 SLK_MUST_CHECK enum slk_err slk_block_check(struct slk_block *out, struct slk_machine *state,
     const struct slk_block_source *source, const uint8_t header[SLK_BLOCK_HEADER_SIZE],
     struct slk_span entries, const struct slk_par *par, struct slk_fault *fault);
+/* The same for who has the entries and no header, as in a tree of tiles: every field of a header follows from the entries and
+ * the chain before, and out->header is the one that they lead to. Whether members finalised it, its hash lets one check. */
+SLK_MUST_CHECK enum slk_err slk_block_check_entries(struct slk_block *out, struct slk_machine *state,
+    const struct slk_block_source *source, struct slk_span entries, const struct slk_par *par,
+    struct slk_fault *fault);
 
 #endif

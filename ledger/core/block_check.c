@@ -158,10 +158,13 @@ static const char *difference(const struct slk_block_header *is, const struct sl
     return "its counts are not those of its entries";
 }
 
-static enum slk_err compare(const struct check *c, const uint8_t header[SLK_BLOCK_HEADER_SIZE],
+/* `header` NULL: there is none, and `parsed` holds what the seal says. */
+static enum slk_err compare(const struct check *c, const uint8_t *header,
     const struct slk_block_header *parsed, struct slk_span entries)
 {
-    if (memcmp(header, c->block->header_bytes, SLK_BLOCK_HEADER_SIZE) != 0)
+    if (header == NULL && !slk_hash_equal(&parsed->map_root, &c->block->header.map_root))
+        return refuse(c->fault, SLK_E_CORRUPT, "the map root in its seal is not the one its events lead to");
+    if (header != NULL && memcmp(header, c->block->header_bytes, SLK_BLOCK_HEADER_SIZE) != 0)
         return refuse(
             c->fault, SLK_E_CORRUPT, "the header is wrong: %s", difference(parsed, &c->block->header));
     if (entries.size != c->block->entries_size || memcmp(entries.at, c->block->entries, entries.size) != 0)
@@ -231,8 +234,8 @@ static enum slk_err execute(struct check *c, const struct slk_block_source *sour
 }
 
 /* Height 0 holds the charter the machine was given, and nothing else. */
-static enum slk_err check_genesis(struct check *c, const uint8_t header[SLK_BLOCK_HEADER_SIZE],
-    const struct slk_block_header *parsed, struct slk_span entries)
+static enum slk_err check_genesis(
+    struct check *c, const uint8_t *header, const struct slk_block_header *parsed, struct slk_span entries)
 {
     struct slk_reader r = {.rest = entries};
     struct slk_span bytes = slk_read_span(&r, slk_read_u16(&r));
@@ -259,33 +262,78 @@ static enum slk_err check_genesis(struct check *c, const uint8_t header[SLK_BLOC
     return err;
 }
 
+static enum slk_err check_block(struct check *c, const struct slk_block_source *source, const uint8_t *header,
+    const struct slk_block_header *parsed, struct slk_span entries, const struct slk_par *par)
+{
+    enum slk_err err;
+
+    c->s = slk_block_scratch(c->block);
+    if (c->s == NULL)
+        return SLK_E_NOMEM;
+    err = check_header(c->machine, parsed, c->fault);
+    if (err != SLK_OK)
+        return err;
+    if (!c->machine->has_genesis)
+        return check_genesis(c, header, parsed, entries);
+    err = take_apart(c, entries, parsed->time_ms);
+    if (err == SLK_OK)
+        err = execute(c, source, parsed, par);
+    if (err != SLK_OK)
+        return err;
+    err = compare(c, header, parsed, entries);
+    if (err != SLK_OK)
+        slk_block_undo(c->machine, c->block, par);
+    return err;
+}
+
 enum slk_err slk_block_check(struct slk_block *out, struct slk_machine *machine,
     const struct slk_block_source *source, const uint8_t header[SLK_BLOCK_HEADER_SIZE],
     struct slk_span entries, const struct slk_par *par, struct slk_fault *fault)
 {
     struct check c = {.block = out, .machine = machine, .fault = fault, .first_index = machine->log.size};
     struct slk_block_header parsed;
-    enum slk_err err;
 
-    fault->line = 0;
-    fault->text[0] = '\0';
-    c.s = slk_block_scratch(out);
-    if (c.s == NULL)
-        return SLK_E_NOMEM;
+    *fault = (struct slk_fault){0};
     if (slk_block_header_parse(&parsed, header) != SLK_OK)
         return refuse(fault, SLK_E_CORRUPT, "the header does not parse");
-    err = check_header(machine, &parsed, fault);
-    if (err != SLK_OK)
-        return err;
-    if (!machine->has_genesis)
-        return check_genesis(&c, header, &parsed, entries);
-    err = take_apart(&c, entries, parsed.time_ms);
-    if (err == SLK_OK)
-        err = execute(&c, source, &parsed, par);
-    if (err != SLK_OK)
-        return err;
-    err = compare(&c, header, &parsed, entries);
-    if (err != SLK_OK)
-        slk_block_undo(machine, out, par);
-    return err;
+    return check_block(&c, source, header, &parsed, entries, par);
+}
+
+/* What the seal says of the header; the rest follows from execution. */
+static bool header_of_seal(
+    struct slk_block_header *out, const struct slk_machine *machine, struct slk_span entries)
+{
+    struct slk_reader r = {.rest = entries};
+    struct slk_span last = {0};
+    struct slk_entry entry;
+
+    while (!r.bad && r.rest.size > 0)
+        last = slk_read_span(&r, slk_read_u16(&r));
+    if (r.bad || slk_entry_parse(&entry, last) != SLK_OK || entry.type != SLK_ENTRY_SEAL ||
+        entry.seal.proposer > UINT16_MAX)
+        return false;
+    *out = (struct slk_block_header){
+        .flags = SLK_BLOCK_FLAG_HEARTBEAT, /* of an empty block; building drops it from any other */
+        .height = entry.seal.height,
+        .chain_id = machine->chain_id,
+        .previous = machine->has_genesis ? machine->tip.block_hash : slk_hash_zero,
+        .time_ms = entry.seal.time_ms,
+        .proposer = (uint16_t)entry.seal.proposer,
+        .origin_view = entry.seal.origin_view,
+        .map_root = entry.seal.map_root,
+    };
+    return true;
+}
+
+enum slk_err slk_block_check_entries(struct slk_block *out, struct slk_machine *machine,
+    const struct slk_block_source *source, struct slk_span entries, const struct slk_par *par,
+    struct slk_fault *fault)
+{
+    struct check c = {.block = out, .machine = machine, .fault = fault, .first_index = machine->log.size};
+    struct slk_block_header sealed;
+
+    *fault = (struct slk_fault){0};
+    if (!header_of_seal(&sealed, machine, entries))
+        return refuse(fault, SLK_E_CORRUPT, "the block has no seal");
+    return check_block(&c, source, NULL, &sealed, entries, par);
 }

@@ -247,6 +247,14 @@ static enum slk_err check(struct world *w, const uint8_t *header, struct slk_spa
     return err;
 }
 
+static enum slk_err check_entries(struct world *w, struct slk_span entries, struct slk_fault *fault)
+{
+    enum slk_err err = slk_block_check_entries(&w->block, &w->machine, &w->source, entries, w->par, fault);
+
+    assert_true(err == SLK_OK || fault->text[0] != '\0');
+    return err;
+}
+
 static struct slk_span entries_of(const struct slk_block *block)
 {
     return slk_span_of(block->entries, block->entries_size);
@@ -276,12 +284,14 @@ static void what_is_built_is_what_checks(void **state)
 {
     struct fixture *f = *state;
     struct slk_workers *workers;
-    struct world *builder = world_new(f, 0, NULL), *checker;
+    struct world *builder = world_new(f, 0, NULL), *checker, *reader;
     struct fixture_life *lives = make_lives();
+    struct slk_fault fault = {0};
     uint64_t random = 20260101;
 
     assert_int_equal(slk_workers_new(&workers, 3), SLK_OK);
     checker = world_new(f, 9, slk_workers_par(workers));
+    reader = world_new(f, 0, NULL); /* is shown no header */
     assert_same_block(&builder->block, &checker->block);
     for (uint64_t height = 1; height <= 80; height++) {
         struct candidate *c = make_candidate(f, lives, &random, 1 + fixture_below(&random, 30));
@@ -292,8 +302,11 @@ static void what_is_built_is_what_checks(void **state)
             assert_int_equal(
                 check(checker, builder->block.header_bytes, entries_of(&builder->block)), SLK_OK);
             assert_same_block(&builder->block, &checker->block);
+            assert_int_equal(check_entries(reader, entries_of(&builder->block), &fault), SLK_OK);
+            assert_same_block(&builder->block, &reader->block);
             keep(builder);
             keep(checker);
+            keep(reader);
         } else {
             assert_int_equal(err, SLK_E_NOT_FOUND); /* all bad */
         }
@@ -305,6 +318,7 @@ static void what_is_built_is_what_checks(void **state)
     free(lives);
     world_free(builder);
     world_free(checker);
+    world_free(reader);
     slk_workers_free(workers);
 }
 
@@ -455,6 +469,31 @@ static void a_forged_signature_is_refused_by_its_rule(void **state)
     pair_close(&p);
 }
 
+/* Of each entry one bit: whatever it is, the seal, the rules or a signature do not fit it, or it is no entry any more. */
+static void without_a_header_an_altered_entry_is_refused_too(void **state)
+{
+    struct slk_fault fault = {0};
+    struct slk_tip before;
+    struct pair p;
+
+    pair_open(&p, *state);
+    before = p.checker->machine.tip;
+    for (size_t i = 0; i < p.builder->block.entries_n; i++) {
+        uint8_t *at = p.entries + p.builder->block.offsets[i];
+        size_t size = (size_t)at[0] << 8 | at[1];
+
+        at[2 + size / 2] ^= 1;
+        assert_int_not_equal(check_entries(p.checker, slk_span_of(p.entries, p.size), &fault), SLK_OK);
+        at[2 + size / 2] ^= 1;
+        assert_memory_equal(&p.checker->machine.tip, &before, sizeof(before));
+    }
+    assert_int_equal(check_entries(p.checker, slk_span_of(p.entries, p.size - 1), &fault), SLK_E_CORRUPT);
+    assert_int_equal(check_entries(p.checker, slk_span_of(p.entries, 0), &fault), SLK_E_CORRUPT);
+    assert_int_equal(check_entries(p.checker, slk_span_of(p.entries, p.size), &fault), SLK_OK);
+    assert_memory_equal(p.checker->block.header_bytes, p.header, SLK_BLOCK_HEADER_SIZE);
+    pair_close(&p);
+}
+
 static void a_block_out_of_its_place_is_refused(void **state)
 {
     struct pair p;
@@ -503,6 +542,9 @@ static void a_heartbeat_is_a_block_without_events(void **state)
     assert_int_equal(w->block.entries_n, 1);
     assert_int_equal(w->block.rows_n, 0);
     assert_memory_equal(&w->machine.tip.map_root, &before.map_root, SLK_HASH_SIZE);
+    assert_int_equal(check_entries(checker, entries_of(&w->block), &fault), SLK_OK);
+    assert_same_block(&w->block, &checker->block);
+    slk_block_undo(&checker->machine, &checker->block, NULL);
     assert_int_equal(check(checker, w->block.header_bytes, entries_of(&w->block)), SLK_OK);
     assert_same_block(&w->block, &checker->block);
     keep(w);
@@ -634,6 +676,7 @@ int main(void)
         cmocka_unit_test(a_forged_signature_is_refused_by_its_rule),
         cmocka_unit_test(a_block_out_of_its_place_is_refused),
         cmocka_unit_test(a_checked_block_can_be_taken_back),
+        cmocka_unit_test(without_a_header_an_altered_entry_is_refused_too),
         cmocka_unit_test(a_heartbeat_is_a_block_without_events),
         cmocka_unit_test(an_empty_block_is_refused_within_a_minute),
         cmocka_unit_test(what_does_not_fit_is_deferred),
