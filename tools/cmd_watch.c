@@ -188,7 +188,8 @@ static bool read_path(struct evidence *e, struct slk_hash *root, const struct ht
     return good;
 }
 
-enum proof { PROVEN, CONTRADICTED, FALSE_ANSWER, NO_ANSWER };
+/* OTHER_ROOT: a path to a root of the node's own. One of the two is not of the log, and an unsigned answer does not say which. */
+enum proof { PROVEN, CONTRADICTED, OTHER_ROOT, FALSE_ANSWER, NO_ANSWER };
 
 static enum proof ask_for_path(
     struct watch *w, size_t node, const struct sighting *a, const struct sighting *b, struct evidence *e)
@@ -198,6 +199,7 @@ static enum proof ask_for_path(
         .path = path, .accept = "application/json", .max = CONSISTENCY_BYTES, .patience_ms = 2000};
     struct slk_tree_head was = a->checkpoint.head;
     const struct slk_tree_head *now = &b->checkpoint.head;
+    struct slk_tree_head other = *now;
     struct http_answer answer;
     struct slk_hash root;
     bool readable;
@@ -213,6 +215,10 @@ static enum proof ask_for_path(
         return FALSE_ANSWER;
     if (slk_tree_check_consistency(&was, now, e->path, e->path_n) == SLK_OK)
         return PROVEN;
+    other.root_hash = root;
+    if (!slk_hash_equal(&root, &now->root_hash) &&
+        slk_tree_check_consistency(&was, &other, e->path, e->path_n) == SLK_OK)
+        return OTHER_ROOT;
     was.root_hash = e->old_root;
     return !slk_hash_equal(&e->old_root, &a->checkpoint.head.root_hash) &&
                    slk_tree_check_consistency(&was, now, e->path, e->path_n) == SLK_OK
@@ -235,6 +241,18 @@ static void prove(struct watch *w, const struct sighting *a, const struct sighti
         case CONTRADICTED:
             shout(w, a, b, &e);
             return;
+        case OTHER_ROOT: /* against what a quorum signed the answer is false; against what one member signed alone, that is */
+            lied = true;
+            if (b->is_good)
+                find(w, CLI_NO, "false-proof", (first + i) % n,
+                    "has another root at %" PRIu64 " entries than the one a quorum signed",
+                    b->checkpoint.head.tree_size);
+            else
+                find(w, CLI_NO, "contradicted", b->node,
+                    "its checkpoint of %" PRIu64
+                    " entries, which no quorum signed, has another root than %s has there",
+                    b->checkpoint.head.tree_size, name_of(w, (first + i) % n));
+            break;
         case FALSE_ANSWER:
             lied = true;
             find(w, CLI_NO, "false-proof", (first + i) % n,

@@ -190,6 +190,11 @@ def test_prove(net):
     check("prove: only bad proofs: exit 1, and no file", r.returncode == 1 and not os.path.exists(proof), *told(r))
     r = sillok("prove", *urls([liar, DEAD]), "--policy", policy, "--handle-file", handle, "-o", proof)
     check("prove: bad ones and none: exit 1", r.returncode == 1 and DEAD in r.stderr, *told(r))
+    denies = Stub(net.nodes[0], lambda path, status, body: (422, b'{"title":"no","status":422,"code":"TOO_LONG","detail":"no"}'))
+    r = sillok("prove", *urls([denies, net.nodes[1]]), "--policy", policy, "--handle-file", handle, "-o", proof)
+    check("prove: a node that says there is no such proof does not keep another from making it", r.returncode == 0, *told(r))
+    r = sillok("prove", *urls([denies]), "--policy", policy, "--handle-file", handle, "-o", proof)
+    check("prove: nobody makes one: exit 2, with the reason", r.returncode == 2 and denies.url in r.stderr, *told(r))
     of_another = Stub(net.nodes[0], lambda path, status, body: net.nodes[0].request(
         "POST", path, bytes.fromhex(net.handle(2)), {"Accept": "text/plain", "Content-Type": "application/octet-stream"}))
     r = sillok("prove", *urls([of_another]), "--policy", policy, "--handle-file", handle, "-o", proof)
@@ -523,6 +528,21 @@ def signed_alone(net, note, size):
     return f"{text}\n\u2014 {origin} {base64.b64encode(name + signature).decode()}\n"
 
 
+def test_signed_alone(net):
+    """What one member signed alone, of a size between two of a quorum's, is false; the node that says so is not."""
+    note = net.nodes[0].request("GET", "/checkpoint")[1].decode()
+    size = int(note.split("\n")[1])
+    first = watch(net, net.nodes[1:2], "--state", net.path("before"))
+    net.submit_some(net.nodes, 3)
+    wait_for(lambda: all(int(n.request("GET", "/checkpoint")[1].split(b"\n")[1]) > size + 1 for n in net.nodes), 60)
+    alone = Stub(net.nodes[0], lambda path, status, body: (status, signed_alone(net, note, size + 1).encode()
+                                                           if path == "/checkpoint" else body))
+    r = watch(net, [alone, net.nodes[1]], "--state", net.path("before"), "--evidence", net.path("evidence-alone"))
+    check("watch: what no quorum signed is what is false, not the node that shows another root", first.returncode == 0
+          and r.returncode == 1 and f"{alone.url}: its checkpoint of {size + 1}" in r.stderr and f"{url(net.nodes[1])}: gives" not in r.stderr
+          and f"{url(net.nodes[1])}: has another" not in r.stderr, *told(first), *told(r))
+
+
 def test_split_view(net):
     twin = Twin(net)
     twin.start()
@@ -626,5 +646,5 @@ def test_votes(net):
 
 if __name__ == "__main__":
     sys.exit(net_main("cli-url", lambda root: Net(root, SILLOK, SILLOKD, submissions=80), test_start, test_status, test_head, test_prove,
-                      test_history, test_client, test_https, test_watch, test_split_view, test_evidence, test_submit, test_submit_signed, test_submit_stale,
+                      test_history, test_client, test_https, test_watch, test_signed_alone, test_split_view, test_evidence, test_submit, test_submit_signed, test_submit_stale,
                       test_submit_dead, test_charter, test_audit, test_votes))
