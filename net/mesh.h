@@ -14,7 +14,8 @@
 #define SLK_MESH_GUESTS_MAX 14     /* with 50 members 64 connections, protocol §3.5 */
 #define SLK_MESH_GUEST      0xf000 /* index of the first guest; above every peer's */
 #define SLK_MESH_NOBODY     0xffff /* no index: what a guest calls itself in HELLO */
-#define SLK_MESH_VERSION    1
+#define SLK_MESH_VERSION    1      /* of the protocol: the newest that is spoken here */
+#define SLK_MESH_OLDEST     1      /* and the oldest, so that members need not change over in one moment */
 #define SLK_MESH_INSTANCE   16
 #define SLK_MESH_ASKS_MAX   4  /* questions for bulk under way to one peer, protocol §3.4 */
 #define SLK_MESH_WAIT_MAX   64 /* those that wait for one of them to be answered */
@@ -34,7 +35,8 @@ struct slk_mesh_peer {
 
 /* What a peer said of itself. Only the key and, with it, the index are certain. */
 struct slk_hello {
-    uint32_t version;
+    uint32_t version; /* the newest of the protocol that it speaks; both speak the smaller of the two */
+    uint32_t oldest;  /* 1 .. version: the oldest that it speaks */
     struct slk_hash chain_id;
     struct slk_hash charter_hash;
     uint64_t height; /* committed */
@@ -68,7 +70,7 @@ enum slk_mesh_verdict {
     X(PIN, "a key that no member has")                                                                       \
     X(COOLING, "the peer cools down")                                                                        \
     X(HELLO, "the first message is not a HELLO that fits")                                                   \
-    X(VERSION, "another version of the protocol")                                                            \
+    X(VERSION, "no version of the protocol that both speak")                                                 \
     X(CHAIN, "a node of another chain")                                                                      \
     X(SELF, "this node's own key")                                                                           \
     X(DUPLICATE, "there is a better connection to this peer")                                                \

@@ -238,7 +238,7 @@ static void on_up(void *ctx, uint16_t peer, const struct slk_hello *hello)
     struct daemon *d = ctx;
 
     SLK_SAY(&d->log, SLK_SAY_INFO, "peer_up", SLK_SAY_NUMBER("peer", peer),
-        SLK_SAY_NUMBER("height", hello->height));
+        SLK_SAY_NUMBER("height", hello->height), SLK_SAY_NUMBER("version", hello->version));
     if (!d->is_renumbering)
         slk_node_peer_up(d->node, number_in_node(peer));
 }

@@ -278,6 +278,7 @@ static void say_hello(struct slk_link *link)
 {
     const struct slk_mesh *mesh = link->mesh;
     struct slk_hello hello = {.version = SLK_MESH_VERSION,
+        .oldest = SLK_MESH_OLDEST,
         .chain_id = mesh->chain_id,
         .charter_hash = mesh->charter_hash,
         .height = mesh->height,

@@ -74,7 +74,7 @@ static enum slk_mesh_end judge_hello(const struct slk_link *link, const struct s
 {
     const struct slk_mesh *mesh = link->mesh;
 
-    if (link->hello.version != SLK_MESH_VERSION)
+    if (link->hello.version < SLK_MESH_OLDEST || link->hello.oldest > SLK_MESH_VERSION)
         return SLK_END_VERSION;
     if (!slk_hash_equal(&link->hello.chain_id, &mesh->chain_id))
         return SLK_END_CHAIN;

@@ -33,7 +33,7 @@ static void check_hello(struct slk_span payload)
         FUZZ_CHECK(hello.version == 0 && fuzz_is_zero(&hello.chain_id, sizeof(hello.chain_id)));
         return;
     }
-    FUZZ_CHECK(hello.version != 0 && hello.asks > 0 && hello.asks <= SLK_MESH_WAIT_MAX);
+    FUZZ_CHECK(hello.oldest != 0 && hello.oldest <= hello.version && hello.asks > 0 && hello.asks <= SLK_MESH_WAIT_MAX);
     FUZZ_CHECK(slk_hello_format(printed, &hello) == payload.size);
     FUZZ_CHECK(memcmp(printed, payload.at, payload.size) == 0);
 }

@@ -548,7 +548,7 @@ static void seed_messages(void)
 static void seed_frames(void)
 {
     static uint8_t out[SEED_MAX], message[20000];
-    struct slk_hello hello = {.version = SLK_MESH_VERSION, .height = 9, .index = 2, .asks = 4};
+    struct slk_hello hello = {.version = SLK_MESH_VERSION, .oldest = SLK_MESH_OLDEST, .height = 9, .index = 2, .asks = 4};
     uint8_t greeting[SLK_HELLO_MAX];
     size_t sent = 0, size = 1, greeting_size = slk_hello_format(greeting, &hello);
 

@@ -417,6 +417,7 @@ struct raw *raw_dial(struct world *world, uint16_t port, SSL_CTX *context)
 struct slk_hello raw_hello(const struct world *world, unsigned index)
 {
     struct slk_hello hello = {.version = SLK_MESH_VERSION,
+        .oldest = SLK_MESH_OLDEST,
         .chain_id = world->chain_id,
         .charter_hash = world->charter_hash,
         .height = 1,

@@ -212,7 +212,7 @@ static void every_flipped_bit_of_a_header_is_judged(void **state)
 
 static struct slk_hello some_hello(void)
 {
-    struct slk_hello hello = {.version = 1, .height = 77, .index = 3, .asks = 64};
+    struct slk_hello hello = {.version = 3, .oldest = 2, .height = 77, .index = 3, .asks = 64};
 
     memset(hello.chain_id.b, 0x11, 32);
     memset(hello.charter_hash.b, 0x22, 32);
@@ -244,6 +244,10 @@ static void hello_prints_back(void **state)
         }
         bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
     }
+    hello.oldest = 3;
+    size = slk_hello_format(bytes, &hello);
+    bytes[size - 1] = 4; /* the oldest above the newest */
+    assert_int_equal(slk_hello_parse(&back, slk_span_of(bytes, size)), SLK_E_MALFORMED);
     hello.height = 0; /* the first block is not there yet, and the first member says it */
     hello.index = 0;
     size = slk_hello_format(bytes, &hello);
