@@ -271,7 +271,8 @@ static int audit(struct audit *a, struct audit_url_result *out)
     struct slk_fault fault = {0};
     enum slk_err err;
 
-    if (!cli_nodes_open(a->cli, a->o->nodes) || !url_blocks_open(&a->blocks, a->cli, a->o->nodes))
+    if ((a->o->nodes->client == NULL && !cli_nodes_open(a->cli, a->o->nodes)) ||
+        !url_blocks_open(&a->blocks, a->cli, a->o->nodes))
         return a->cli->exit_code;
     snprintf(out->giver, sizeof(out->giver), "%s", http_node_name(a->o->nodes->client, a->blocks.giver));
     out->chain_id = a->blocks.source.chain_id;

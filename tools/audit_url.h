@@ -5,7 +5,7 @@
 #include "tools/cli_nodes.h"
 
 struct audit_url {
-    struct cli_nodes *nodes;
+    struct cli_nodes *nodes;      /* open or not; closed at the end */
     const struct slk_hash *chain; /* NULL: whichever it is */
     const char *keep; /* a directory for the ledger, of now or of an earlier audit; NULL: it is thrown away */
     unsigned threads;
