@@ -43,6 +43,15 @@ struct slk_api_text {
 };
 void slk_api_print(struct slk_api_text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* The head of a family `sillok_<name>`; then, with its head: a number; a gauge in seconds; a histogram, whose head comes first, with labels
+ * as `a="b",c="d"` or "". */
+void slk_api_family(struct slk_api_text *text, const char *name, const char *type, const char *help);
+void slk_api_one(
+    struct slk_api_text *text, const char *name, const char *type, const char *help, uint64_t value);
+void slk_api_seconds(struct slk_api_text *text, const char *name, const char *help, int64_t ms);
+void slk_api_histogram(
+    struct slk_api_text *text, const char *name, const char *labels, const struct slk_histogram *histogram);
+
 /* Status lists (status_token.h); `key` or `base` NULL: none are served. Both are borrowed. */
 struct slk_api_status_options {
     const struct slk_key *key; /* signs them, at once: not one that is held in a token */

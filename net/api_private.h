@@ -95,12 +95,17 @@ bool slk_api_read_tile(void *tree, uint32_t level, uint64_t index, uint32_t widt
 void slk_api_get_list(void *api, struct slk_http_exchange *exchange); /* api_status_list.c */
 void slk_api_get_lists(void *api, struct slk_http_exchange *exchange);
 void slk_api_get_keys(void *api, struct slk_http_exchange *exchange);
+struct slk_api_lists_figures {
+    bool is_on;
+    uint64_t height, tokens_n, bytes, signed_n, age_s; /* age_s: of the list served last, at that moment */
+};
+void slk_api_lists_figures(const struct slk_api *api, struct slk_api_lists_figures *out);
 void slk_api_lists_tick(struct slk_api *api);
 void slk_api_lists_free(struct slk_api *api);
 void slk_api_get_status(void *api, struct slk_http_exchange *exchange); /* api_health.c */
 void slk_api_get_health(void *api, struct slk_http_exchange *exchange);
-void slk_api_get_metrics(void *api, struct slk_http_exchange *exchange);
-void slk_api_stream(void *api, struct slk_http_exchange *exchange); /* api_stream.c */
+void slk_api_get_metrics(void *api, struct slk_http_exchange *exchange); /* api_metrics.c */
+void slk_api_stream(void *api, struct slk_http_exchange *exchange);      /* api_stream.c */
 void slk_api_news(void *api, enum slk_node_news news, uint64_t height);
 
 #endif

@@ -51,6 +51,7 @@ struct slk_api_lists {
     uint64_t past_s; /* when a list of the past was made last */
     size_t bytes;    /* of the tokens */
     size_t slots_n;
+    uint64_t signed_n, served_age_s; /* for /metrics */
     struct made *made[SLOTS_N];
 };
 
@@ -131,6 +132,23 @@ void slk_api_lists_tick(struct slk_api *api)
     if (is_on(api) && slk_view_begin(&view, store_of(api)) == SLK_OK)
         (void)!follow(api, view, &done); /* the next request says what is wrong */
     slk_view_end(view);
+}
+
+void slk_api_lists_figures(const struct slk_api *api, struct slk_api_lists_figures *out)
+{
+    const struct slk_api_lists *lists = api->lists;
+    struct slk_block_header place;
+
+    *out = (struct slk_api_lists_figures){.is_on = is_on(api)};
+    if (lists == NULL)
+        return;
+    if (lists->reader != NULL && slk_status_reader_place(lists->reader, &place))
+        out->height = place.height;
+    for (size_t i = 0; i < SLOTS_N; i++)
+        out->tokens_n += lists->made[i] != NULL;
+    out->bytes = lists->bytes;
+    out->signed_n = lists->signed_n;
+    out->age_s = lists->served_age_s;
 }
 
 /* ---- making ---- */
@@ -238,6 +256,7 @@ static enum slk_err renew(struct slk_api *api, const struct wanted *what, uint64
     slk_hex_format(made->etag + 1, hash.b, 16);
     made->what = *what;
     made->made_s = now_s;
+    lists->signed_n++;
     made->changes_n = slk_status_list_changes(from, what->type, what->n);
     if (old < SLOTS_N)
         drop(lists, old);
@@ -397,9 +416,11 @@ static void serve(struct slk_api *api, struct made *made, struct slk_http_exchan
     struct slk_span accept = {0}, tags = {0};
     char fields[256], tag[ETAG_SIZE + 4];
     struct api_reply reply = {200, fields};
+    uint64_t now_s = slk_api_now_ms(api) / 1000;
     bool packed = slk_http_field(request, "accept-encoding", &accept) &&
                   slk_http_takes_coding(accept, "gzip") && pack(api->lists, made);
 
+    api->lists->served_age_s = now_s > made->made_s ? now_s - made->made_s : 0;
     snprintf(tag, sizeof(tag), "%.33s%s\"", made->etag, packed ? "-gz" : ""); /* another representation */
     snprintf(fields, sizeof(fields),
         "Cache-Control: public, max-age=%u\r\nETag: %s\r\nVary: Accept, Accept-Encoding\r\n" PUBLIC "%s",

@@ -304,6 +304,7 @@ static struct slk_node *allocate(const struct slk_node_options *options)
     node->options = *options;
     node->random = options->seed;
     node->due_ms = node->save_due_ms = UINT64_MAX;
+    node->counts.opened_ms = slk_node_now(node);
     node->me = SLK_BFT_NOBODY;
     node->my_peer = SLK_MESH_NOBODY;
     node->out_cap = (size_t)256 << 10;
@@ -479,6 +480,7 @@ void slk_node_peer_down(struct slk_node *node, uint16_t peer)
         return;
     slk_node_gossip_down(node, peer);
     node->peers[peer].is_up = false;
+    node->peers[peer].height = 0;
 }
 
 static enum slk_mesh_verdict hear(
@@ -497,7 +499,11 @@ static enum slk_mesh_verdict hear(
         node->peers[peer].has_status = true;
         node->peers[peer].pool_count = node->msg->status.pool_count;
         node->peers[peer].pool_xor = node->msg->status.pool_xor;
+        node->peers[peer].height = node->msg->status.height > 0 ? node->msg->status.height - 1 : 0;
     }
+    if (kind == SLK_MSG_VOTE && node->msg->vote.signer == peer &&
+        node->msg->vote.statement.height > node->peers[peer].height)
+        node->peers[peer].height = node->msg->vote.statement.height - 1;
     step(node, &in);
     slk_node_pump(node);
     return SLK_MESH_OK;

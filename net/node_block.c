@@ -432,6 +432,17 @@ static enum slk_err move_on(struct slk_node *node, struct slk_fault *fault)
     return err;
 }
 
+/* A node that catches up says nothing about how soon blocks are final. */
+static void note_finality(struct slk_node *node, const struct slk_tip *tip)
+{
+    struct slk_bft_view_of look;
+    uint64_t now = slk_node_wall(node);
+
+    slk_bft_look(node->core, &look);
+    if (look.certain <= tip->height)
+        slk_histogram_add(&node->counts.block_finality, now > tip->time_ms ? (now - tip->time_ms) * 1000 : 0);
+}
+
 static void after_commit(struct slk_node *node)
 {
     const struct slk_tip *tip = slk_store_tip(node->ledger->store);
@@ -450,6 +461,7 @@ static void after_commit(struct slk_node *node)
     slk_node_cosign_new_tip(node, is_recharter);
     slk_node_pool_committed(node, is_recharter);
     node->status.blocks_n++;
+    note_finality(node, tip);
     slk_node_tell_commit(node);
     slk_node_tell_news(node, SLK_NEWS_COMMITTED, tip->height);
     if (is_recharter)

@@ -163,6 +163,7 @@ void slk_node_add_receipt(
     for (size_t i = 0; i < w->answer.receipts_n; i++)
         if (w->receipts[i].agency == receipt->agency)
             return;
+    node->counts.receipts_taken += receipt->agency != node->options.agency;
     if (w->answer.receipts_n <
         w->receipts_cap) /* as many as voted when the first came: more than make it SAFE */
         w->receipts[w->answer.receipts_n++] = *receipt;
@@ -176,6 +177,7 @@ static void became_final(struct slk_node *node, struct slk_node_waiting *w, cons
 
     w->answer.height = f->height;
     w->answer.first_index = f->first_index;
+    slk_histogram_add(&node->counts.submission_finality, (slk_node_now(node) - w->since_ms) * 1000);
     slk_node_reached(node, w, SLK_STAGE_FINAL);
 }
 
@@ -286,7 +288,8 @@ uint64_t slk_node_submit(struct slk_node *node, struct slk_span submission, enum
     w = &node->waiting[place - 1];
     node->free_waiting = w->next;
     node->tickets = (node->tickets / NODE_WAITING_MAX + 1) * NODE_WAITING_MAX + (place - 1);
-    *w = (struct slk_node_waiting){.ticket = node->tickets, .wants = stage, .fn = answer, .ctx = ctx};
+    *w = (struct slk_node_waiting){
+        .ticket = node->tickets, .wants = stage, .since_ms = slk_node_now(node), .fn = answer, .ctx = ctx};
     node->status.waiting_n++;
     outcome = why_not(node, submission);
     if (outcome != SLK_NODE_ACCEPTED) {

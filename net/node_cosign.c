@@ -221,6 +221,7 @@ static void take_sig(
 
     if (cosig->is_here && time_s <= cosig->time_s)
         return;
+    slk_node_cosigned_by(node, member, time_s);
     cosig->is_here = true;
     cosig->time_s = time_s;
     cosig->heard_ms = slk_node_wall(node);

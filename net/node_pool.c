@@ -189,6 +189,7 @@ void slk_node_receipt_signed(
         slk_node_each(node, &id->id, id->key_id, received_without, NULL);
         return;
     }
+    node->counts.receipts_given++;
     slk_node_each(node, &id->id, id->key_id, add_own_receipt, receipt);
     if (peer != SLK_MESH_NOBODY)
         slk_node_promise(node, peer, receipt);
@@ -294,11 +295,12 @@ static void refuse(struct slk_node *node, size_t i, const struct slk_node_incomi
     struct slk_result result = {0};
 
     node->status.refused_n++;
-    if (w == NULL)
-        return;
-    if (s->rule == SLK_RULE_OK && slk_ledger_find_duplicate(node->ledger, s, &result))
+    if (w != NULL && s->rule == SLK_RULE_OK && slk_ledger_find_duplicate(node->ledger, s, &result)) {
         answer_duplicate(node, w, &result);
-    else
+        return;
+    }
+    node->counts.refused[node->trial.verdicts[i].rule]++;
+    if (w != NULL)
         slk_node_refused(node, w, SLK_NODE_REFUSED, &node->trial.verdicts[i]);
 }
 
@@ -334,6 +336,7 @@ static uint64_t offer(struct slk_node *node, size_t i)
     }
     switch (slk_pool_offer(node->pool, s, slk_span_of(in->bytes, in->size), &ticket)) {
     case SLK_POOL_ADMIT:
+        slk_node_mark(node, ticket);
         return ticket;
     case SLK_POOL_PENDING: /* twice in this batch: answered with the other one */
     case SLK_POOL_HELD:

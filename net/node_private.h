@@ -11,12 +11,14 @@
  *   node_guest.c    peers without a vote
  *   node_keys.c     which of the keys count
  *   node_body.c     which bytes are a block's body
+ *   node_figures.c  what is counted, for /metrics
  */
 #ifndef SLK_NET_NODE_PRIVATE_H
 #define SLK_NET_NODE_PRIVATE_H
 
 #include "ledger/core/pool.h"
 #include "ledger/embed/ledger_private.h"
+#include "ledger/store/histogram.h"
 #include "net/node.h"
 #include "net/node_body.h"
 
@@ -34,6 +36,7 @@
 #define NODE_EARLY_MAX   2048  /* a member's own checkpoint, kept until its block is here */
 #define NODE_PROVEN_N    65536 /* signatures known to be good: four blocks of single events, 2 MiB */
 #define NODE_RETRY_MS    1000
+#define NODE_MARKS       64 /* of when submissions came */
 
 /* An input for the core on its way, with what it points to. */
 struct slk_node_input {
@@ -71,6 +74,7 @@ struct slk_node_name {
 
 struct slk_node_peer {
     bool is_up;
+    uint64_t height; /* committed, by its last STATUS or vote: a hint; 0: not known */
     bool has_status;
     uint64_t pool_count, pool_xor; /* as its last STATUS said */
     uint64_t told[NODE_NAMES_MAX]; /* tickets that the next INV names */
@@ -103,6 +107,7 @@ struct slk_node_waiting {
     bool is_named;   /* in `by_id` */
     bool is_ready;   /* its answer goes out with the next run */
     enum slk_node_stage wants;
+    uint64_t since_ms;
     slk_node_answer_fn *fn;
     void *ctx;
     struct slk_pooled_id id;
@@ -133,6 +138,29 @@ struct slk_node_cosig {
     uint64_t time_s;
     uint64_t heard_ms; /* by our clock on the wall: how old a cosignature is must not be its signer's word */
     uint8_t blob[SLK_NOTE_BLOB_MAX];
+};
+
+/* Up to this ticket submissions had come by then. */
+struct slk_node_mark {
+    uint64_t ticket, ms;
+};
+
+/* A member's newest cosignature. */
+struct slk_node_seen {
+    uint16_t agency; /* 0: none yet */
+    uint64_t height, heard_ms;
+    int64_t offset_ms; /* our clock when it came, less its own time */
+};
+
+/* What only slk_node_figures shows. */
+struct slk_node_counts {
+    uint64_t refused[SLK_RULE_N];
+    uint64_t receipts_given, receipts_taken;
+    struct slk_histogram block_finality, submission_finality;
+    uint64_t opened_ms;
+    size_t marks_n;
+    struct slk_node_mark marks[NODE_MARKS];
+    struct slk_node_seen seen[SLK_CHARTER_MEMBERS_MAX]; /* by place in the charter in force */
 };
 
 struct slk_node {
@@ -222,6 +250,7 @@ struct slk_node {
 
     bool is_signer_away;           /* as it was said last */
     struct slk_node_status status; /* what is counted, and the last alarm */
+    struct slk_node_counts counts;
     struct {
         slk_node_news_fn *fn;
         void *ctx;
@@ -333,6 +362,10 @@ void slk_node_take_change(struct slk_node *node, const struct slk_hash *name, st
 void slk_node_tell_news(struct slk_node *node, enum slk_node_news news, uint64_t height);
 void slk_node_answer_all(struct slk_node *node);
 void slk_node_clients_free(struct slk_node *node);
+
+/* ---- node_figures.c ---- */
+void slk_node_mark(struct slk_node *node, uint64_t ticket); /* a submission has come into the pool */
+void slk_node_cosigned_by(struct slk_node *node, const struct slk_member *member, uint64_t time_s);
 
 /* ---- node_sign.c ---- */
 /* Is this a key that only options.signer asks for signatures? */

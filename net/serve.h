@@ -9,6 +9,7 @@
 #ifndef SLK_NET_SERVE_H
 #define SLK_NET_SERVE_H
 
+#include "ledger/store/histogram.h"
 #include "net/http.h"
 
 struct uv_loop_s;
@@ -129,6 +130,8 @@ struct slk_http_stats {
     /* Answers by route (the last is for requests that found none) and status (statuses[i], 0: not used yet). */
     unsigned statuses[SLK_HTTP_STATUSES_MAX];
     uint64_t answers[SLK_HTTP_ROUTES_MAX + 1][SLK_HTTP_STATUSES_MAX];
+    /* From a request's last byte to the first of its answer, by route; streams are not in it. */
+    struct slk_histogram latency[SLK_HTTP_ROUTES_MAX];
 };
 const struct slk_http_stats *slk_http_server_stats(struct slk_http_server *server);
 

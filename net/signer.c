@@ -31,12 +31,17 @@ struct slk_signer {
     struct slk_signer_state state;
 };
 
-static uint64_t now_ms(void)
+static uint64_t now_us(void)
 {
     struct timespec t;
 
     clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+static uint64_t now_ms(void)
+{
+    return now_us() / 1000;
 }
 
 static struct timespec at_ms(uint64_t ms)
@@ -144,7 +149,7 @@ static void work_on(struct slk_signer *s, struct slk_sign_job *job)
 {
     struct slk_fault fault = {0};
     enum slk_err err = SLK_OK;
-    uint64_t signed_n = 0;
+    uint64_t signed_n = 0, begun_us = now_us();
 
     s->started_ms = now_ms();
     pthread_mutex_unlock(&s->lock);
@@ -159,6 +164,8 @@ static void work_on(struct slk_signer *s, struct slk_sign_job *job)
     }
     pthread_mutex_lock(&s->lock);
     s->state.signed_n += signed_n;
+    if (err == SLK_OK)
+        slk_histogram_add(&s->state.latency, now_us() - begun_us);
     settle(s, job, err, &fault);
 }
 

@@ -10,6 +10,7 @@
 #define SLK_NET_SIGNER_H
 
 #include "ledger/embed/keys.h"
+#include "ledger/store/histogram.h"
 #include "ledger/verify/checkpoint.h"
 
 #define SLK_SIGN_BYTES    (SLK_CHECKPOINT_TEXT_MAX + 64) /* the longest statement: a cosignature's */
@@ -39,6 +40,7 @@ struct slk_signer_state {
     bool is_away; /* the last call failed, or one has been under way for five seconds */
     char why[sizeof(((struct slk_fault *)NULL)->text)];
     uint64_t waiting_n, signed_n, failed_n; /* jobs; signatures; calls that failed */
+    struct slk_histogram latency;           /* of jobs that were signed, without their waiting */
 };
 
 struct slk_signer;

@@ -13,6 +13,7 @@
 
 #include "ledger/core/bft.h"
 #include "net/api.h"
+#include "net/daemon_metrics.h"
 #include "net/node.h"
 #include "net/notify.h"
 #include "net/peers.h"
@@ -48,6 +49,7 @@ struct daemon {
     bool is_stopping;
     uint64_t charter_turns; /* of the charters by which the mesh knows its peers */
     bool is_renumbering;
+    uint64_t started_s;
     struct slk_mesh_peer peers[SLK_MESH_PEERS_MAX];
     int code;
 };
@@ -335,22 +337,11 @@ static int open_mesh(struct daemon *d)
 
 static void print_metrics(void *ctx, struct slk_api_text *text)
 {
-    struct daemon *d = ctx;
-    struct slk_mesh_stats stats;
+    const struct daemon *d = ctx;
 
-    slk_mesh_stats(d->mesh, &stats);
-    slk_api_print(text, "# TYPE sillok_peers_up gauge\nsillok_peers_up %zu\n", stats.up);
-    slk_api_print(
-        text, "# TYPE sillok_peer_queued_bytes gauge\nsillok_peer_queued_bytes %zu\n", stats.queued_bytes);
-    slk_api_print(text,
-        "# TYPE sillok_peer_bytes_total counter\nsillok_peer_bytes_total{direction=\"in\"} %llu\n"
-        "sillok_peer_bytes_total{direction=\"out\"} %llu\n",
-        (unsigned long long)stats.total.bytes_in, (unsigned long long)stats.total.bytes_out);
-    slk_api_print(text, "# TYPE sillok_peer_connections_ended_total counter\n");
-    for (unsigned i = 0; i < SLK_END_N; i++)
-        if (stats.total.ended[i] > 0)
-            slk_api_print(text, "sillok_peer_connections_ended_total{reason=\"%s\"} %llu\n",
-                slk_mesh_end_name((enum slk_mesh_end)i), (unsigned long long)stats.total.ended[i]);
+    slk_print_node_metrics(text, d->node);
+    slk_print_mesh_metrics(text, d->mesh);
+    slk_print_process_metrics(text, d->started_s);
 }
 
 static enum slk_err set_tls(struct daemon *d, const struct slk_config *c, struct slk_fault *fault)
@@ -795,6 +786,7 @@ int slk_daemon_run_between(
     d->config = *config;
     d->file = file;
     d->between = between;
+    d->started_s = wall_ms(NULL) / 1000;
     set_log(d);
     signal(SIGPIPE, SIG_IGN);
     code = open_all(d);

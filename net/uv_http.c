@@ -298,6 +298,14 @@ static void count_answer(struct slk_http_server *s, const struct slk_http_route 
     }
 }
 
+static void time_answer(struct conn *c, const struct slk_http_route *route)
+{
+    if (route != NULL && c->asked_ns != 0)
+        slk_histogram_add(
+            &c->server->stats.latency[route - c->server->routes], (uv_hrtime() - c->asked_ns) / 1000);
+    c->asked_ns = 0;
+}
+
 static const char *date_now(struct slk_http_server *s)
 {
     uint64_t now = uv_now(s->loop) / 1000;
@@ -360,6 +368,7 @@ static void write_answer(
     enter(c, CONN_WRITING);
     c->queue_seen = SIZE_MAX;
     count_answer(c->server, route, answer->status);
+    time_answer(c, route);
     if (owned == NULL && answer->body.size > 0 && !head_only) {
         owned = malloc(answer->body.size);
         if (owned != NULL)
@@ -558,6 +567,7 @@ static void dispatch(struct conn *c)
     if (!x->in.keep_alive)
         c->close_after = true;
     enter(c, CONN_ANSWERING);
+    c->asked_ns = uv_hrtime();
     x->route->handle(c->server->ctx, x);
 }
 

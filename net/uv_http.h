@@ -46,6 +46,7 @@ struct conn {
     size_t
         queue_seen; /* bytes not yet taken when the time for writing was last extended; SIZE_MAX: not yet */
     size_t discarded;
+    uint64_t asked_ns;      /* when the request under way was whole; 0: none is */
     bool close_after;       /* the answer is the last one */
     bool broken;            /* a stream to be closed at the next tick */
     struct output *writing; /* WRITING, over TLS: of which not all may be sealed yet */

@@ -813,3 +813,19 @@ size_t slk_pool_used(const struct slk_pool *pool, uint16_t agency, enum slk_clas
             return pool->agencies[i].used[class - 1];
     return 0;
 }
+
+void slk_pool_measure(const struct slk_pool *pool, uint64_t *bytes, uint64_t *oldest)
+{
+    *bytes = *oldest = 0;
+    for (unsigned i = 0; i < pool->agencies_max; i++) {
+        const struct agency *a = &pool->agencies[i];
+
+        for (unsigned class = 0; a->agency != 0 && class < CLASSES; class ++) {
+            uint64_t ticket = a->first[class] == NONE ? 0 : pool->entries[a->first[class]].ticket;
+
+            *bytes += a->used[class];
+            if (ticket != 0 && (*oldest == 0 || ticket < *oldest))
+                *oldest = ticket;
+        }
+    }
+}

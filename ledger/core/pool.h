@@ -132,6 +132,8 @@ size_t slk_pool_list(
     const struct slk_pool *pool, uint8_t bucket, uint64_t from, struct slk_pool_item *items, size_t max);
 /* Does one of this id count, whoever signed it? */
 bool slk_pool_holds(const struct slk_pool *pool, const struct slk_hash *id);
+/* Bytes charged to all agencies; the oldest ticket, 0: the pool is empty. For metrics. */
+void slk_pool_measure(const struct slk_pool *pool, uint64_t *bytes, uint64_t *oldest);
 /* Bytes charged to an agency: for metrics, and for tests of the bounds. */
 size_t slk_pool_used(const struct slk_pool *pool, uint16_t agency, enum slk_class class);
 

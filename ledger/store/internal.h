@@ -20,6 +20,7 @@
 #include <sys/types.h>
 
 #include "ledger/store/cons.h"
+#include "ledger/store/histogram.h"
 #include "ledger/verify/bytes.h"
 
 #define SLK_GROUP_TILES  16 /* 131,072 bytes of hashes: the 33rd page, for LMDB's page header, is 3 % */
@@ -34,11 +35,12 @@
 #define SLK_OPEN_BLOCKS      64u    /* design §7: blocks checked again at start */
 #define SLK_OPEN_ENTRIES     65536u /* of which at most this many entries are hashed again: about 20 ms */
 
-#define SLK_META_FORMAT     "format"
-#define SLK_META_CHAIN_ID   "chain_id"
-#define SLK_META_CHARTER    "charter"
-#define SLK_CHANGES_MAX     ((size_t)1 << 19) /* bytes of the list below: one change each day for 180 years */
-#define SLK_META_CHANGES    "changes" /* u64 height of each block with a charter change, ascending; absent: none */
+#define SLK_META_FORMAT   "format"
+#define SLK_META_CHAIN_ID "chain_id"
+#define SLK_META_CHARTER  "charter"
+#define SLK_CHANGES_MAX   ((size_t)1 << 19) /* bytes of the list below: one change each day for 180 years */
+#define SLK_META_CHANGES                                                                                     \
+    "changes" /* u64 height of each block with a charter change, ascending; absent: none */
 #define SLK_META_TIP        "tip"
 #define SLK_META_CHECKPOINT "checkpoint"
 #define SLK_META_STAMP      "transaction" /* number of the last one: newest.c says why */
@@ -74,7 +76,8 @@ struct slk_env {
     int hold_fd;   /* keeps writers out while read without LMDB's locks; -1 */
     MDB_env *mdb;
     MDB_dbi base[SLK_BASE_N];
-    bool cramped; /* wanted to grow, and readers stood in the way; the writer's */
+    bool cramped;                 /* wanted to grow, and readers stood in the way; the writer's */
+    struct slk_histogram commits; /* the writer's, too */
     size_t page_size;
     size_t map_headroom;
     size_t map_max;       /* 0: no limit */

@@ -12,6 +12,7 @@
 #include "ledger/verify/checkpoint.h"
 #include "ledger/store/cons.h"
 #include "ledger/verify/policy.h"
+#include "net/node_figures.h"
 #include "tests/unit/node_world.h"
 #include "tests/unit/signer.h"
 
@@ -624,6 +625,51 @@ static void refusals_say_which_rule_and_where_the_credential_is(void **state)
     assert_int_equal(c.err, SLK_E_MALFORMED);
 }
 
+static void an_operator_is_shown_what_happened(void **state)
+{
+    static struct slk_node_figures f;
+    struct node_world *w = *state;
+    struct fixture_life life = fixture_life(FIXTURE_CARD, 1), old = life;
+    struct client c = submit_new(w, 0, &life, SLK_ISSUE, SLK_STAGE_FINAL);
+    struct slk_span bytes;
+
+    settle_at(w, c.height);
+    w->f.now_ms += 1000; /* another event in the same place */
+    bytes = fixture_single(&w->f, MINISTRY, &old, SLK_ISSUE);
+    submit(w, 0, bytes, SLK_STAGE_RECEIVED, &c);
+    fixture_free(bytes);
+    assert_int_equal(c.rule, SLK_RULE_SEQUENCE);
+    slk_node_figures(w->nodes[0].node, &f);
+    assert_int_equal(f.refused[SLK_RULE_SEQUENCE], 1);
+    assert_int_equal(f.receipts_given, 1);
+    assert_int_equal(slk_histogram_count(&f.submission_finality), 1);
+    assert_int_equal(slk_histogram_count(&f.block_finality), 1);
+    assert_true(slk_histogram_count(&f.store.commits) > 3); /* the submission, two votes, the block */
+    assert_int_equal(f.pool_bytes, 0);
+    assert_int_equal(f.pool_oldest_ms, 0);
+    assert_int_equal(f.credentials_n, 1);
+    assert_int_equal(f.snapshot_behind, 1);
+    assert_int_equal(f.charter_version, 1);
+    assert_true(f.has_clock_offset && f.clock_offset_ms > -2000 && f.clock_offset_ms < 2000);
+    assert_int_equal(f.members_n, 4);
+    for (size_t i = 0; i < 4; i++) {
+        assert_true(f.members[i].is_up && f.members[i].votes);
+        assert_int_equal(f.members[i].is_self, i == 0);
+        assert_int_equal(f.members[i].cosigned_height, 1);
+    }
+
+    world_stop(w, 2); /* and what waits for a quorum grows old */
+    world_stop(w, 3);
+    life = fixture_life(FIXTURE_CARD, 2);
+    c = submit_new(w, 0, &life, SLK_ISSUE, SLK_STAGE_RECEIVED);
+    assert_false(world_run(w, world_is_at, &(uint64_t){3}, 30000));
+    slk_node_figures(w->nodes[0].node, &f);
+    assert_true(f.pool_bytes > 0);
+    assert_true(f.pool_oldest_ms >= 29000 && f.pool_oldest_ms <= 40000);
+    assert_false(f.members[2].is_up);
+    assert_true(f.members[1].is_up);
+}
+
 static void rivals_for_one_place_end_as_one_event_everywhere(void **state)
 {
     struct node_world *w = *state;
@@ -972,6 +1018,7 @@ int main(void)
         TEST(a_checkpoint_that_was_not_on_disk_yet_is_signed_again),
         TEST(what_a_lost_message_left_out_a_fingerprint_finds),
         TEST(refusals_say_which_rule_and_where_the_credential_is),
+        TEST(an_operator_is_shown_what_happened),
         TEST(rivals_for_one_place_end_as_one_event_everywhere),
         TEST(a_large_submission_travels_in_parts),
         TEST(what_is_gone_between_two_parts_is_answered_so_that_it_reads),

@@ -302,11 +302,8 @@ static void compare(const struct model *model)
 {
     struct slk_pool_state state;
     struct slk_pool_item item;
-    uint64_t count = 0, xor = 0,
-             buckets[SLK_POOL_BUCKETS] =
-                 {
-                     0},
-             is[SLK_POOL_BUCKETS];
+    uint64_t count = 0, xor = 0, buckets[SLK_POOL_BUCKETS] = {0}, is[SLK_POOL_BUCKETS];
+    uint64_t charged = 0, first = 0, bytes, oldest;
     bool urgent = false;
 
     for (size_t i = 0; i < model->n; i++) {
@@ -317,6 +314,8 @@ static void compare(const struct model *model)
         if (!found)
             continue;
         assert_int_equal(item.ticket, m->ticket);
+        first = first == 0 || m->ticket < first ? m->ticket : first;
+        charged += charge(m);
         assert_int_equal(item.is_stored, m->is_stored);
         assert_int_equal(item.class, class_of(m));
         assert_int_equal(item.events_n, m->s.events_n);
@@ -333,6 +332,9 @@ static void compare(const struct model *model)
     assert_int_equal(state.count, count);
     assert_int_equal(state.xor, xor);
     assert_int_equal(state.urgent, urgent);
+    slk_pool_measure(model->pool, &bytes, &oldest);
+    assert_int_equal(bytes, charged);
+    assert_int_equal(oldest, first);
     slk_pool_buckets(model->pool, is);
     assert_memory_equal(is, buckets, sizeof(is));
     for (uint16_t agency = 1; agency <= 5; agency++)
