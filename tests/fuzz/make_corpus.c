@@ -3,6 +3,7 @@
  *   make_corpus DIR           writes DIR/<target>/<seed>
  *   make_corpus --check DIR   compares instead: the formats have not changed by accident (TAP)
  */
+#include <qrencode.h>
 #include <errno.h>
 #include <lmdb.h>
 #include <sodium.h>
@@ -890,6 +891,29 @@ static void seed_lists(void)
         "\"uH4sIAAAAAAAAA-3BMQEAAADCoPVPbQwfoAAAAAAAAAAAAAAAAAAAAIC3AYbSVKsAQAAA\"}}");
 }
 
+/* As fuzz_qr_picture.c reads them. */
+static void seed_qr_pictures(void)
+{
+    static const char *const names[] = {"letters", "digits", "bytes"};
+    static const char *const texts[] = {"SLK1:ABCDEFGH 0123", "31415926535897932384",
+        "bytes, and LETTERS 12345678 between them; so version 4 it is"};
+
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        QRcode *code = QRcode_encodeString(texts[i], 0, QR_ECLEVEL_M, QR_MODE_8, 1);
+        uint8_t bytes[1 + 57 * 57 / 8 + 1] = {0};
+        size_t n = 0;
+
+        if (code == NULL || code->width > 57)
+            abort();
+        n = (size_t)code->width * (size_t)code->width;
+        bytes[0] = (uint8_t)code->width;
+        for (size_t k = 0; k < n; k++)
+            bytes[1 + k / 8] |= (uint8_t)((code->data[k] & 1) << k % 8);
+        seed("qr_picture", names[i], bytes, 1 + (n + 7) / 8);
+        QRcode_free(code);
+    }
+}
+
 int main(int argc, char **argv)
 {
     struct world *w, *empty;
@@ -922,6 +946,7 @@ int main(int argc, char **argv)
     seed_http();
     seed_api_json();
     seed_lists();
+    seed_qr_pictures();
     seed_messages();
     seed_frames();
     seed_steps();

@@ -10,6 +10,7 @@
 #include "ledger/verify/policy.h"
 #include "ledger/verify/record.h"
 #include "ledger/verify/tree.h"
+#include "tools/explorer/verifier/qr_read.h"
 #include "tools/explorer/verifier/wasm.h"
 
 static struct slk_policy *policy;
@@ -171,6 +172,30 @@ WASM_EXPORT("qr") const char *wasm_qr(const char *text, uint32_t size)
         put_error(err, "not the text of a Sillok QR code, or not all of it: scan it again");
     }
     json_put("}");
+    return json_end();
+}
+
+/* The text of a QR code in a picture, one byte a pixel: {"at":address,"size":...}. */
+WASM_EXPORT("qrPicture") const char *wasm_qr_picture(const uint8_t *grey, uint32_t width, uint32_t height)
+{
+    static const struct {
+        const char *code, *text;
+    } faults[] = {
+        [QR_NONE] = {"E_QR_NONE",
+            "no QR code was found in this picture: show all of it, flat, with a light margin around"},
+        [QR_DAMAGED] = {"E_QR_DAMAGED",
+            "there is a QR code in this picture, but too much of it is damaged or altered to read it"},
+        [QR_FOREIGN] = {"E_QR_FOREIGN", "the QR code in this picture is not one of Sillok"},
+        [QR_NO_MEMORY] = {"E_NOMEM", "out of memory"}};
+    char *text = malloc(QR_TEXT_MAX);
+    size_t n = 0;
+    enum qr_result result = text == NULL ? QR_NO_MEMORY : qr_read(text, &n, grey, width, height);
+
+    json_begin();
+    if (result == QR_READ)
+        json_put("{\"ok\":true,\"at\":%u,\"size\":%u}", (unsigned)(size_t)text, (unsigned)n);
+    else
+        json_put("{\"error\":\"%s\",\"message\":\"%s\"}", faults[result].code, faults[result].text);
     return json_end();
 }
 
