@@ -34,13 +34,19 @@ struct slk_http_route {
     void (*late)(void *ctx, struct slk_http_exchange *exchange);
 };
 
-/* What is told to the client. The body is copied unless `owned` is the malloc'ed memory it lies in: then that is taken over. */
+#define SLK_HTTP_PIECES_MAX 256
+
+/* What is told to the client. `owned` is the malloc'ed memory in which the body lies, which is taken over; NULL: it is borrowed, and so are
+ * the pieces: the kernel takes them from where they lie, and what it does not take at once is copied before slk_http_answer returns. */
 struct slk_http_answer {
     unsigned status;
     const char *type;
     const char *fields; /* NULL, or whole lines with their CR LF; at most 256 bytes */
     struct slk_span body;
     uint8_t *owned;
+    const struct slk_span
+        *pieces; /* in place of a body, which is empty: at most SLK_HTTP_PIECES_MAX, one behind the other */
+    size_t pieces_n;
 };
 
 /* ---- for handlers ---- */

@@ -103,14 +103,6 @@ static void exchange_free(struct slk_http_exchange *x)
     free(x);
 }
 
-static void output_free(struct output *out)
-{
-    out->server->stats.answers_bytes -= out->body.size;
-    free(out->owned);
-    free(out->sealed);
-    free(out);
-}
-
 static void closed(uv_handle_t *handle)
 {
     struct conn *c = handle->data;
@@ -189,6 +181,7 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf)
         return;
     }
     c->server->stats.bytes_in += (uint64_t)size;
+    c->turn_answers = 0;
     if (c->state == CONN_LINGER || c->state == CONN_STREAM) {
         c->discarded += (size_t)size;
         if (c->discarded > LINGER_BYTES_MAX)
@@ -207,6 +200,11 @@ static void read_on(struct conn *c)
 
     if (rc != 0 && rc != UV_EALREADY)
         slk_http_conn_close(c, SLK_HTTP_NONE);
+}
+
+static bool reads(const struct conn *c)
+{
+    return c->state == CONN_IDLE || c->state == CONN_HEAD || c->state == CONN_BODY;
 }
 
 /* What came behind a request waits for its answer; it is at most one read. */
@@ -254,6 +252,7 @@ static void next_request(struct conn *c)
     size_t size = c->pending_n;
 
     enter(c, CONN_IDLE);
+    c->turn_answers = 0;
     c->pending = NULL;
     c->pending_n = 0;
     if (size > 0)
@@ -261,8 +260,18 @@ static void next_request(struct conn *c)
     free(pending);
     if (c->tls != NULL)
         slk_https_pump(c);
-    if (c->state == CONN_IDLE || c->state == CONN_HEAD || c->state == CONN_BODY)
+    if (reads(c))
         read_on(c);
+}
+
+/* Inside slk_http_conn_feed, which goes on with what came behind the request. */
+void slk_http_conn_sent(struct conn *c)
+{
+    assert(c->feeds && c->state == CONN_WRITING);
+    if (c->close_after || c->server->stopping)
+        slk_http_conn_linger(c);
+    else
+        enter(c, CONN_IDLE);
 }
 
 void slk_http_conn_written(uv_write_t *write, int status)
@@ -271,7 +280,7 @@ void slk_http_conn_written(uv_write_t *write, int status)
     struct conn *c = out->conn;
 
     c->writing = NULL;
-    output_free(out);
+    slk_http_output_free(out);
     if (c->state == CONN_STREAM && status != 0)
         c->broken = true;
     if (c->state == CONN_CLOSING || c->state == CONN_STREAM)
@@ -306,88 +315,15 @@ static void time_answer(struct conn *c, const struct slk_http_route *route)
     c->asked_ns = 0;
 }
 
-static const char *date_now(struct slk_http_server *s)
-{
-    uint64_t now = uv_now(s->loop) / 1000;
-
-    if (s->date[0] == '\0' || now != s->date_at) {
-        s->date_at = now;
-        slk_http_format_date(s->date, (uint64_t)time(NULL));
-    }
-    return s->date;
-}
-
-static struct output *output_new(struct conn *c, uint8_t *owned)
-{
-    struct output *out = malloc(sizeof(*out));
-
-    if (out == NULL)
-        return NULL;
-    *out = (struct output){.conn = c, .server = c->server, .owned = owned};
-    out->write.data = out;
-    return out;
-}
-
-static void send_output(struct conn *c, struct output *out)
-{
-    uv_buf_t bufs[2] = {uv_buf_init(out->head, (unsigned)out->head_n)};
-
-    if (out->body.size > 0) {
-        bufs[1].base = out->body_bytes;
-        bufs[1].len = out->body.size;
-    }
-    c->server->stats.answers_bytes += out->body.size;
-    c->server->stats.bytes_out += out->head_n + out->body.size;
-    if (c->tls != NULL && c->state == CONN_WRITING)
-        c->writing = out;
-    if (c->tls != NULL ? slk_https_send(c, out)
-                       : uv_write(&out->write, &c->io.stream, bufs, out->body.size > 0 ? 2 : 1,
-                             slk_http_conn_written) == 0)
-        return;
-    c->writing = NULL;
-    output_free(out);
-    if (c->state == CONN_STREAM)
-        c->broken = true;
-    else
-        slk_http_conn_close(c, SLK_HTTP_READER_GONE);
-}
-
-/* Head and body of one answer, for a connection whose exchange is finished. */
+/* One answer, for a connection whose exchange is finished. */
 static void write_answer(
     struct conn *c, const struct slk_http_route *route, bool head_only, const struct slk_http_answer *answer)
 {
-    struct slk_http_answer_head head = {.status = answer->status,
-        .type = answer->type,
-        .fields = answer->fields,
-        .date = date_now(c->server),
-        .length = answer->body.size,
-        .close = c->close_after || c->server->stopping};
-    uint8_t *owned = answer->owned;
-    struct output *out;
-
     enter(c, CONN_WRITING);
     c->queue_seen = SIZE_MAX;
     count_answer(c->server, route, answer->status);
     time_answer(c, route);
-    if (owned == NULL && answer->body.size > 0 && !head_only) {
-        owned = malloc(answer->body.size);
-        if (owned != NULL)
-            memcpy(owned, answer->body.at, answer->body.size);
-    }
-    out = output_new(c, owned);
-    if (out == NULL || (owned == NULL && answer->body.size > 0 && !head_only)) {
-        free(out);
-        free(owned);
-        slk_http_conn_close(c, SLK_HTTP_MEMORY);
-        return;
-    }
-    if (!head_only && answer->body.size > 0) {
-        out->body = answer->body;
-        out->body_bytes = (char *)owned + (answer->owned != NULL ? answer->body.at - answer->owned : 0);
-    }
-    out->head_n = slk_http_format_head(out->head, sizeof(out->head), &head);
-    assert(out->head_n > 0);
-    send_output(c, out);
+    slk_http_write_answer(c, head_only, answer);
 }
 
 /* ---- refusals ---- */
@@ -571,33 +507,39 @@ static void dispatch(struct conn *c)
     x->route->handle(c->server->ctx, x);
 }
 
-/* Bytes of a connection that is between two requests, or in one. */
+/* As much of the bytes as the request under way takes; it may be answered when this returns. */
+static size_t feed_request(struct conn *c, const uint8_t *at, size_t size)
+{
+    struct slk_http_exchange *x = c->exchange;
+    size_t taken = slk_http_feed(&x->in, at, size);
+
+    if (x->in.phase == SLK_HTTP_HEADED && !headed(c))
+        return taken;
+    if (x->in.phase == SLK_HTTP_REFUSED || !count_body(c))
+        refuse_request(c, x->in.phase == SLK_HTTP_REFUSED ? x->in.reason : SLK_HTTP_MEMORY, x->route);
+    else if (x->in.phase == SLK_HTTP_DONE)
+        dispatch(c);
+    return taken;
+}
+
+/* Bytes of a connection that is between two requests, or in one. Answers that are written at once leave it reading; what follows
+ * another one waits. */
 void slk_http_conn_feed(struct conn *c, const uint8_t *at, size_t size)
 {
-    while (size > 0 && (c->state == CONN_IDLE || c->state == CONN_HEAD || c->state == CONN_BODY)) {
-        struct slk_http_exchange *x;
+    assert(!c->feeds);
+    c->feeds = true;
+    while (size > 0 && reads(c)) {
         size_t taken;
 
         if (c->exchange == NULL && !begin_exchange(c))
-            return;
-        x = c->exchange;
-        taken = slk_http_feed(&x->in, at, size);
+            break;
+        taken = feed_request(c, at, size);
         at += taken;
         size -= taken;
-        if (x->in.phase == SLK_HTTP_HEADED && !headed(c))
-            break;
-        if (x->in.phase == SLK_HTTP_REFUSED || !count_body(c)) {
-            refuse_request(c, x->in.phase == SLK_HTTP_REFUSED ? x->in.reason : SLK_HTTP_MEMORY, x->route);
-            break;
-        }
-        if (x->in.phase == SLK_HTTP_DONE) {
-            keep_pending(c, at, size);
-            dispatch(c);
-            return;
-        }
     }
-    if (c->state == CONN_WRITING)
-        keep_pending(c, at, c->close_after ? 0 : size);
+    c->feeds = false;
+    if (c->state == CONN_ANSWERING || c->state == CONN_WRITING)
+        keep_pending(c, at, c->state == CONN_WRITING && c->close_after ? 0 : size);
 }
 
 /* ---- for handlers ---- */
@@ -640,7 +582,7 @@ void slk_http_answer(struct slk_http_exchange *x, const struct slk_http_answer *
     }
     assert(c->exchange == x && c->state == CONN_ANSWERING);
     c->exchange = NULL;
-    if (answer->body.size > c->server->limits.answers_max - (size_t)c->server->stats.answers_bytes) {
+    if (slk_http_body_size(answer) > c->server->limits.answers_max - (size_t)c->server->stats.answers_bytes) {
         free(answer->owned);
         write_problem(c, route, head_only, SLK_HTTP_MEMORY, NULL);
     } else {
@@ -680,17 +622,17 @@ void slk_http_stream_begin(struct slk_http_exchange *x, const char *type,
     free(c->pending);
     c->pending = NULL;
     c->pending_n = 0;
-    out = output_new(c, NULL);
+    out = slk_http_output_new(c, NULL);
     if (out == NULL) {
         c->broken = true;
         return;
     }
-    head.date = date_now(c->server);
+    head.date = slk_http_date(c->server);
     head.fields = "Cache-Control: no-store\r\n";
     out->head_n = slk_http_format_head(out->head, sizeof(out->head), &head);
     if (x->in.method == SLK_HTTP_HEAD)
         c->broken = true; /* a stream has nothing to say about itself: the head, then the end */
-    send_output(c, out);
+    slk_http_output_send(c, out);
     if (c->state == CONN_STREAM)
         read_on(c);
 }
@@ -711,7 +653,7 @@ bool slk_http_stream_send(struct slk_http_exchange *x, struct slk_span piece)
         return false;
     }
     copy = malloc(piece.size + 1);
-    out = output_new(c, copy);
+    out = slk_http_output_new(c, copy);
     if (copy == NULL || out == NULL) {
         free(copy);
         free(out);
@@ -721,7 +663,8 @@ bool slk_http_stream_send(struct slk_http_exchange *x, struct slk_span piece)
     memcpy(copy, piece.at, piece.size);
     out->body = slk_span_of(copy, piece.size);
     out->body_bytes = (char *)copy;
-    send_output(c, out);
+    out->counted = piece.size;
+    slk_http_output_send(c, out);
     return true;
 }
 

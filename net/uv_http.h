@@ -1,4 +1,5 @@
-/* uv_http.h: the inside of the HTTP server, shared by uv_http.c (connections) and uv_serve.c (listening, stopping). */
+/* uv_http.h: the inside of the HTTP server, shared by uv_http.c (connections), uv_write.c (answers), uv_https.c (TLS) and uv_serve.c (listening,
+ * stopping). */
 #ifndef SLK_NET_UV_HTTP_H
 #define SLK_NET_UV_HTTP_H
 
@@ -9,6 +10,8 @@
 
 #define SLK_HTTP_READ_SIZE       16384u
 #define SLK_HTTP_LISTENERS_MAX   4u
+#define SLK_HTTPS_PART_BYTES     65536u /* of an answer that are sealed at a time */
+#define SLK_HTTPS_PART_MAX       (SLK_HTTPS_PART_BYTES / SLK_TLS_RECORD_MAX * SLK_TLS_RECORD_OUT)
 #define SLK_HTTPS_SHAKE_LEAST_MS 1000u
 #define SLK_HTTPS_SHAKING_MAX    64u /* handshakes under way; who comes then waits in the kernel */
 #define SLK_HTTPS_SHAKES_S                                                                                   \
@@ -43,6 +46,8 @@ struct conn {
     struct slk_http_exchange *exchange; /* HEAD, BODY, ANSWERING, STREAM */
     uint8_t *pending;                   /* bytes behind the request being answered */
     size_t pending_n;
+    bool feeds; /* inside slk_http_conn_feed, which goes on by itself when an answer is written at once */
+    unsigned turn_answers; /* written at once since the loop last turned to this connection */
     size_t
         queue_seen; /* bytes not yet taken when the time for writing was last extended; SIZE_MAX: not yet */
     size_t discarded;
@@ -69,18 +74,28 @@ struct slk_http_exchange {
     void *gone_ctx;
 };
 
-/* One answer, or one piece of a stream, on its way. */
+#define SLK_HTTP_ANSWER_HEAD 640u
+
+/* What the kernel has not taken of one answer, or of one piece of a stream. */
 struct output {
     uv_write_t write;
     struct conn *conn;
     struct slk_http_server *server;
     uint8_t *owned;
+    size_t counted;   /* of stats.answers_bytes */
     char *body_bytes; /* the body's, which libuv wants without const */
     struct slk_span body;
     size_t at;       /* over TLS: how much of both is sealed */
     uint8_t *sealed; /* the part under way */
     size_t head_n;
-    char head[640];
+    char head[SLK_HTTP_ANSWER_HEAD];
+};
+
+/* An answer as it is written: its head, then the pieces of its body. */
+#define SLK_HTTP_BUFS_MAX (1 + SLK_HTTP_PIECES_MAX)
+struct slk_http_parts {
+    size_t n, size;
+    uv_buf_t bufs[SLK_HTTP_BUFS_MAX];
 };
 
 struct listener {
@@ -121,6 +136,7 @@ struct slk_http_server {
     uint8_t buffer[SLK_HTTP_READ_SIZE];
     uint8_t plain[SLK_HTTP_READ_SIZE];  /* out of TLS */
     uint8_t record[SLK_TLS_RECORD_MAX]; /* into it */
+    uint8_t sealed[SLK_HTTPS_PART_MAX]; /* out of it */
 };
 
 /* uv_http.c */
@@ -133,6 +149,15 @@ void slk_http_conn_end(struct conn *c);   /* the client sends no more */
 void slk_http_conn_linger(struct conn *c);
 void slk_http_conn_close(struct conn *c, enum slk_http_reason why);
 void slk_http_conn_written(uv_write_t *write, int status);
+void slk_http_conn_sent(struct conn *c); /* all of an answer, at once */
+/* uv_write.c */
+const char *slk_http_date(struct slk_http_server *server); /* of now, made once a second */
+struct output *slk_http_output_new(struct conn *c, uint8_t *owned);
+void slk_http_output_free(struct output *out);
+void slk_http_output_send(struct conn *c, struct output *out);
+size_t slk_http_body_size(const struct slk_http_answer *answer);
+/* In state WRITING, which it may have left. */
+void slk_http_write_answer(struct conn *c, bool head_only, const struct slk_http_answer *answer);
 /* uv_https.c */
 bool slk_https_may_shake(struct slk_http_server *server);
 void slk_https_tick(struct slk_http_server *server, uint32_t ms);
@@ -141,6 +166,8 @@ void slk_https_input(struct conn *c, const uint8_t *at, size_t size);
 void slk_https_pump(struct conn *c); /* what has come and is not read yet */
 bool slk_https_send(
     struct conn *c, struct output *out); /* the next part; false: the connection is of no use */
+/* All of it, if that is no more than one part: what the kernel does not take waits sealed. False: nothing of it was taken. */
+bool slk_https_send_now(struct conn *c, const struct slk_http_parts *parts);
 bool slk_https_say(struct conn *c, const char *text, size_t size);
 bool slk_https_flush(struct conn *c);
 bool slk_https_may(const struct conn *c, const struct slk_http_route *route);

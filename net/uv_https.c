@@ -5,7 +5,6 @@
 
 #include "net/uv_http.h"
 
-#define PART_BYTES  ((size_t)64 << 10) /* of an answer that are sealed at a time */
 #define QUEUE_BYTES ((size_t)64 << 10) /* of what TLS says by itself, beyond answers */
 
 /* What TLS has to say by itself. */
@@ -173,8 +172,8 @@ static void part_written(uv_write_t *write, int status)
 /* A stream's pieces may be several on their way, so each is sealed at once, and so they keep their order. */
 bool slk_https_send(struct conn *c, struct output *out)
 {
-    size_t total = out->head_n + out->body.size, part = c->state == CONN_STREAM ? total : PART_BYTES, n,
-           done = 0;
+    size_t total = out->head_n + out->body.size,
+           part = c->state == CONN_STREAM ? total : SLK_HTTPS_PART_BYTES, n, done = 0;
     uv_buf_t buf;
 
     while (done < part && out->at < total) {
@@ -191,6 +190,84 @@ bool slk_https_send(struct conn *c, struct output *out)
     n = slk_tls_output(c->tls, out->sealed, n + 1);
     buf = uv_buf_init((char *)out->sealed, (unsigned)n);
     return uv_write(&out->write, &c->io.stream, &buf, 1, part_written) == 0;
+}
+
+/* Head and pieces, one behind the other, into records. */
+static bool seal_parts(struct conn *c, const struct slk_http_parts *parts)
+{
+    uint8_t *record = c->server->record;
+    size_t n = 0;
+
+    for (size_t i = 0; i < parts->n; i++) {
+        const uv_buf_t *buf = &parts->bufs[i];
+
+        for (size_t at = 0; at < buf->len;) {
+            size_t more = buf->len - at;
+
+            more = more < SLK_TLS_RECORD_MAX - n ? more : SLK_TLS_RECORD_MAX - n;
+            memcpy(record + n, buf->base + at, more);
+            at += more;
+            n += more;
+            if (n == SLK_TLS_RECORD_MAX || (i + 1 == parts->n && at == buf->len)) {
+                if (!slk_tls_write(c->tls, record, n))
+                    return false;
+                n = 0;
+            }
+        }
+    }
+    return true;
+}
+
+/* Ciphertext that the kernel did not take. */
+static bool send_sealed(struct conn *c, const uint8_t *at, size_t size)
+{
+    struct output *out = calloc(1, sizeof(*out));
+    uint8_t *copy = malloc(size);
+    uv_buf_t buf = uv_buf_init((char *)copy, (unsigned)size);
+
+    if (out == NULL || copy == NULL) {
+        free(out);
+        free(copy);
+        return false;
+    }
+    memcpy(copy, at, size);
+    *out = (struct output){.conn = c, .server = c->server, .sealed = copy, .counted = size};
+    out->write.data = out;
+    c->server->stats.answers_bytes += size;
+    c->writing = out;
+    if (uv_write(&out->write, &c->io.stream, &buf, 1, part_written) == 0)
+        return true;
+    c->writing = NULL;
+    c->server->stats.answers_bytes -= size;
+    free(copy);
+    free(out);
+    return false;
+}
+
+bool slk_https_send_now(struct conn *c, const struct slk_http_parts *parts)
+{
+    uint8_t *sealed = c->server->sealed;
+    uv_buf_t buf = uv_buf_init((char *)sealed, 0);
+    size_t n;
+    int taken;
+
+    if (parts->size > SLK_HTTPS_PART_BYTES || slk_tls_output_n(c->tls) > 0)
+        return false;
+    if (!seal_parts(c, parts)) {
+        slk_http_conn_close(c, SLK_HTTP_READER_GONE);
+        return true;
+    }
+    c->server->stats.bytes_out += parts->size;
+    n = slk_tls_output(c->tls, sealed, SLK_HTTPS_PART_MAX);
+    assert(n > 0 && slk_tls_output_n(c->tls) == 0); /* as many whole records as that has room for */
+    buf.len = n;
+    taken = uv_try_write(&c->io.stream, &buf, 1);
+    taken = taken == UV_EAGAIN ? 0 : taken;
+    if (taken >= 0 && (size_t)taken == n)
+        slk_http_conn_sent(c);
+    else if (taken < 0 || !send_sealed(c, sealed + taken, n - (size_t)taken))
+        slk_http_conn_close(c, SLK_HTTP_READER_GONE);
+    return true;
 }
 
 bool slk_https_say(struct conn *c, const char *text, size_t size)

@@ -1,0 +1,253 @@
+/* test_http_answers.c: answers that lie in somebody else's memory, and answers written before the loop turns. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "tests/unit/http_client.h"
+
+#define HOST       "Host: a\r\n"
+#define LENT_SIZE  ((size_t)1 << 20)
+#define PIECE_SIZE (LENT_SIZE / SLK_HTTP_PIECES_MAX)
+
+struct world {
+    struct http_net net;
+    uint8_t *lent; /* the memory that answers borrow */
+    struct slk_http_exchange *kept;
+    char order[1024]; /* the parameters of requests, as they were handled */
+    size_t order_n;
+    bool answers_kept; /* inside slk_http_answer, for the one that was kept */
+    bool stopped;
+};
+
+/* What the borrowed memory holds while it is borrowed. */
+static uint8_t byte_at(size_t i)
+{
+    return (uint8_t)('a' + (i * 7 + i / 4096) % 26);
+}
+
+/* ---- routes ---- */
+
+static void get_lent(void *ctx, struct slk_http_exchange *x)
+{
+    struct world *w = ctx;
+    struct slk_span pieces[SLK_HTTP_PIECES_MAX];
+    struct slk_http_answer answer = {
+        .status = 200, .type = "x/y", .pieces = pieces, .pieces_n = SLK_HTTP_PIECES_MAX};
+
+    for (size_t i = 0; i < LENT_SIZE; i++)
+        w->lent[i] = byte_at(i);
+    for (size_t i = 0; i < SLK_HTTP_PIECES_MAX; i++) /* some are empty */
+        pieces[i] = slk_span_of(w->lent + i / 2 * 2 * PIECE_SIZE, i % 2 == 0 ? 2 * PIECE_SIZE : 0);
+    slk_http_answer(x, &answer);
+    memset(w->lent, '!', LENT_SIZE); /* from now on it is somebody else's */
+}
+
+static void get_named(void *ctx, struct slk_http_exchange *x)
+{
+    struct world *w = ctx;
+    struct slk_span name = slk_http_parameter(x);
+    const struct slk_http_answer answer = {.status = 200, .type = "text/plain", .body = name};
+
+    assert_false(w->answers_kept);
+    if (w->order_n < sizeof(w->order) - 1)
+        w->order[w->order_n++] = (char)name.at[0];
+    slk_http_answer(x, &answer);
+}
+
+static void get_later(void *ctx, struct slk_http_exchange *x)
+{
+    ((struct world *)ctx)->kept = x;
+}
+
+static const struct slk_http_route routes[] = {
+    {.path = "/lent", .method = SLK_HTTP_GET, .handle = get_lent},
+    {.path = "/named/", .parameter = true, .method = SLK_HTTP_GET, .handle = get_named},
+    {.path = "/later", .method = SLK_HTTP_GET, .handle = get_later},
+};
+
+static void is_stopped(void *ctx)
+{
+    ((struct world *)ctx)->stopped = true;
+}
+
+static struct world *world_open(const struct slk_http_limits *limits)
+{
+    struct world *w = calloc(1, sizeof(*w));
+    struct slk_http_options options = {.routes = routes, .routes_n = sizeof(routes) / sizeof(routes[0])};
+    struct slk_fault fault = {0};
+
+    assert_non_null(w);
+    w->lent = malloc(LENT_SIZE);
+    assert_non_null(w->lent);
+    assert_int_equal(uv_loop_init(&w->net.loop), 0);
+    options.loop = &w->net.loop;
+    options.ctx = w;
+    if (limits != NULL)
+        options.limits = *limits;
+    options.limits.tick_ms = 5;
+    assert_int_equal(slk_http_server_new(&w->net.server, &options), SLK_OK);
+    assert_int_equal(slk_http_listen_tcp(w->net.server, "127.0.0.1", 0, false, &fault), SLK_OK);
+    return w;
+}
+
+static void world_close(struct world *w)
+{
+    slk_http_server_stop(w->net.server, is_stopped, w);
+    for (unsigned i = 0; i < TURNS_MAX && !w->stopped; i++)
+        wait_turn(&w->net);
+    assert_true(w->stopped);
+    slk_http_server_free(w->net.server);
+    assert_int_equal(uv_run(&w->net.loop, UV_RUN_DEFAULT), 0);
+    assert_int_equal(uv_loop_close(&w->net.loop), 0);
+    free(w->lent);
+    free(w);
+}
+
+/* ---- borrowed memory ---- */
+
+static void check_lent(size_t body_at)
+{
+    assert_int_equal(reply.size - body_at, LENT_SIZE);
+    for (size_t i = 0; i < LENT_SIZE; i++)
+        assert_int_equal((uint8_t)reply.text[body_at + i], byte_at(i));
+}
+
+static void what_the_kernel_did_not_take_is_kept_as_it_was(void **state)
+{
+    struct world *w = world_open(NULL);
+    int fd = dial(&w->net);
+    const struct slk_http_stats *stats;
+    const char *body;
+
+    (void)state;
+    say(&w->net, fd, "GET /lent HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n");
+    for (unsigned i = 0; i < 20; i++) /* nobody reads, and the memory is overwritten */
+        wait_turn(&w->net);
+    stats = slk_http_server_stats(w->net.server);
+    assert_int_equal(stats->writing, 1);
+    assert_true(stats->answers_bytes > 0 && stats->answers_bytes < LENT_SIZE); /* what is left of it alone */
+    hear_end(&w->net, fd);
+    assert_status("200");
+    assert_non_null(strstr(reply.text, "Content-Length: 1048576\r\n"));
+    body = strstr(reply.text, "\r\n\r\n");
+    assert_non_null(body);
+    check_lent((size_t)(body + 4 - reply.text));
+    assert_int_equal(slk_http_server_stats(w->net.server)->answers_bytes, 0);
+    world_close(w);
+}
+
+static void pieces_answer_head_and_who_comes_again(void **state)
+{
+    struct world *w = world_open(NULL);
+    int fd = dial(&w->net);
+
+    (void)state;
+    say(&w->net, fd, "HEAD /lent HTTP/1.1\r\n" HOST "\r\nGET /named/after HTTP/1.1\r\n" HOST "\r\n");
+    hear_until(&w->net, fd, "after");
+    assert_non_null(strstr(reply.text, "Content-Length: 1048576\r\n"));
+    assert_null(strchr(reply.text, '!'));
+    say(&w->net, fd, "GET /lent HTTP/1.1\r\n" HOST "\r\nGET /named/Z HTTP/1.1\r\n" HOST "\r\n");
+    hear_until(&w->net, fd, "\r\n\r\nZ");
+    assert_true(reply.size > LENT_SIZE && reply.size < LENT_SIZE + 1000);
+    assert_null(memchr(reply.text, '!', reply.size));
+    (void)close(fd);
+    world_close(w);
+}
+
+static void who_never_reads_holds_what_is_left_and_not_for_long(void **state)
+{
+    enum { READERS = 20 };
+    const struct slk_http_limits limits = {.write_ms = 100, .answers_max = 8 * LENT_SIZE};
+    struct world *w = world_open(&limits);
+    const struct slk_http_stats *stats;
+    int fds[READERS];
+
+    (void)state;
+    for (unsigned i = 0; i < READERS; i++) {
+        fds[i] = dial(&w->net);
+        say(&w->net, fds[i], "GET /lent HTTP/1.1\r\n" HOST "\r\n");
+    }
+    for (unsigned i = 0; i < TURNS_MAX; i++) {
+        wait_turn(&w->net);
+        stats = slk_http_server_stats(w->net.server);
+        assert_true(stats->answers_bytes <= 8 * LENT_SIZE);
+        if (stats->reasons[SLK_HTTP_READER_SLOW] + stats->reasons[SLK_HTTP_MEMORY] == READERS)
+            break;
+    }
+    assert_true(stats->reasons[SLK_HTTP_READER_SLOW] >= 8);
+    assert_int_equal(stats->reasons[SLK_HTTP_READER_SLOW] + stats->reasons[SLK_HTTP_MEMORY], READERS);
+    for (unsigned i = 0; i < READERS; i++)
+        (void)close(fds[i]);
+    for (unsigned i = 0; i < 20; i++)
+        turn(&w->net);
+    assert_int_equal(slk_http_server_stats(w->net.server)->answers_bytes, 0);
+    world_close(w);
+}
+
+/* ---- turns ---- */
+
+static void many_requests_at_once_keep_nobody_waiting(void **state)
+{
+    enum { MANY = 200 };
+    struct world *w = world_open(NULL);
+    int many = dial(&w->net), other = dial(&w->net);
+    char text[MANY * 48];
+    size_t n = 0;
+
+    (void)state;
+    for (unsigned i = 0; i < MANY; i++)
+        n += (size_t)snprintf(text + n, sizeof(text) - n, "GET /named/m HTTP/1.1\r\n" HOST "\r\n");
+    assert_int_equal(send(many, text, n, MSG_NOSIGNAL), n);
+    assert_int_equal(send(other, "GET /named/o HTTP/1.1\r\n" HOST "\r\n", 34, MSG_NOSIGNAL), 34);
+    hear_until(&w->net, other, "\r\n\r\no");
+    for (unsigned i = 0; i < TURNS_MAX && w->order_n < MANY + 1; i++)
+        wait_turn(&w->net);
+    assert_int_equal(w->order_n, MANY + 1);
+    assert_true(memchr(w->order, 'o', MANY / 2) != NULL); /* not behind all of them */
+    (void)close(many);
+    (void)close(other);
+    world_close(w);
+}
+
+/* Who answers later may hold lists of those who wait: the next request must not be handled in the middle of it. */
+static void no_request_is_handled_inside_another_ones_late_answer(void **state)
+{
+    const struct slk_http_answer answer = {.status = 200, .type = "text/plain"};
+    struct world *w = world_open(NULL);
+    int fd = dial(&w->net);
+
+    (void)state;
+    say(&w->net, fd, "GET /later HTTP/1.1\r\n" HOST "\r\nGET /named/next HTTP/1.1\r\n" HOST "\r\n");
+    for (unsigned i = 0; i < TURNS_MAX && w->kept == NULL; i++)
+        wait_turn(&w->net);
+    assert_non_null(w->kept);
+    assert_int_equal(w->order_n, 0);
+    w->answers_kept = true;
+    slk_http_answer(w->kept, &answer);
+    w->answers_kept = false;
+    hear_until(&w->net, fd, "\r\n\r\nnext");
+    assert_int_equal(w->order_n, 1);
+    (void)close(fd);
+    world_close(w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_the_kernel_did_not_take_is_kept_as_it_was),
+        cmocka_unit_test(pieces_answer_head_and_who_comes_again),
+        cmocka_unit_test(who_never_reads_holds_what_is_left_and_not_for_long),
+        cmocka_unit_test(many_requests_at_once_keep_nobody_waiting),
+        cmocka_unit_test(no_request_is_handled_inside_another_ones_late_answer),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
