@@ -60,6 +60,7 @@ static const struct slk_http_route routes[] = {
         .body_max = SLK_ENTRY_MAX,
         .types = change_types,
         .handle = slk_api_change},
+    {.path = "/v1/charters/", .parameter = true, .method = SLK_HTTP_GET, .handle = slk_api_past_charter},
     {.path = "/v1/policy", .method = SLK_HTTP_GET, .handle = slk_api_get_policy},
     {.path = "/v1/status", .method = SLK_HTTP_GET, .handle = slk_api_get_status},
     {.path = "/v1/stream", .method = SLK_HTTP_GET, .handle = slk_api_stream},

@@ -79,6 +79,7 @@ void slk_api_unpark(struct slk_api *api, bool only_late); /* their answers now *
 void slk_api_map(void *api, struct slk_http_exchange *exchange);
 void slk_api_block(void *api, struct slk_http_exchange *exchange);
 void slk_api_get_charter(void *api, struct slk_http_exchange *exchange);
+void slk_api_past_charter(void *api, struct slk_http_exchange *exchange);
 void slk_api_get_policy(void *api, struct slk_http_exchange *exchange);
 void slk_api_get_checkpoint(void *api, struct slk_http_exchange *exchange);
 void slk_api_consistency(void *api, struct slk_http_exchange *exchange); /* api_evidence.c */

@@ -453,6 +453,54 @@ void slk_api_get_charter(void *ctx, struct slk_http_exchange *x)
     slk_api_reply_err(x, SLK_E_NOMEM, &fault);
 }
 
+/* Where charter `version` stands in the chain: the first one is entry 0. */
+static enum slk_err find_charter(struct slk_view *view, uint64_t version, uint64_t *height, uint64_t *index)
+{
+    struct slk_view_block block;
+    struct slk_span entry;
+    enum slk_err err;
+
+    *height = *index = 0;
+    if (version == 1)
+        return SLK_OK;
+    err = version == 0 || version > SIZE_MAX ? SLK_E_NOT_FOUND
+                                             : slk_view_change(view, (size_t)version - 2, height, &entry);
+    if (err == SLK_OK)
+        err = slk_view_block(view, *height, &block);
+    if (err == SLK_OK)
+        *index = block.first_index; /* a change stands before the submissions of its block */
+    return err;
+}
+
+void slk_api_past_charter(void *ctx, struct slk_http_exchange *x)
+{
+    const struct api_reply reply = {200, FOR_EVER};
+    struct slk_span text = slk_http_parameter(x), entry;
+    struct slk_fault fault = {0};
+    struct slk_view *view = NULL;
+    uint64_t version, height = 0, index = 0;
+    enum slk_err err;
+
+    if (!slk_decimal_parse(&version, INT64_MAX, (const char *)text.at, text.size)) {
+        slk_http_refuse(x, SLK_HTTP_BAD_REQUEST, "a version is a whole number");
+        return;
+    }
+    err = slk_view_begin(&view, slk_ledger_store(ledger_of(ctx)));
+    if (err == SLK_OK)
+        err = find_charter(view, version, &height, &index);
+    if (err == SLK_OK)
+        err = slk_view_entry(view, index, &entry);
+    if (err == SLK_OK)
+        slk_api_reply_json(x, &reply,
+            json_pack("{s:o, s:o, s:o, s:o}", "version", slk_api_number(version), "height",
+                slk_api_number(height), "index", slk_api_number(index), "entry", slk_api_base64(entry)));
+    else if (err == SLK_E_NOT_FOUND)
+        slk_http_refuse(x, SLK_HTTP_NOT_FOUND, "there is no such charter yet");
+    else
+        slk_api_reply_err(x, err, &fault);
+    slk_view_end(view);
+}
+
 void slk_api_get_policy(void *ctx, struct slk_http_exchange *x)
 {
     const struct api_reply reply = {200, ASK_AGAIN};

@@ -48,10 +48,11 @@ static size_t print_piece(
         slk_hex_format(root, tip->log_root.b, SLK_HASH_SIZE);
         n = snprintf(out, PIECE_MAX,
             "event: block\nid: %llu\ndata: "
-            "{\"height\":%llu,\"time_ms\":%llu,\"size\":%llu,\"events\":%llu,\"root\":\"%.64s\"}\n\n",
+            "{\"height\":%llu,\"time_ms\":%llu,\"now_ms\":%llu,\"size\":%llu,\"events\":%llu,\"root\":\"%."
+            "64s\"}\n\n",
             (unsigned long long)tip->height, (unsigned long long)tip->height,
-            (unsigned long long)tip->time_ms, (unsigned long long)tip->log_size,
-            (unsigned long long)tip->events_n, root);
+            (unsigned long long)tip->time_ms, (unsigned long long)slk_api_now_ms(api),
+            (unsigned long long)tip->log_size, (unsigned long long)tip->events_n, root);
         break;
     case SLK_NEWS_ALARM:
         memset(&status, 0, sizeof(status));

@@ -628,7 +628,7 @@ void slk_http_stream_begin(struct slk_http_exchange *x, const char *type,
         return;
     }
     head.date = slk_http_date(c->server);
-    head.fields = "Cache-Control: no-store\r\n";
+    head.fields = "Cache-Control: no-store\r\nAccess-Control-Allow-Origin: *\r\n";
     out->head_n = slk_http_format_head(out->head, sizeof(out->head), &head);
     if (x->in.method == SLK_HTTP_HEAD)
         c->broken = true; /* a stream has nothing to say about itself: the head, then the end */

@@ -206,6 +206,10 @@ def reading():
     tell("the charter", "GET", "/v1/charter", 200)
     tell("the charter's bytes", "GET", "/v1/charter", 200, headers={"Accept": "application/octet-stream"})
     tell("the charter as an image", "GET", "/v1/charter", 406, headers={"Accept": "image/*"})
+    tell("the first charter", "GET", "/v1/charters/1", 200, also=lambda a, f: [same(json.loads(a)["index"], 0)])
+    for none in 0, 2, 999999999:
+        tell(f"charter {none}, which is none", "GET", f"/v1/charters/{none}", 404)
+    tell("a version that is none", "GET", "/v1/charters/x", 400)
     tell("a charter change that is none", "POST", "/v1/charter", 422, b"hello", {"Content-Type": "application/octet-stream"})
     tell("the page", "GET", "/", 404 if ask("GET", "/")[0] == 404 else 200)  # 404: built without clang and lld
     tell("a tile", "GET", "/tile/0/000.p/1", 200)

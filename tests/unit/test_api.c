@@ -529,6 +529,13 @@ static void blocks_charter_policy_and_checkpoint_are_read(void **state)
     assert_string_equal(text_of(value, "origin"), FIXTURE_ORIGIN);
     assert_int_equal(json_array_size(json_object_get(value, "members")), 3);
     json_decref(value);
+    value = json_of(get(w, "/v1/charters/1", NULL, "200"));
+    assert_int_equal(number_of(value, "index"), 0);
+    assert_int_equal(number_of(value, "height"), 0);
+    json_decref(value);
+    (void)get(w, "/v1/charters/0", NULL, "404");
+    (void)get(w, "/v1/charters/2", NULL, "404");
+    (void)get(w, "/v1/charters/-1", NULL, "400");
     body = get(w, "/v1/policy", NULL, "200");
     assert_int_equal(slk_policy_new(&policy, (const char *)body.at, body.size, &fault), SLK_OK);
     slk_policy_free(policy);
