@@ -21,10 +21,6 @@
 
 #include "tests/sim/sim.h"
 
-#ifndef SIM_NAME
-#define SIM_NAME "sim"
-#endif
-
 static struct world world;
 
 /* An assertion failed: say in which run. */
@@ -155,10 +151,10 @@ static int caught(const struct options *o)
         printf("# seed=%" PRIu64 " %s\n", seed, verdict);
         if (strncmp(verdict, because, n) != 0 || (n > 0 && verdict[n] != ':'))
             continue;
-        printf("ok 1 - " SIM_NAME " is caught\n");
+        printf("ok 1 - %s is caught\n", o->name);
         return 0;
     }
-    printf("not ok 1 - " SIM_NAME " passed %u seeds and was not caught by %s\n", o->caught,
+    printf("not ok 1 - %s passed %u seeds and was not caught by %s\n", o->name, o->caught,
         n > 0 ? because : "any");
     return 1;
 }
@@ -328,9 +324,17 @@ static int usage(FILE *to, int status)
     return status;
 }
 
+/* The program's: which core it runs. */
+static const char *own_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash == NULL ? path : slash + 1;
+}
+
 int main(int argc, char **argv)
 {
-    struct options o = {.until = UINT64_MAX};
+    struct options o = {.until = UINT64_MAX, .name = own_name(argv[0])};
 
     (void)signal(SIGABRT, on_abort);
     (void)mallopt(M_MMAP_THRESHOLD,

@@ -31,7 +31,7 @@ struct options {
     uint64_t first, last, until;
     unsigned nodes, caught, jobs, sets_n;
     const char *sets[32]; /* name=value, for swarm_set */
-    const char *results, *summary, *kept, *because;
+    const char *results, *summary, *kept, *because, *name;
     bool is_one, is_many, is_traced, is_minimal, is_brief;
 };
 
