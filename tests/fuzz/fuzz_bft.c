@@ -8,6 +8,7 @@
  */
 #include "ledger/core/bft.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/unit/mock_core.h"
 
 enum {
     STEPS_MAX = 500,
@@ -86,36 +87,13 @@ static uint8_t take(void)
     return rig.at < rig.end ? *rig.at++ : 0;
 }
 
-/* ---- mock signatures: a hash of the key and the message ---- */
-
-static void mock_sign(uint8_t sig[SLK_SIGNATURE_SIZE], const uint8_t *bytes, size_t size, const uint8_t *key)
-{
-    uint64_t h = UINT64_C(14695981039346656037) ^ key[0]; /* FNV-1a */
-
-    for (size_t i = 0; i < size; i++)
-        h = (h ^ bytes[i]) * UINT64_C(1099511628211);
-    memset(sig, 0, SLK_SIGNATURE_SIZE);
-    slk_put_u64(sig, h);
-}
-
-static bool mock_verify(void *ctx, const uint8_t sig[SLK_SIGNATURE_SIZE], const uint8_t *bytes, size_t size,
-    const uint8_t key[SLK_KEY_SIZE])
-{
-    uint8_t good[SLK_SIGNATURE_SIZE];
-
-    (void)ctx;
-    mock_sign(good, bytes, size, key);
-    return memcmp(good, sig, SLK_SIGNATURE_SIZE) == 0;
-}
+/* ---- mock signatures ---- */
 
 static const struct slk_verifier verifier = {.ctx = NULL, .verify = mock_verify};
 
 static void sign_as(uint8_t sig[SLK_SIGNATURE_SIZE], const struct slk_statement *s, size_t signer)
 {
-    uint8_t bytes[SLK_VOTE_BYTES];
-
-    slk_statement_bytes(bytes, &rig.tip.council, s);
-    mock_sign(sig, bytes, sizeof(bytes), rig.tip.council.keys[signer]);
+    mock_sign_statement(sig, &rig.tip.council, s, signer);
 }
 
 /* ---- blocks: made from where they stand, a view and a number ---- */
@@ -288,7 +266,8 @@ static void check_proposal(const struct slk_msg *m)
     FUZZ_CHECK(slk_hash_equal(&m->hash, &s->hash));
     FUZZ_CHECK(slk_council_leader(&rig.tip.council, s->height, s->view) == m->vote.signer);
     if (m->vote.signer != rig.tip.me) {
-        FUZZ_CHECK(m->certs_n <= reasons); /* another's, from hand to hand, with what is held of its reasons */
+        FUZZ_CHECK(
+            m->certs_n <= reasons); /* another's, from hand to hand, with what is held of its reasons */
         return;
     }
     FUZZ_CHECK(m->certs_n == (reasons < SLK_JUST_MAX ? reasons : SLK_JUST_MAX));

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "tests/unit/mock_core.h"
+
 enum { DELTA_MS = 100, LATE_MS = 100 * 1000, WALL_MS = 1000000, TODO_MAX = 64, SAVED_MAX = 256 };
 
 /* What the core waits for. */
@@ -16,28 +18,6 @@ struct todo {
     struct slk_statement sign[TODO_MAX];
     struct slk_hash validate[TODO_MAX];
 };
-
-/* ---- signatures nobody can tell from good ones: the signer's key and a hash of the message (FNV-1a) ---- */
-
-static void mock_sign(uint8_t sig[SLK_SIGNATURE_SIZE], const uint8_t *bytes, size_t size, const uint8_t *key)
-{
-    uint64_t h = UINT64_C(14695981039346656037) ^ key[0];
-
-    for (size_t i = 0; i < size; i++)
-        h = (h ^ bytes[i]) * UINT64_C(1099511628211);
-    memset(sig, 0, SLK_SIGNATURE_SIZE);
-    slk_put_u64(sig, h);
-}
-
-static bool mock_verify(void *ctx, const uint8_t sig[SLK_SIGNATURE_SIZE], const uint8_t *bytes, size_t size,
-    const uint8_t key[SLK_KEY_SIZE])
-{
-    uint8_t good[SLK_SIGNATURE_SIZE];
-
-    (void)ctx;
-    mock_sign(good, bytes, size, key);
-    return memcmp(good, sig, SLK_SIGNATURE_SIZE) == 0;
-}
 
 /* ---- the ledger: blocks that say where they stand and in which view they were fresh ---- */
 
@@ -238,12 +218,10 @@ static void step(struct member *m, struct todo *todo, struct slk_bft_input in)
 static void give_signature(struct member *m, struct todo *todo)
 {
     struct slk_vote vote = {.statement = todo->sign[0], .signer = m->index};
-    uint8_t bytes[SLK_VOTE_BYTES];
 
     memmove(todo->sign, todo->sign + 1, --todo->sign_n * sizeof(todo->sign[0]));
     remember(m, &vote.statement);
-    slk_statement_bytes(bytes, &m->core->tip.council, &vote.statement);
-    mock_sign(vote.sig, bytes, sizeof(bytes), m->core->tip.council.keys[m->index]);
+    mock_sign_statement(vote.sig, &m->core->tip.council, &vote.statement, m->index);
     step(m, todo, (struct slk_bft_input){.kind = SLK_IN_SIGNED, .vote = &vote});
 }
 
@@ -415,11 +393,8 @@ void member_restart(struct member *m)
 
 static void vote_by(const struct member *m, struct slk_vote *vote, uint16_t signer)
 {
-    uint8_t bytes[SLK_VOTE_BYTES];
-
     vote->signer = signer;
-    slk_statement_bytes(bytes, &m->core->tip.council, &vote->statement);
-    mock_sign(vote->sig, bytes, sizeof(bytes), m->core->tip.council.keys[signer]);
+    mock_sign_statement(vote->sig, &m->core->tip.council, &vote->statement, signer);
 }
 
 static struct slk_statement statement_of(enum slk_vote_kind kind, uint32_t view, uint8_t block)
