@@ -157,6 +157,23 @@ static enum slk_err find_block(
     return err == SLK_OK && header->time_ms > time_ms ? SLK_E_NOT_FOUND : err;
 }
 
+enum slk_err slk_status_period_start(struct slk_block_header *out, struct slk_view *view, uint32_t period_s)
+{
+    uint64_t period_ms = (uint64_t)period_s * 1000, start_ms;
+    struct slk_view_block block;
+    enum slk_err err;
+
+    if (slk_view_tip(view) == NULL)
+        return SLK_E_NOT_FOUND;
+    start_ms = slk_view_tip(view)->time_ms / period_ms * period_ms;
+    if (start_ms == 0)
+        return SLK_E_NOT_FOUND;
+    err = find_block(view, start_ms - 1, out, &block); /* the last of the periods before */
+    if (err == SLK_OK)
+        err = slk_view_block(view, out->height + 1, &block);
+    return err == SLK_OK ? slk_block_header_parse(out, block.header) : err;
+}
+
 static void record_status(struct slk_row_status *out, const uint8_t record[SLK_RECORD_SIZE])
 {
     out->state = record[72]; /* design §4 */

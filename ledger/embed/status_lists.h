@@ -28,6 +28,11 @@ SLK_MUST_CHECK enum slk_err slk_status_reader_follow(struct slk_status_reader *r
     struct slk_store *store, struct slk_view *view, const struct slk_status_until *until, uint64_t rows_max,
     bool *done);
 
+/* The newest block whose time is in another period of that many seconds than the block's before it (periods are counted from the Unix
+ * epoch): the same block at every node that has it, whenever it looks. SLK_E_NOT_FOUND: all blocks are in one period. */
+SLK_MUST_CHECK enum slk_err slk_status_period_start(
+    struct slk_block_header *out, struct slk_view *view, uint32_t period_s);
+
 /* One list as it was at a time: after the last block that is not younger, in a reader of its own. Made of the rows up to there; or,
  * when that is less, of what `tip` has, which was read to the end of this view (NULL: not so), by taking back the rows since.
  * SLK_E_NOT_FOUND: before the first block; SLK_E_TOO_LARGE: more than forward_max rows one way and back_max the other. */

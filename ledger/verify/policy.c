@@ -500,30 +500,56 @@ static bool find_quorum_time(uint64_t *newest_s, const struct tally *tally, cons
     return true;
 }
 
+static enum slk_err judge(struct slk_policy_verdict *out, const struct tally *tally,
+    const struct slk_policy *policy, const struct slk_verify_options *options)
+{
+    if (is_future(tally, policy, options))
+        return SLK_E_FUTURE;
+    if (policy->quorum == NODE_NONE) {
+        if (!options->allow_no_quorum)
+            return SLK_E_NO_QUORUM;
+    } else if (!find_quorum_time(&out->quorum_time_s, tally, policy)) {
+        return SLK_E_QUORUM;
+    }
+    out->has_quorum = policy->quorum != NODE_NONE;
+    out->cosignatures_n = (uint32_t)tally->cosignatures_n;
+    return SLK_OK;
+}
+
+static enum slk_err count_lines(
+    struct tally *tally, const struct slk_policy *policy, const struct slk_note *note, struct slk_span origin)
+{
+    enum slk_err err = SLK_OK;
+
+    for (size_t i = 0; err == SLK_OK && i < note->sigs_n; i++)
+        err = count_line(tally, policy, note, i, origin);
+    return err;
+}
+
 enum slk_err slk_policy_check(struct slk_policy_verdict *out, const struct slk_policy *policy,
     const struct slk_note *note, const struct slk_checkpoint *checkpoint,
     const struct slk_verify_options *options)
 {
     struct tally tally = {.has_log = false};
+    enum slk_err err = count_lines(&tally, policy, note, checkpoint->origin);
 
     memset(out, 0, sizeof(*out));
-    for (size_t i = 0; i < note->sigs_n; i++) {
-        enum slk_err err = count_line(&tally, policy, note, i, checkpoint->origin);
+    if (err == SLK_OK && !tally.has_log)
+        err = SLK_E_NO_LOG;
+    return err == SLK_OK ? judge(out, &tally, policy, options) : err;
+}
 
-        if (err != SLK_OK)
-            return err;
-    }
-    if (!tally.has_log)
-        return SLK_E_NO_LOG;
-    if (is_future(&tally, policy, options))
-        return SLK_E_FUTURE;
-    if (policy->quorum == NODE_NONE) {
-        if (!options->allow_no_quorum)
-            return SLK_E_NO_QUORUM;
-    } else if (!find_quorum_time(&out->quorum_time_s, &tally, policy)) {
-        return SLK_E_QUORUM;
-    }
-    out->has_quorum = policy->quorum != NODE_NONE;
-    out->cosignatures_n = (uint32_t)tally.cosignatures_n;
-    return SLK_OK;
+enum slk_err slk_policy_check_statement(struct slk_policy_verdict *out, const struct slk_policy *policy,
+    const struct slk_note *note, struct slk_span origin, const struct slk_verify_options *options)
+{
+    struct tally tally = {.has_log = false};
+    enum slk_err err = count_lines(&tally, policy, note, origin);
+    bool is_known = false;
+
+    memset(out, 0, sizeof(*out));
+    for (size_t i = 0; i < policy->logs_n; i++)
+        is_known |= is_word(origin, policy->logs[i].name);
+    if (err == SLK_OK && !is_known)
+        err = SLK_E_NO_LOG;
+    return err == SLK_OK ? judge(out, &tally, policy, options) : err;
 }

@@ -28,4 +28,10 @@ SLK_MUST_CHECK enum slk_err slk_policy_check(struct slk_policy_verdict *out, con
     const struct slk_note *note, const struct slk_checkpoint *checkpoint,
     const struct slk_verify_options *options);
 
+/* Checks a note about a log that is no checkpoint (list_note.h). No log signs it: the policy must name a log of this origin
+ * (SLK_E_NO_LOG), and the cosignatures count as under a checkpoint. Returns as slk_policy_check. */
+SLK_MUST_CHECK enum slk_err slk_policy_check_statement(struct slk_policy_verdict *out,
+    const struct slk_policy *policy, const struct slk_note *note, struct slk_span origin,
+    const struct slk_verify_options *options);
+
 #endif

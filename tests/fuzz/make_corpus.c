@@ -16,6 +16,7 @@
 #include "ledger/verify/proof.h"
 #include "ledger/verify/tile.h"
 #include "net/bundle.h"
+#include "ledger/verify/list_note.h"
 #include "net/status_token.h"
 #include "net/mesh_hello.h"
 #include "tests/fuzz/fuzz.h"
@@ -914,6 +915,34 @@ static void seed_qr_pictures(void)
     }
 }
 
+/* The text, and the proof of a list under a note whose signature nobody looks at. */
+static void seed_list_notes(void)
+{
+    struct slk_lists_statement s = {.origin = slk_span_of(WORLD_ORIGIN, strlen(WORLD_ORIGIN)),
+        .size = 99,
+        .root = {{1}},
+        .time_s = 1767225600,
+        .lists = {.tree_size = 6, .root_hash = {{2}}}};
+    struct slk_list_proof proof = {.leaf = {.type = 1, .n = 3, .form = 2, .hash = {{3}}},
+        .index = 4,
+        .path_n = 2,
+        .path = {{{4}}, {{5}}}};
+    uint8_t blob[SLK_NOTE_BLOB_MAX] = {6}, note[1024], file[2048];
+    struct slk_writer w = {.at = note, .cap = sizeof(note)}, f = {.at = file, .cap = sizeof(file)};
+    char text[SLK_LISTS_TEXT_MAX];
+    size_t n = slk_lists_statement_format(text, &s);
+
+    seed("list_note", "statement", text, n);
+    slk_write_bytes(&w, text, n);
+    slk_write_u8(&w, '\n');
+    slk_note_write_sig(&w, "interior", 8, blob, sizeof(blob));
+    proof.note = slk_span_of(note, w.size);
+    slk_list_proof_write(&f, &proof);
+    if (w.bad || f.bad)
+        abort();
+    seed("list_note", "proof", file, f.size);
+}
+
 int main(int argc, char **argv)
 {
     struct world *w, *empty;
@@ -947,6 +976,7 @@ int main(int argc, char **argv)
     seed_api_json();
     seed_lists();
     seed_qr_pictures();
+    seed_list_notes();
     seed_messages();
     seed_frames();
     seed_steps();
