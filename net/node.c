@@ -472,6 +472,7 @@ void slk_node_peer_up(struct slk_node *node, uint16_t peer)
     node->peers[peer].is_up = true;
     slk_node_gossip_up(node, peer);
     slk_node_cosign_up(node, peer);
+    slk_node_lists_up(node, peer);
 }
 
 void slk_node_peer_down(struct slk_node *node, uint16_t peer)
@@ -544,6 +545,8 @@ void slk_node_run(struct slk_node *node)
         slk_node_gossip_run(node);
     if (node->err == SLK_OK)
         slk_node_cosign_run(node);
+    if (node->err == SLK_OK)
+        slk_node_lists_run(node);
     slk_node_answer_all(node);
 }
 
@@ -559,5 +562,5 @@ uint64_t slk_node_wake_ms(const struct slk_node *node)
     if (node->err != SLK_OK)
         return UINT64_MAX;
     return least(least(node->due_ms, slk_node_pool_wake(node)),
-        least(slk_node_cosign_wake(node), slk_node_gossip_wake(node)));
+        least(least(slk_node_cosign_wake(node), slk_node_lists_wake(node)), slk_node_gossip_wake(node)));
 }

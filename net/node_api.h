@@ -33,7 +33,7 @@ enum slk_node_outcome {
     SLK_NODE_OVERTAKEN, /* it was received, and then a block made it impossible: `verdict.rule` */
     SLK_NODE_FULL,      /* its agency's share of the pool is used up: again after the next block */
     SLK_NODE_BUSY,      /* this node has too much on its hands: again in `retry_ms` */
-    SLK_NODE_OBSERVER, /* this node has no vote: its word would be no promise; submit to a member */
+    SLK_NODE_OBSERVER,  /* this node has no vote: its word would be no promise; submit to a member */
     SLK_NODE_BEHIND,  /* this node is catching up and cannot judge: again in `retry_ms`, or at another node */
     SLK_NODE_STOPPING /* the node is being stopped: whether it will be final is not known */
 };
@@ -86,6 +86,14 @@ SLK_MUST_CHECK enum slk_err slk_node_prove(struct slk_node *node, const uint8_t 
  * slk_node_run. Empty before the first. */
 struct slk_span slk_node_checkpoint(struct slk_node *node);
 
+/* This node has made the status lists at a block: the text that a quorum is to sign (ledger/verify/list_note.h), and its log size. It is
+ * signed by this node's cosign key, if it has one, and sent to the others, whose signatures are gathered. A size that is
+ * not above the last one's changes nothing. */
+void slk_node_state_lists(struct slk_node *node, struct slk_span text, uint64_t size);
+/* The newest such text that a quorum signed, as a note; *size: its log size, of lists that were stated here. Borrowed until the next
+ * slk_node_run or slk_node_state_lists. Empty before the first. */
+struct slk_span slk_node_lists_note(struct slk_node *node, uint64_t *size);
+
 struct slk_node_status {
     uint64_t height, time_ms, log_size, events_n; /* of the tip */
     struct slk_hash block_hash, log_root;
@@ -100,8 +108,12 @@ struct slk_node_status {
     uint64_t cosigned_height; /* of slk_node_checkpoint; 0: none yet */
     uint64_t
         cosigned_time_ms; /* when a quorum had cosigned it, by this node's clock; health is the age of this */
-    char alarm[16];       /* AMNESIA, DIVERGED, FORK, CLOCK, VIEWS, KEYS: the last one raised; empty: none */
-    bool signer_away;     /* the token with this node's keys does not sign: why */
+    char alarm
+        [16]; /* AMNESIA, DIVERGED, FORK, CLOCK, VIEWS, KEYS, STATUS_LIST: the last one raised; empty: none */
+    uint64_t lists_size,
+        lists_cosigned_size; /* log sizes of the newest status lists stated here, and of a quorum's */
+    uint64_t lists_differ_n; /* members' signed texts about lists that differ from ours */
+    bool signer_away;        /* the token with this node's keys does not sign: why */
     char signer_why[240];
     uint64_t signer_waiting_n, signatures_n, signatures_failed_n; /* asked of tokens */
     /* counted since the start */

@@ -1,5 +1,6 @@
 /* node_cosign.c: checkpoints. Each member signs the tip after it is committed, sends the signed note to all, and puts the others'
- * cosignatures under its own. COSIG carries the member's note as it is: checkpoint, log signature, cosignature.
+ * cosignatures under its own. COSIG carries the member's note as it is: checkpoint, log signature, cosignature; or the one about
+ * status lists (node_lists.c).
  *
  * The block under a checkpoint is on disk before it is signed: after that nothing depends on the note being there, too. Proofs carry the
  * one in memory; it is written with what came in half a second, and when the node is closed: the quorum's, else ours alone.
@@ -178,8 +179,7 @@ static void settle_note(struct slk_node *node)
 
 /* ---- others' ---- */
 
-/* The member's good cosignature in the note; NULL: it has none. */
-static const struct slk_note_sig *find_sig(
+const struct slk_note_sig *slk_node_find_sig(
     const struct slk_note *note, const struct slk_member *member, uint64_t *time_s)
 {
     struct slk_vkey vkey;
@@ -251,9 +251,10 @@ static enum slk_mesh_verdict take_note(struct slk_node *node, struct slk_node_pe
     struct slk_note note;
     uint64_t time_s;
 
-    if (slk_note_parse(&note, (const char *)message.at, message.size) != SLK_OK ||
-        slk_checkpoint_parse(&checkpoint, note.text) != SLK_OK)
+    if (slk_note_parse(&note, (const char *)message.at, message.size) != SLK_OK)
         return SLK_MESH_BAD;
+    if (slk_checkpoint_parse(&checkpoint, note.text) != SLK_OK)
+        return slk_node_lists_received(node, peer, member, &note, message);
     if (member == NULL || checkpoint.head.tree_size < tip->log_size)
         return SLK_MESH_OK; /* no member's any more, or late */
     if (checkpoint.head.tree_size > tip->log_size) {
@@ -264,7 +265,7 @@ static enum slk_mesh_verdict take_note(struct slk_node *node, struct slk_node_pe
     }
     if (!slk_span_equal(checkpoint.origin, slk_span_of(origin, strlen(origin))))
         return SLK_MESH_BAD;
-    sig = find_sig(&note, member, &time_s);
+    sig = slk_node_find_sig(&note, member, &time_s);
     if (sig == NULL)
         return SLK_MESH_BAD;
     if (!slk_hash_equal(&checkpoint.head.root_hash, &tip->log_root))
@@ -303,7 +304,8 @@ static void look_at_early(struct slk_node *node)
 
 void slk_node_cosign_new_tip(struct slk_node *node, bool is_recharter)
 {
-    (void)is_recharter; /* places of another charter: forgotten as well */
+    if (is_recharter)
+        slk_node_lists_recharter(node);
     memset(node->cosigs, 0, sizeof(node->cosigs));
     node->own_n = node->base_n = 0;
     node->is_own_unsaved = false;
@@ -320,7 +322,7 @@ static void take_stored(struct slk_node *node, const struct slk_note *note)
     for (size_t i = 0; i < charter->members_n; i++)
         take_base(node, &charter->members[i], note);
     for (size_t i = 0; node->base_n > 0 && i < charter->members_n; i++) {
-        const struct slk_note_sig *sig = find_sig(note, &charter->members[i], &time_s);
+        const struct slk_note_sig *sig = slk_node_find_sig(note, &charter->members[i], &time_s);
 
         if (sig == NULL)
             continue;

@@ -7,6 +7,7 @@
  *   node_gossip.c   submissions from node to node
  *   node_client.c   who waits for an answer, news, the look from outside
  *   node_cosign.c   checkpoints
+ *   node_lists.c    what members say of the status lists
  *   node_sign.c     signatures by keys in tokens
  *   node_guest.c    peers without a vote
  *   node_keys.c     which of the keys count
@@ -19,6 +20,7 @@
 #include "ledger/core/pool.h"
 #include "ledger/embed/ledger_private.h"
 #include "ledger/store/histogram.h"
+#include "ledger/verify/list_note.h"
 #include "net/node.h"
 #include "net/node_body.h"
 
@@ -31,7 +33,7 @@
 #define NODE_NAMES_MAX   1024  /* submissions to tell a peer of, or to ask it for */
 #define NODE_FINALS      65536 /* submissions that became final, remembered */
 #define NODE_NOTE_MAX    16384 /* a checkpoint with 50 cosignatures */
-#define NODE_BASE_MAX    1024  /* a checkpoint and one signature */
+#define NODE_BASE_MAX    1024  /* a checkpoint, or a text about lists, and one signature */
 #define NODE_NAME_SIZE   (SLK_HASH_SIZE + SLK_KEY_ID_SIZE) /* of a submission, on the wire */
 #define NODE_EARLY_MAX   2048  /* a member's own checkpoint, kept until its block is here */
 #define NODE_PROVEN_N    65536 /* signatures known to be good: four blocks of single events, 2 MiB */
@@ -99,6 +101,9 @@ struct slk_node_peer {
     size_t early_n;        /* its newest checkpoint, above our tip, */
     uint16_t early_agency; /* and whose it is: with another charter the peer may have another number */
     uint8_t early[NODE_EARLY_MAX];
+    size_t early_lists_n; /* the same, of what it says of status lists that are not made here yet */
+    uint16_t early_lists_agency;
+    uint8_t early_lists[NODE_BASE_MAX];
 };
 
 struct slk_node_waiting {
@@ -161,6 +166,26 @@ struct slk_node_counts {
     size_t marks_n;
     struct slk_node_mark marks[NODE_MARKS];
     struct slk_node_seen seen[SLK_CHARTER_MEMBERS_MAX]; /* by place in the charter in force */
+};
+
+/* What this node says of the status lists, and the others with it. */
+struct slk_node_lists {
+    uint64_t size; /* of the log, of the newest lists that were made here; 0: none */
+    uint8_t text[SLK_LISTS_TEXT_MAX];
+    size_t text_n;
+    uint8_t own[NODE_BASE_MAX]; /* the text under our signature */
+    size_t own_n;               /* 0: not signed */
+    uint8_t own_blob[SLK_NOTE_BLOB_MAX];
+    bool is_asked;    /* of a token */
+    bool is_unsigned; /* to be signed in the next run */
+    bool is_told;     /* the alarm, of this text */
+    uint64_t again_ms;
+    struct slk_node_cosig
+        cosigs[SLK_CHARTER_MEMBERS_MAX];   /* of the same text; by place in the charter in force */
+    bool differs[SLK_CHARTER_MEMBERS_MAX]; /* signed another text of the same size */
+    uint8_t note[NODE_NOTE_MAX];           /* the newest of a quorum */
+    size_t note_n;
+    uint64_t note_size;
 };
 
 struct slk_node {
@@ -247,6 +272,8 @@ struct slk_node {
     struct slk_tree_head quorum_head;
     bool is_own_unsaved, is_quorum_unsaved; /* not on disk yet */
     uint64_t save_due_ms;
+
+    struct slk_node_lists lists;
 
     bool is_signer_away;           /* as it was said last */
     struct slk_node_status status; /* what is counted, and the last alarm */
@@ -376,6 +403,8 @@ void slk_node_ask_tip(struct slk_node *node);
 bool slk_node_ask_receipt(
     struct slk_node *node, const struct slk_receipt *receipt, const struct slk_pooled_id *id, uint16_t peer);
 void slk_node_take_signatures(struct slk_node *node);
+void slk_node_ask_lists(
+    struct slk_node *node, const struct slk_key *key, uint64_t time_s, struct slk_span message);
 void slk_node_drop_tokens(struct slk_node *node); /* before the ledger is closed, which would sign a tip */
 /* A receipt that was asked for; NULL: it was not signed. */
 void slk_node_receipt_signed(
@@ -393,5 +422,19 @@ void slk_node_cosign_run(struct slk_node *node);
 void slk_node_cosign_save(struct slk_node *node); /* what is not on disk yet: before the end */
 uint64_t slk_node_cosign_wake(const struct slk_node *node);
 enum slk_mesh_verdict slk_node_cosign_received(struct slk_node *node, uint16_t peer, struct slk_span message);
+/* The member's good cosignature in the note; NULL: it has none. */
+const struct slk_note_sig *slk_node_find_sig(
+    const struct slk_note *note, const struct slk_member *member, uint64_t *time_s);
+
+/* ---- node_lists.c ---- */
+enum slk_mesh_verdict slk_node_lists_received(struct slk_node *node, struct slk_node_peer *peer,
+    const struct slk_member *member, const struct slk_note *note, struct slk_span message);
+/* By this key, of the lists of that size; `sig` NULL: it was not signed. */
+void slk_node_lists_signed(struct slk_node *node, uint64_t size, uint64_t time_s, const struct slk_key *by,
+    const uint8_t sig[SLK_SIGNATURE_SIZE]);
+void slk_node_lists_recharter(struct slk_node *node);
+void slk_node_lists_up(struct slk_node *node, uint16_t peer);
+void slk_node_lists_run(struct slk_node *node);
+uint64_t slk_node_lists_wake(const struct slk_node *node);
 
 #endif

@@ -16,6 +16,11 @@ struct tip_job {
     struct slk_tip_note note;
 };
 
+struct lists_job {
+    struct slk_sign_job job;
+    uint64_t size, time_s;
+};
+
 struct receipt_job {
     struct slk_sign_job job;
     struct slk_receipt receipt;
@@ -87,6 +92,22 @@ void slk_node_ask_tip(struct slk_node *node)
     (void)slk_signer_ask(node->options.signer, &t->job); /* tips are always taken */
 }
 
+/* One at a time, as tips. */
+void slk_node_ask_lists(
+    struct slk_node *node, const struct slk_key *key, uint64_t time_s, struct slk_span message)
+{
+    struct lists_job *l = new_job(node, sizeof(*l), SLK_SIGN_LISTS);
+
+    if (l == NULL)
+        return;
+    l->size = node->lists.size;
+    l->time_s = time_s;
+    l->job.height = UINT64_MAX; /* lists do not go out of date with the next block */
+    add_part(&l->job, key, message.at, message.size);
+    node->lists.is_asked = true;
+    (void)slk_signer_ask(node->options.signer, &l->job); /* always taken */
+}
+
 bool slk_node_ask_receipt(
     struct slk_node *node, const struct slk_receipt *receipt, const struct slk_pooled_id *id, uint16_t peer)
 {
@@ -142,6 +163,13 @@ static void take_job(struct slk_node *node, struct slk_sign_job *job)
     case SLK_SIGN_TIP:
         take_tip(node, (struct tip_job *)job);
         return;
+    case SLK_SIGN_LISTS: {
+        const struct lists_job *l = (const struct lists_job *)job;
+
+        slk_node_lists_signed(
+            node, l->size, l->time_s, job->part[0].key, job->err == SLK_OK ? job->part[0].sig : NULL);
+        return;
+    }
     case SLK_SIGN_RECEIPT: {
         struct receipt_job *r = (struct receipt_job *)job;
 

@@ -3,7 +3,7 @@
  *   the node SAVEs -> ask -> [thread: sign, verify] -> take -> the node SENDs
  *
  * A job that fails stays, first in its line, and is tried again after a quarter of a second, then after twice as long, up to two
- * seconds: a token that comes back is noticed by itself. Votes go before checkpoints, those before receipts. Receipts are not worth
+ * seconds: a token that comes back is noticed by itself. Votes go before checkpoints, then what is said of status lists, then receipts. Receipts are not worth
  * waiting for: they come back unsigned when the token fails, and are not taken while it is away.
  */
 #ifndef SLK_NET_SIGNER_H
@@ -11,12 +11,12 @@
 
 #include "ledger/embed/keys.h"
 #include "ledger/store/histogram.h"
-#include "ledger/verify/checkpoint.h"
+#include "ledger/verify/list_note.h"
 
-#define SLK_SIGN_BYTES    (SLK_CHECKPOINT_TEXT_MAX + 64) /* the longest statement: a cosignature's */
+#define SLK_SIGN_BYTES    (SLK_LISTS_TEXT_MAX + 64) /* the longest statement: a cosignature's, of status lists */
 #define SLK_SIGN_RECEIPTS 256 /* that wait at a time: half a second of a token that takes 2 ms */
 
-enum slk_sign_kind { SLK_SIGN_VOTE, SLK_SIGN_TIP, SLK_SIGN_RECEIPT, SLK_SIGN_KINDS };
+enum slk_sign_kind { SLK_SIGN_VOTE, SLK_SIGN_TIP, SLK_SIGN_LISTS, SLK_SIGN_RECEIPT, SLK_SIGN_KINDS };
 
 struct slk_sign_part {
     struct slk_key *key; /* kept (slk_key_keep), and freed with the job */

@@ -66,6 +66,17 @@ static void prepare(void)
     (void)atexit(clean_up);
 }
 
+/* Its status lists: then the others' words about those of the same size are looked at. */
+static void state_lists(struct slk_node *node)
+{
+    const struct slk_lists_statement lists = {
+        .origin = slk_span_of(FIXTURE_ORIGIN, strlen(FIXTURE_ORIGIN)), .size = 99, .time_s = 1};
+    char text[SLK_LISTS_TEXT_MAX];
+    size_t n = slk_lists_statement_format(text, &lists);
+
+    slk_node_state_lists(node, slk_span_of(text, n), lists.size);
+}
+
 static struct slk_node *open_node(void)
 {
     const struct slk_node_options options = {.dir = fixture.dir,
@@ -85,6 +96,7 @@ static struct slk_node *open_node(void)
     for (uint16_t i = 1; i <= PEERS; i++)
         slk_node_peer_up(node, i);
     slk_node_peer_up(node, GUEST_NUMBER);
+    state_lists(node);
     return node;
 }
 

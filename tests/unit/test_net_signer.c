@@ -359,6 +359,45 @@ static void four_with_tokens_agree_and_cosign(void **state)
     assert_nobody_is_blamed(w);
 }
 
+static void state_lists(struct node_world *w, unsigned i, uint64_t size)
+{
+    const struct slk_lists_statement s = {
+        .origin = slk_span_of(FIXTURE_ORIGIN, strlen(FIXTURE_ORIGIN)), .size = size, .time_s = 1};
+    char text[SLK_LISTS_TEXT_MAX];
+    size_t n = slk_lists_statement_format(text, &s);
+
+    slk_node_state_lists(w->nodes[i].node, slk_span_of(text, n), size);
+}
+
+static bool lists_are_signed(struct node_world *w, void *wanted)
+{
+    uint64_t size;
+
+    for (unsigned i = 0; i < w->n; i++)
+        if (slk_node_lists_note(w->nodes[i].node, &size).size == 0 || size != *(const uint64_t *)wanted)
+            return false;
+    return true;
+}
+
+/* What was asked of the token is of lists that are old when it answers: then the newest are asked for. */
+static void tokens_sign_what_is_said_of_status_lists(void **state)
+{
+    struct node_world *w = *state;
+    uint64_t size = 6;
+
+    set_away(0, true);
+    set_away(1, true);
+    for (unsigned i = 0; i < 4; i++)
+        state_lists(w, i, 5);
+    assert_false(world_run(w, lists_are_signed, &size, 3000));
+    for (unsigned i = 0; i < 4; i++)
+        state_lists(w, i, size);
+    set_away(0, false);
+    set_away(1, false);
+    assert_true(world_run(w, lists_are_signed, &size, 60000));
+    assert_nobody_is_blamed(w);
+}
+
 static void a_node_without_its_token_says_so_and_the_others_go_on(void **state)
 {
     struct node_world *w = *state;
@@ -444,6 +483,7 @@ int main(void)
         cmocka_unit_test(a_thread_that_rests_notices_a_token_that_is_back),
         cmocka_unit_test(a_key_outlives_whoever_gave_it),
         cmocka_unit_test_setup_teardown(four_with_tokens_agree_and_cosign, open_four, close_world),
+        cmocka_unit_test_setup_teardown(tokens_sign_what_is_said_of_status_lists, open_four, close_world),
         cmocka_unit_test_setup_teardown(
             a_node_without_its_token_says_so_and_the_others_go_on, open_four, close_world),
         cmocka_unit_test_setup_teardown(a_quorum_that_needs_the_token_waits_for_it, open_four, close_world),

@@ -102,6 +102,25 @@ static struct slk_node_options keys_of(const struct world_node *n)
     return (struct slk_node_options){.vote_key = n->vote, .log_key = n->log, .cosign_key = n->cosign};
 }
 
+static void state_lists(struct node_world *w, unsigned i)
+{
+    const struct slk_lists_statement s = {
+        .origin = slk_span_of(FIXTURE_ORIGIN, strlen(FIXTURE_ORIGIN)), .size = 9, .time_s = 1};
+    char text[SLK_LISTS_TEXT_MAX];
+    size_t n = slk_lists_statement_format(text, &s);
+
+    slk_node_state_lists(w->nodes[i].node, slk_span_of(text, n), s.size);
+}
+
+static bool lists_are_signed(struct node_world *w, void *ctx)
+{
+    uint64_t size;
+
+    (void)ctx;
+    return slk_node_lists_note(w->nodes[0].node, &size).size > 0 &&
+           slk_node_lists_note(w->nodes[1].node, &size).size > 0;
+}
+
 static void a_charter_turns_and_the_next_block_has_votes_by_the_new_keys(void **state)
 {
     struct node_world *w = *state;
@@ -120,16 +139,21 @@ static void a_charter_turns_and_the_next_block_has_votes_by_the_new_keys(void **
     assert_int_equal(slk_node_change(w->nodes[0].node, entry, &fault), SLK_CHANGE_OK);
     height = go_on(w, 0, 10, 1);
     assert_int_equal(slk_node_charter_turns(me->node), turns + 1); /* it waits */
+    state_lists(w, 0); /* two of four sign before the charter turns, one behind it */
+    state_lists(w, 1);
     height = go_on(w, 0, 20, 4);
     assert_true(world_run(w, world_is_cosigned, &height, 60000));
     assert_int_equal(slk_node_charter_turns(me->node), turns + 2);
     assert_true(world_status(w, 1).has_vote);
     assert_string_equal(world_status(w, 1).alarm, "");
+    assert_false(lists_are_signed(w, NULL));
+    state_lists(w, 2);
     world_stop(w, 3); /* three of four: from here on nothing goes without it, neither votes nor checkpoints */
     height = go_on(w, 0, 30, 3);
     assert_true(world_run(w, world_is_cosigned, &height, 60000));
     for (unsigned i = 0; i < 3; i++)
         assert_int_equal(w->nodes[i].bad_n, 0);
+    assert_true(world_run(w, lists_are_signed, NULL, 60000)); /* by the new key, too: it is one of three */
     slk_node_close(me->node);
     me->node = NULL;
     slk_key_free(vote);
