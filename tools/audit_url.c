@@ -11,8 +11,7 @@
 
 #include "tools/url_blocks.h"
 
-#define POLICY_ROOM       65536
-#define CONSISTENCY_BYTES ((size_t)64 << 10)
+#define POLICY_ROOM 65536
 
 struct audit {
     const struct audit_url *o;
@@ -113,36 +112,6 @@ static void say(struct audit *a, size_t node, int code, const char *text)
         printf("%s: %s\n", url, text);
 }
 
-/* Does its larger log begin with the one that was audited? */
-static bool grew_out_of(
-    struct audit *a, size_t node, const struct slk_tip *tip, const struct slk_tree_head *head)
-{
-    const struct slk_tree_head ours = {.tree_size = tip->log_size, .root_hash = tip->log_root};
-    char path[80];
-    const struct http_request request = {
-        .path = path, .accept = "application/json", .max = CONSISTENCY_BYTES};
-    struct slk_hash hashes[2 * SLK_PATH_MAX];
-    struct http_answer answer;
-    json_t *object, *list;
-    size_t n;
-    bool good;
-
-    snprintf(path, sizeof(path), "/v1/consistency/%" PRIu64 "-%" PRIu64, ours.tree_size, head->tree_size);
-    object = http_ask(a->o->nodes->client, node, &request, &answer) ? cli_answer_json(&answer) : NULL;
-    list = json_object_get(object, "path");
-    n = json_array_size(list);
-    good = json_is_array(list) && n <= 2 * SLK_PATH_MAX;
-    for (size_t i = 0; good && i < n; i++) {
-        const char *text = json_string_value(json_array_get(list, i));
-
-        good = text != NULL && text_hash_parse(hashes[i].b, text, strlen(text));
-    }
-    good = good && slk_tree_check_consistency(&ours, head, hashes, n) == SLK_OK;
-    json_decref(object);
-    http_answer_clear(&answer);
-    return good;
-}
-
 static void compare_head(
     struct audit *a, size_t node, const struct slk_tip *tip, const struct slk_tree_head *head)
 {
@@ -151,7 +120,8 @@ static void compare_head(
 
     text_count(count, head->tree_size);
     if (head->tree_size > tip->log_size) {
-        bool good = grew_out_of(a, node, tip, head);
+        const struct slk_tree_head ours = {.tree_size = tip->log_size, .root_hash = tip->log_root};
+        bool good = url_begins_with(a->o->nodes, node, &ours, head) == SLK_OK;
 
         snprintf(text, sizeof(text),
             good ? "its %s signed entries begin with the audited ones"

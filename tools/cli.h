@@ -169,7 +169,7 @@ extern const struct cli_command cmd_status_list;
 /* cmd_status_list.c: is this signed status list the one that the ledger's records lead to? Says so, or why not. `keys` may be NULL. */
 int cli_status_compare(
     struct cli *cli, struct slk_store *store, const char *token_file, const char *keys, bool json);
-extern const struct cli_command cmd_bundle;
+extern const struct cli_command cmd_bundle, cmd_mirror;
 extern const struct cli_command cmd_evidence, cmd_watch, cmd_status;
 extern const struct cli_command cmd_charter_propose, cmd_charter_sign, cmd_charter_apply;
 

@@ -23,6 +23,7 @@ static const struct cli_command *const commands[] = {
     &cmd_stat,
     &cmd_status_list,
     &cmd_bundle,
+    &cmd_mirror,
     &cmd_backup,
     &cmd_restore,
     &cmd_simulate,

@@ -6,9 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BLOCK_PATH "/v1/blocks/%" PRIu64 "?finality"
-#define CHARTER_AT (SLK_BLOCK_HEADER_SIZE)
-#define PATH_SIZE  80
+#define BLOCK_PATH   "/v1/blocks/%" PRIu64 "?finality"
+#define GENESIS_PATH "/v1/blocks/0"
+#define CHARTER_AT   (SLK_BLOCK_HEADER_SIZE)
+#define PATH_SIZE    80
+
+#define CONSISTENCY_BYTES ((size_t)64 << 10)
 
 static bool ask(
     struct url_blocks *b, const char *path, const char *type, size_t max, struct http_answer *answer)
@@ -115,8 +118,6 @@ static bool read_genesis(struct url_blocks *b)
     struct slk_entry entry;
     struct slk_span bytes;
 
-    if (!ask(b, "/v1/blocks/0", "application/octet-stream", SLK_BUNDLE_BLOCK_MAX, &b->genesis))
-        return false;
     in = (struct slk_reader){.rest = slk_span_of(b->genesis.body, b->genesis.size)};
     (void)slk_read_span(&in, CHARTER_AT);
     bytes = slk_read_span(&in, slk_read_u16(&in));
@@ -171,10 +172,64 @@ bool url_blocks_open(struct url_blocks *b, struct cli *cli, struct cli_nodes *no
     *b = (struct url_blocks){.cli = cli, .nodes = nodes};
     b->source =
         (struct slk_bundle_source){.ctx = b, .block = block_of_node, .checkpoint = checkpoint_of_node};
-    if (!read_genesis(b) || !read_tip(b))
+    if (!ask(b, GENESIS_PATH, "application/octet-stream", SLK_BUNDLE_BLOCK_MAX, &b->genesis) ||
+        !read_genesis(b) || !read_tip(b))
         return false;
     read_note(b);
     return true;
+}
+
+bool url_blocks_open_at(struct url_blocks *b, struct cli *cli, struct cli_nodes *nodes, size_t node)
+{
+    const struct http_request request = {.path = GENESIS_PATH,
+        .accept = "application/octet-stream",
+        .max = SLK_BUNDLE_BLOCK_MAX,
+        .patience_ms = HTTP_PATIENCE_MS};
+
+    *b = (struct url_blocks){.cli = cli, .nodes = nodes};
+    b->source = (struct slk_bundle_source){.ctx = b, .block = block_of_node};
+    if (!http_ask(nodes->client, node, &request, &b->genesis)) {
+        cli->exit_code = cli_node_fail(cli, nodes, CLI_UNSURE, &b->genesis);
+        return false;
+    }
+    return read_genesis(b) && read_tip(b);
+}
+
+void url_blocks_settle(struct url_blocks *b)
+{
+    while (take_one(b))
+        ;
+}
+
+enum slk_err url_begins_with(
+    struct cli_nodes *nodes, size_t node, const struct slk_tree_head *old, const struct slk_tree_head *now)
+{
+    char path[PATH_SIZE];
+    const struct http_request request = {.path = path,
+        .accept = "application/json",
+        .max = CONSISTENCY_BYTES,
+        .patience_ms = HTTP_PATIENCE_MS};
+    struct slk_hash hashes[2 * SLK_PATH_MAX];
+    struct http_answer answer;
+    json_t *object, *list;
+    bool good, was_asked;
+    size_t n;
+
+    snprintf(path, sizeof(path), "/v1/consistency/%" PRIu64 "-%" PRIu64, old->tree_size, now->tree_size);
+    object = http_ask(nodes->client, node, &request, &answer) ? cli_answer_json(&answer) : NULL;
+    list = json_object_get(object, "path");
+    n = json_array_size(list);
+    good = json_is_array(list) && n <= 2 * SLK_PATH_MAX;
+    for (size_t i = 0; good && i < n; i++) {
+        const char *text = json_string_value(json_array_get(list, i));
+
+        good = text != NULL && text_hash_parse(hashes[i].b, text, strlen(text));
+    }
+    good = good && slk_tree_check_consistency(old, now, hashes, n) == SLK_OK;
+    was_asked = answer.status != 0;
+    json_decref(object);
+    http_answer_clear(&answer);
+    return good ? SLK_OK : was_asked ? SLK_E_PROOF : SLK_E_IO;
 }
 
 void url_blocks_close(struct url_blocks *b)

@@ -26,6 +26,15 @@ struct url_blocks {
 /* The nodes are open. Reads block 0 and where the tip is: the newest block that a quorum has cosigned. False after a message, with
  * cli->exit_code set; url_blocks_close follows all the same. */
 bool url_blocks_open(struct url_blocks *out, struct cli *cli, struct cli_nodes *nodes);
+/* The same, and blocks come from this node as long as it gives them; no checkpoint is read. */
+bool url_blocks_open_at(struct url_blocks *out, struct cli *cli, struct cli_nodes *nodes, size_t node);
 void url_blocks_close(struct url_blocks *blocks);
+/* Waits for what is on its way: after it other things may be asked between two blocks. */
+void url_blocks_settle(struct url_blocks *blocks);
+
+/* Does a node's consistency proof show that the log `now` begins with `old`? SLK_OK; SLK_E_PROOF: it does not, or it has none;
+ * SLK_E_IO: the node could not be asked. */
+enum slk_err url_begins_with(
+    struct cli_nodes *nodes, size_t node, const struct slk_tree_head *old, const struct slk_tree_head *now);
 
 #endif
