@@ -26,7 +26,7 @@ struct api_parked {
     bool is_late; /* a tick has passed */
 };
 
-struct slk_api_edge;
+struct slk_api_tiles;
 struct slk_api_lists;
 
 struct slk_api {
@@ -38,7 +38,7 @@ struct slk_api {
     struct slk_http_exchange *streams[SLK_API_STREAMS_MAX];
     size_t streams_n;
     uint64_t beat_at;            /* when streams were last told that nothing is new */
-    struct slk_api_edge *edge;   /* NULL before the first partial tile is asked for */
+    struct slk_api_tiles *tiles; /* NULL before the first tile is asked for */
     struct slk_api_lists *lists; /* NULL before the first tick, and where [status] is not set */
     uint64_t outcomes[SLK_API_OUTCOMES_N], late_n, proofs_n, proofs_failed_n, crowds_n;
 };
@@ -86,6 +86,7 @@ void slk_api_consistency(void *api, struct slk_http_exchange *exchange); /* api_
 void slk_api_evidence(void *api, struct slk_http_exchange *exchange);
 void slk_api_page(void *api, struct slk_http_exchange *exchange); /* api_page.c */
 void slk_api_tile(void *api, struct slk_http_exchange *exchange); /* api_tiles.c */
+void slk_api_tiles_tick(struct slk_api *api);
 void slk_api_tiles_free(struct slk_api *api);
 /* Tiles of the log as slk_log_* read them; the view has a tip. */
 struct slk_api_tree {

@@ -385,19 +385,6 @@ static struct made *current(struct slk_api *api, const struct wanted *what, stru
 
 /* ---- serving ---- */
 
-/* Whether an If-None-Match names this tag: "*", or a list of tags, W/ or not (RFC 9110 §13.1.2). */
-static bool names_tag(struct slk_span field, const char *tag)
-{
-    size_t size = strlen(tag);
-
-    if (field.size == 1 && field.at[0] == '*')
-        return true;
-    for (size_t i = 0; i + size <= field.size; i++)
-        if (memcmp(field.at + i, tag, size) == 0)
-            return true;
-    return false;
-}
-
 /* JSON in base64 packs to three quarters; a CWT is compressed all through. */
 static bool pack(struct slk_api_lists *lists, struct made *made)
 {
@@ -425,7 +412,7 @@ static void serve(struct slk_api *api, struct made *made, struct slk_http_exchan
     snprintf(fields, sizeof(fields),
         "Cache-Control: public, max-age=%u\r\nETag: %s\r\nVary: Accept, Accept-Encoding\r\n" PUBLIC "%s",
         api->options.status.ttl_s, tag, packed ? "Content-Encoding: gzip\r\n" : "");
-    if (slk_http_field(request, "if-none-match", &tags) && names_tag(tags, tag)) {
+    if (slk_http_field(request, "if-none-match", &tags) && slk_http_names_tag(tags, tag)) {
         reply.status = 304;
         slk_api_reply_bytes(x, &reply, NULL, (struct slk_span){0}, NULL);
         return;

@@ -102,6 +102,7 @@ void slk_api_tick(void *ctx, uint64_t now_ms)
     struct slk_api *api = ctx;
 
     slk_api_lists_tick(api);
+    slk_api_tiles_tick(api);
     slk_api_unpark(api, true);
     if (now_ms - api->beat_at < BEAT_MS)
         return;

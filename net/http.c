@@ -247,6 +247,18 @@ bool slk_http_takes_coding(struct slk_span accept_encoding, const char *coding)
     return any;
 }
 
+bool slk_http_names_tag(struct slk_span if_none_match, const char *tag)
+{
+    size_t size = strlen(tag);
+
+    if (if_none_match.size == 1 && if_none_match.at[0] == '*')
+        return true;
+    for (size_t i = 0; i + size <= if_none_match.size; i++)
+        if (memcmp(if_none_match.at + i, tag, size) == 0)
+            return true;
+    return false;
+}
+
 /* ---- the second reader ---- */
 
 static int second_field(llhttp_t *second)
@@ -683,19 +695,43 @@ size_t slk_http_feed(struct slk_http_parser *parser, const uint8_t *at, size_t s
 
 /* ---- answers ---- */
 
+/* By hand: printf would read its format again for every answer. */
+static void write_text(struct slk_writer *w, const char *text)
+{
+    slk_write_bytes(w, text, strlen(text));
+}
+
+static void write_decimal(struct slk_writer *w, uint64_t v)
+{
+    char digits[SLK_DECIMAL_MAX];
+
+    slk_write_bytes(w, digits, slk_decimal_format(digits, v));
+}
+
 size_t slk_http_format_head(char *out, size_t cap, const struct slk_http_answer_head *head)
 {
-    char length[48] = "";
-    int n;
+    struct slk_writer w = {.at = (uint8_t *)out, .cap = cap};
 
-    if (!head->until_close && head->status != 304) /* its length would be that of a 200 (RFC 9110 §8.6) */
-        snprintf(length, sizeof(length), "Content-Length: %llu\r\n", (unsigned long long)head->length);
-    n = snprintf(out, cap, "HTTP/1.1 %u %s\r\nDate: %s\r\n%s%s%s%s%s%s%s\r\n", head->status,
-        slk_http_status_text(head->status), head->date, head->type != NULL ? "Content-Type: " : "",
-        head->type != NULL ? head->type : "", head->type != NULL ? "\r\n" : "", length,
-        head->close ? "Connection: close\r\n" : "", "X-Content-Type-Options: nosniff\r\n",
-        head->fields != NULL ? head->fields : "");
-    return n > 0 && (size_t)n < cap ? (size_t)n : 0;
+    write_text(&w, "HTTP/1.1 ");
+    write_decimal(&w, head->status);
+    write_text(&w, " ");
+    write_text(&w, slk_http_status_text(head->status));
+    write_text(&w, "\r\nDate: ");
+    write_text(&w, head->date);
+    if (head->type != NULL) {
+        write_text(&w, "\r\nContent-Type: ");
+        write_text(&w, head->type);
+    }
+    if (!head->until_close && head->status != 304) { /* its length would be that of a 200 (RFC 9110 §8.6) */
+        write_text(&w, "\r\nContent-Length: ");
+        write_decimal(&w, head->length);
+    }
+    write_text(&w, head->close ? "\r\nConnection: close\r\n" : "\r\n");
+    write_text(&w, "X-Content-Type-Options: nosniff\r\n");
+    if (head->fields != NULL)
+        write_text(&w, head->fields);
+    write_text(&w, "\r\n");
+    return w.bad ? 0 : w.size;
 }
 
 void slk_http_format_date(char out[SLK_HTTP_DATE_SIZE], uint64_t unix_s)

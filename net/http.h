@@ -139,10 +139,12 @@ bool slk_http_query(const struct slk_http_parser *parser, const char *name, stru
 bool slk_http_media_is(struct slk_span content_type, const char *text);
 /* Whether an Accept-Encoding field takes this coding, by its name or by *. */
 bool slk_http_takes_coding(struct slk_span accept_encoding, const char *coding);
+/* Whether an If-None-Match names this tag, given with its quotes: "*", or a list of tags, W/ or not (RFC 9110 §13.1.2). */
+bool slk_http_names_tag(struct slk_span if_none_match, const char *tag);
 /* The rank, 0..1000, that an Accept field gives a media type; 0: not acceptable. Absent (empty): everything, equally. */
 unsigned slk_http_accepts(struct slk_span accept, const char *media_type);
 
-/* Status line and fields of an answer; the length, or 0 when it does not fit. */
+/* Status line and fields of an answer, without a NUL; the length, or 0 when it does not fit. */
 struct slk_http_answer_head {
     unsigned status;
     const char *type;   /* NULL: no Content-Type */

@@ -215,6 +215,7 @@ struct slk_view {
     struct slk_env *env;
     MDB_txn *txn;
     MDB_cursor *cursors[SLK_BASE_N]; /* opened when first needed */
+    bool is_resting;                 /* its transaction is reset */
     bool has_tip;
     struct slk_tip tip;
     struct slk_bundle bundle; /* of the last entry read; entries_n = 0: none */

@@ -80,6 +80,9 @@ SLK_MUST_CHECK enum slk_err slk_view_begin(struct slk_view **out, struct slk_sto
 void slk_view_end(struct slk_view *view); /* NULL is fine */
 SLK_MUST_CHECK enum slk_err slk_view_renew(
     struct slk_view *view); /* the newest picture; cheaper than end and begin */
+/* Lets go of the picture and keeps the rest: no page is held back from being used again, and the next call is slk_view_renew or
+ * slk_view_end. */
+void slk_view_rest(struct slk_view *view);
 const struct slk_tip *slk_view_tip(const struct slk_view *view); /* NULL before the genesis block */
 /* All borrowed until the view ends or renews. SLK_E_NOT_FOUND; SLK_E_CORRUPT when what is there cannot be right. */
 SLK_MUST_CHECK enum slk_err slk_view_entry(struct slk_view *view, uint64_t log_index, struct slk_span *out);
@@ -107,6 +110,14 @@ SLK_MUST_CHECK enum slk_err slk_view_checkpoint(
  * SLK_E_NOT_FOUND: there are no more. */
 SLK_MUST_CHECK enum slk_err slk_view_change(
     struct slk_view *view, size_t i, uint64_t *height, struct slk_span *entry);
+/* The 8,192 bytes of a full tile where they lie in the map, good until the view is renewed, rests or ends. False: they lie nowhere,
+ * the tile being near the right edge (slk_view_tile makes it), or not as they should. */
+SLK_MUST_CHECK bool slk_view_tile_bytes(
+    struct slk_view *view, uint32_t level, uint64_t index, struct slk_span *out);
+/* The entries from first_index on, n of them, each behind its u16 length as in C2SP's bundles, where they lie in the map: one piece
+ * of each block, at most n. Good as the bytes of a tile are. SLK_E_NOT_FOUND: beyond the tip; SLK_E_CORRUPT. */
+SLK_MUST_CHECK enum slk_err slk_view_entries(
+    struct slk_view *view, uint64_t first_index, size_t n, struct slk_span *pieces, size_t *pieces_n);
 /* Rebuilds the log's right edge at the view's tip. */
 SLK_MUST_CHECK enum slk_err slk_view_load_log(struct slk_view *view, struct slk_log *out);
 

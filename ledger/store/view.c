@@ -166,9 +166,21 @@ void slk_view_end(struct slk_view *view)
     if (view == NULL)
         return;
     close_cursors(view);
-    if (view->txn != NULL)
+    if (view->is_resting)
+        mdb_txn_abort(view->txn);
+    else if (view->txn != NULL)
         slk_env_read_end(view->env, view->txn);
     free(view);
+}
+
+void slk_view_rest(struct slk_view *view)
+{
+    assert(view->txn != NULL && !view->is_resting);
+    slk_env_read_reset(view->env, view->txn);
+    view->is_resting = true;
+    view->has_tip = false; /* whoever reads now finds nothing */
+    view->bundle.entries_n = 0;
+    view->rows = (struct slk_span){0};
 }
 
 enum slk_err slk_view_renew(struct slk_view *view)
@@ -177,7 +189,9 @@ enum slk_err slk_view_renew(struct slk_view *view)
     enum slk_err err;
 
     assert(txn != NULL); /* a view that failed to renew can only be ended */
-    slk_env_read_reset(view->env, txn);
+    if (!view->is_resting)
+        slk_env_read_reset(view->env, txn);
+    view->is_resting = false;
     err = slk_env_read(view->env, &txn);
     if (err != SLK_OK) {
         close_cursors(view);
@@ -231,6 +245,51 @@ enum slk_err slk_view_entry(struct slk_view *view, uint64_t log_index, struct sl
     if (err != SLK_OK)
         return err;
     return slk_bundle_entry(&bundle, (size_t)(log_index - bundle.first_index), out) ? SLK_OK : SLK_E_CORRUPT;
+}
+
+/* From entry `at` on, n entries of one block. */
+static bool take_entries(const struct slk_bundle *bundle, size_t at, size_t n, struct slk_span *out)
+{
+    const uint8_t *end = bundle->entries.at + bundle->entries.size, *start;
+    struct slk_span entry;
+
+    if (!slk_bundle_entry(bundle, at, &entry))
+        return false;
+    start = entry.at - 2;
+    for (size_t i = 1; i < n; i++) {
+        const uint8_t *next = entry.at + entry.size;
+        size_t size;
+
+        if (end - next < 2)
+            return false;
+        size = (size_t)next[0] << 8 | next[1];
+        if (size == 0 || size > (size_t)(end - next) - 2)
+            return false;
+        entry = slk_span_of(next + 2, size);
+    }
+    *out = slk_span_of(start, (size_t)(entry.at + entry.size - start));
+    return true;
+}
+
+enum slk_err slk_view_entries(
+    struct slk_view *view, uint64_t first_index, size_t n, struct slk_span *pieces, size_t *pieces_n)
+{
+    size_t done = 0;
+
+    for (*pieces_n = 0; done < n; ++*pieces_n) {
+        struct slk_bundle bundle;
+        enum slk_err err = slk_view_bundle(view, first_index + done, &bundle);
+        size_t at, part;
+
+        if (err != SLK_OK)
+            return err;
+        at = (size_t)(first_index + done - bundle.first_index);
+        part = n - done < bundle.entries_n - at ? n - done : bundle.entries_n - at;
+        if (!take_entries(&bundle, at, part, &pieces[*pieces_n]))
+            return SLK_E_CORRUPT;
+        done += part;
+    }
+    return SLK_OK;
 }
 
 enum slk_err slk_view_height_of(struct slk_view *view, uint64_t log_index, uint64_t *height)
@@ -361,41 +420,43 @@ enum slk_err slk_view_hash_leaves(struct slk_view *view, uint64_t first_index, s
     return SLK_OK;
 }
 
-/* The first `width` hashes of a tile of level 0: from its group when that is full, else from the entries. */
-static enum slk_err read_leaves(struct slk_view *view, uint64_t index, uint32_t width, struct slk_hash *out)
+bool slk_view_tile_bytes(struct slk_view *view, uint32_t level, uint64_t index, struct slk_span *out)
 {
-    uint64_t group = index / SLK_GROUP_TILES;
-    uint8_t key[8];
-    struct slk_span value;
-    enum slk_err err;
-
-    if (group >= view->tip.log_size / SLK_GROUP_LEAVES)
-        return slk_view_hash_leaves(view, index * SLK_TILE_WIDTH, width, out);
-    slk_put_u64(key, group);
-    err = slk_view_get(view, SLK_BASE_LEAVES, key, sizeof key, &value);
-    if (err != SLK_OK || value.size != SLK_GROUP_LEAVES * SLK_HASH_SIZE)
-        return SLK_E_CORRUPT;
-    memcpy(out, value.at + index % SLK_GROUP_TILES * SLK_TILE_WIDTH * SLK_HASH_SIZE,
-        width * (size_t)SLK_HASH_SIZE);
-    return SLK_OK;
-}
-
-/* The first `width` hashes of a full tile. */
-static enum slk_err read_full_tile(
-    struct slk_view *view, uint32_t level, uint64_t index, uint32_t width, struct slk_hash *out)
-{
+    const size_t tile_size = SLK_TILE_WIDTH * SLK_HASH_SIZE, group_size = SLK_GROUP_LEAVES * SLK_HASH_SIZE;
     uint8_t key[SLK_TILE_KEY_SIZE];
     struct slk_span value;
     enum slk_err err;
 
-    if (level == 0)
-        return read_leaves(view, index, width, out);
-    slk_put_u32(key, level);
-    slk_put_u64(key + 4, index);
-    err = slk_view_get(view, SLK_BASE_TILES, key, sizeof key, &value);
-    if (err != SLK_OK || value.size != SLK_TILE_WIDTH * SLK_HASH_SIZE)
+    *out = (struct slk_span){0};
+    if (!view->has_tip || level >= SLK_TILE_LEVELS ||
+        slk_tile_width(level, index, view->tip.log_size) < SLK_TILE_WIDTH)
+        return false;
+    if (level > 0) {
+        slk_put_u32(key, level);
+        slk_put_u64(key + 4, index);
+        err = slk_view_get(view, SLK_BASE_TILES, key, sizeof key, &value);
+        if (err == SLK_OK && value.size == tile_size)
+            *out = value;
+    } else if (index / SLK_GROUP_TILES < view->tip.log_size / SLK_GROUP_LEAVES) {
+        slk_put_u64(key, index / SLK_GROUP_TILES);
+        err = slk_view_get(view, SLK_BASE_LEAVES, key, 8, &value);
+        if (err == SLK_OK && value.size == group_size)
+            *out = slk_span_of(value.at + index % SLK_GROUP_TILES * tile_size, tile_size);
+    }
+    return out->size > 0;
+}
+
+/* The first `width` hashes of a full tile, or of one of level 0. */
+static enum slk_err read_hashes(
+    struct slk_view *view, uint32_t level, uint64_t index, uint32_t width, struct slk_hash *out)
+{
+    struct slk_span bytes;
+
+    if (level == 0 && index / SLK_GROUP_TILES >= view->tip.log_size / SLK_GROUP_LEAVES)
+        return slk_view_hash_leaves(view, index * SLK_TILE_WIDTH, width, out); /* of the unfinished group */
+    if (!slk_view_tile_bytes(view, level, index, &bytes))
         return SLK_E_CORRUPT;
-    memcpy(out, value.at, width * (size_t)SLK_HASH_SIZE);
+    memcpy(out, bytes.at, width * (size_t)SLK_HASH_SIZE);
     return SLK_OK;
 }
 
@@ -403,7 +464,7 @@ static enum slk_err read_full_tile(
 static enum slk_err root_of_tile(struct slk_view *view, uint32_t level, uint64_t index, struct slk_hash *out)
 {
     struct slk_hash hashes[SLK_TILE_WIDTH];
-    enum slk_err err = read_full_tile(view, level, index, SLK_TILE_WIDTH, hashes);
+    enum slk_err err = read_hashes(view, level, index, SLK_TILE_WIDTH, hashes);
 
     if (err != SLK_OK)
         return err;
@@ -424,7 +485,7 @@ bool slk_view_tile(void *ctx, uint32_t level, uint64_t index, uint32_t width, st
     if (width > there)
         return false;
     if (level == 0 || there == SLK_TILE_WIDTH)
-        return read_full_tile(view, level, index, width, out) == SLK_OK;
+        return read_hashes(view, level, index, width, out) == SLK_OK;
     /* Right edge: the tile is not stored, but every tile below the hashes it has is full. */
     for (uint32_t i = 0; i < width; i++)
         if (root_of_tile(view, level - 1, index * SLK_TILE_WIDTH + i, &out[i]) != SLK_OK)

@@ -8,10 +8,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 #include <zlib.h>
 
 #include "ledger/core/log.h"
+#include "ledger/store/internal.h"
 #include "ledger/verify/checkpoint.h"
 #include "ledger/verify/note.h"
 #include "tests/unit/api_world.h"
@@ -316,6 +319,118 @@ static void a_bundle_is_compressed_for_those_who_take_it(void **state)
     }
 }
 
+static void must_be_304(struct api_world *w, const char *path, const char *fields)
+{
+    char text[512];
+
+    snprintf(text, sizeof(text), "GET %s HTTP/1.1\r\n" HOST "%s\r\n", path, fields);
+    say(&w->net, w->fd, text);
+    hear_until(&w->net, w->fd, "\r\n\r\n");
+    assert_status("304");
+    assert_string_equal(reply.text + reply.size - 4, "\r\n\r\n");
+}
+
+static void what_a_client_has_is_not_sent_again(void **state)
+{
+    static const char *const paths[] = {"/tile/0/000", "/tile/0/001.p/10", "/tile/entries/000"};
+    struct api_world *w = *state;
+    char hex[16], ask[120];
+
+    add_block(w, 0, 300);
+    slk_hex_format(hex, slk_ledger_chain_id(w->ledger)->b, 8);
+    for (size_t i = 0; i < 3; i++) {
+        (void)get(w, paths[i], NULL, "200");
+        snprintf(ask, sizeof(ask), "ETag: \"%.16s\"\r\n", hex);
+        assert_non_null(strstr(reply.text, ask));
+        snprintf(ask, sizeof(ask), "If-None-Match: \"x\", W/\"%.16s\"\r\n", hex);
+        must_be_304(w, paths[i], ask);
+        assert_non_null(strstr(reply.text, "immutable\r\n"));
+    }
+    snprintf(ask, sizeof(ask), "If-None-Match: \"%.16s-gz\"\r\n", hex);
+    (void)get_with(w, "/tile/0/000", ask, "200"); /* is never packed */
+    (void)get_with(w, "/tile/entries/000", ask, "200");
+    (void)get_with(w, "/tile/entries/000", "Accept-Encoding: gzip\r\n", "200");
+    assert_non_null(strstr(reply.text, "-gz\"\r\n"));
+    snprintf(ask, sizeof(ask), "Accept-Encoding: gzip\r\nIf-None-Match: \"%.16s-gz\"\r\n", hex);
+    must_be_304(w, "/tile/entries/000", ask);
+    assert_non_null(strstr(reply.text, "-gz\"\r\n"));
+    (void)get_with(w, "/tile/0/005", "If-None-Match: *\r\n", "404"); /* who asks for what is not there */
+}
+
+/* Whoever asks for every bundle packed must not keep the thread that votes from anything else. */
+static void no_more_is_packed_than_a_tenth_of_the_thread_pays_for(void **state)
+{
+    struct slk_tile tile = {SLK_TILE_ENTRIES, 0, 0, SLK_TILE_WIDTH};
+    struct api_world *w = *state;
+    struct slk_tree_head head;
+    uint64_t begun;
+    size_t packed_bytes = 0;
+
+    for (uint32_t block = 0; block < 17; block++)
+        add_block(w, block * 4096, 4096);
+    read_head(w, &head);
+    begun = uv_now(&w->net.loop);
+    for (; tile.index < head.tree_size / SLK_TILE_WIDTH; tile.index++) {
+        (void)get_tile(w, &tile, "Accept-Encoding: gzip\r\n");
+        if (strstr(reply.text, "Content-Encoding: gzip") != NULL)
+            packed_bytes += 30000; /* and more */
+    }
+    assert_true(packed_bytes > 0);
+    assert_true(packed_bytes / (4u << 20) <= (uv_now(&w->net.loop) - begun) / 1000 + 1);
+    for (uint32_t i = 0; i < 3; i++) { /* once packed, it costs nothing: the first ones are still kept */
+        tile.index = i;
+        (void)get_tile(w, &tile, "Accept-Encoding: gzip\r\n");
+        assert_non_null(strstr(reply.text, "Content-Encoding: gzip"));
+    }
+}
+
+static void who_does_not_read_holds_no_page_of_the_store(void **state)
+{
+    enum { READERS = 8, REQUESTS = 150 };
+    static const char request[] = "GET /tile/entries/000 HTTP/1.1\r\n" HOST "\r\n";
+    static char all[REQUESTS * sizeof(request)];
+    struct api_world *w = *state;
+    const struct slk_env *env = slk_ledger_store(w->ledger)->env;
+    unsigned before;
+    size_t n = 0, size;
+    int fds[READERS];
+
+    add_block(w, 0, 300);
+    before = env->readers_n;
+    size = get(w, "/tile/entries/000", NULL, "200").size;
+    for (unsigned i = 0; i < REQUESTS; i++, n += sizeof(request) - 1)
+        memcpy(all + n, request, sizeof(request) - 1);
+    for (unsigned i = 0; i < READERS; i++) {
+        fds[i] = dial(&w->net);
+        assert_true(say_bytes(&w->net, fds[i], all, n));
+    }
+    for (unsigned i = 0; i < 200; i++) {
+        turn(&w->net);
+        assert_int_equal(env->readers_n, before);
+    }
+    assert_int_equal(slk_http_server_stats(w->net.server)->writing, READERS); /* all of them are stuck */
+    add_block(w, 1000, 600); /* others, and the ledger, go on; what is in memory is what it was */
+    check_root(w);
+    for (unsigned i = 0; i < READERS / 2; i++)
+        (void)close(fds[i]);
+    for (unsigned i = READERS / 2; i < READERS; i++) {
+        size_t total = 0;
+
+        for (unsigned k = 0; k < TURNS_MAX && total < REQUESTS * size; k++) {
+            ssize_t got = recv(fds[i], reply.text, REPLY_MAX, MSG_DONTWAIT);
+
+            total += got > 0 ? (size_t)got : 0;
+            wait_turn(&w->net);
+        }
+        assert_true(total > REQUESTS * size);
+        (void)close(fds[i]);
+    }
+    for (unsigned i = 0; i < 20; i++)
+        turn(&w->net);
+    assert_int_equal(slk_http_server_stats(w->net.server)->answers_bytes, 0);
+    assert_int_equal(env->readers_n, before);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -328,6 +443,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_not_there_is_404, set_up, api_tear_down),
         cmocka_unit_test_setup_teardown(a_tile_may_be_kept_for_ever_by_anybody, set_up, api_tear_down),
         cmocka_unit_test_setup_teardown(a_bundle_is_compressed_for_those_who_take_it, set_up, api_tear_down),
+        cmocka_unit_test_setup_teardown(what_a_client_has_is_not_sent_again, set_up, api_tear_down),
+        cmocka_unit_test_setup_teardown(
+            no_more_is_packed_than_a_tenth_of_the_thread_pays_for, set_up, api_tear_down),
+        cmocka_unit_test_setup_teardown(who_does_not_read_holds_no_page_of_the_store, set_up, api_tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

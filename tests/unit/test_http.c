@@ -393,11 +393,26 @@ static void an_answer_begins_with_its_head(void **state)
     size_t n = slk_http_format_head(out, sizeof(out), &head);
 
     (void)state;
-    assert_true(n > 0);
+    assert_true(n > 0 && n < sizeof(out));
+    out[n] = '\0';
     assert_string_equal(out,
         "HTTP/1.1 405 Method Not Allowed\r\nDate: D\r\nContent-Type: a/b\r\nContent-Length: 7\r\n"
         "Connection: close\r\nX-Content-Type-Options: nosniff\r\nAllow: POST\r\n\r\n");
-    assert_int_equal(slk_http_format_head(out, n, &head), 0);
+    for (size_t cap = 0; cap < n; cap++)
+        assert_int_equal(slk_http_format_head(out, cap, &head), 0);
+    assert_int_equal(slk_http_format_head(out, n, &head), n);
+    head.status = 304; /* has no length; and a stream's answer neither */
+    head.type = head.fields = NULL;
+    head.close = false;
+    n = slk_http_format_head(out, sizeof(out), &head);
+    out[n] = '\0';
+    assert_string_equal(
+        out, "HTTP/1.1 304 Not Modified\r\nDate: D\r\nX-Content-Type-Options: nosniff\r\n\r\n");
+    head.status = 200;
+    head.until_close = true;
+    n = slk_http_format_head(out, sizeof(out), &head);
+    out[n] = '\0';
+    assert_string_equal(out, "HTTP/1.1 200 OK\r\nDate: D\r\nX-Content-Type-Options: nosniff\r\n\r\n");
 }
 
 static void every_reason_has_words(void **state)

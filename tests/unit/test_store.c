@@ -26,6 +26,20 @@ static void keep_leaves(struct leaves *l, const struct slk_block *b)
     l->n += b->entries_n;
 }
 
+/* Where a full tile lies in the map: those of an unfinished group of leaves, and partial ones, lie nowhere. */
+static void compare_bytes(
+    struct slk_view *view, const struct leaves *l, uint32_t level, size_t tile, const struct slk_hash *hashes)
+{
+    bool is_made = level == 0 && tile / SLK_GROUP_TILES >= l->n / SLK_GROUP_LEAVES;
+    bool is_full = slk_tile_width(level, tile, l->n) == SLK_TILE_WIDTH;
+    struct slk_span bytes;
+
+    assert_int_equal(slk_view_tile_bytes(view, level, tile, &bytes), is_full && !is_made);
+    assert_int_equal(bytes.size, is_full && !is_made ? SLK_TILE_WIDTH * SLK_HASH_SIZE : 0);
+    if (bytes.size > 0)
+        assert_memory_equal(bytes.at, hashes, bytes.size);
+}
+
 static void compare_tiles(struct slk_view *view, const struct leaves *l)
 {
     struct slk_hash *level = malloc((l->n + 1) * sizeof(*level)), got[SLK_TILE_WIDTH];
@@ -46,6 +60,7 @@ static void compare_tiles(struct slk_view *view, const struct leaves *l)
             }
             if (width < SLK_TILE_WIDTH)
                 assert_false(slk_view_tile(view, lv, tile, width + 1, got));
+            compare_bytes(view, l, lv, tile, level + tile * SLK_TILE_WIDTH);
         }
         assert_false(slk_view_tile(view, lv, (n + SLK_TILE_WIDTH - 1) / SLK_TILE_WIDTH, 1, got));
         for (unsigned k = 0; k < SLK_TILE_HEIGHT; k++) {
@@ -334,6 +349,81 @@ static void reading_beyond_the_end_finds_nothing(void **state)
     maker_free(m);
 }
 
+/* The pieces of n entries, one behind the other, are what slk_view_entry gives, each behind its length. */
+static void compare_pieces(struct slk_view *view, uint64_t first, size_t n)
+{
+    struct slk_span pieces[64], piece = {0}, entry;
+    size_t pieces_n, next = 0;
+
+    assert_true(n <= 64);
+    assert_int_equal(slk_view_entries(view, first, n, pieces, &pieces_n), SLK_OK);
+    for (size_t i = 0; i < n; i++) {
+        if (piece.size == 0)
+            piece = pieces[next++];
+        assert_int_equal(slk_view_entry(view, first + i, &entry), SLK_OK);
+        assert_true(piece.size >= 2 + entry.size);
+        assert_int_equal(piece.at[0] << 8 | piece.at[1], entry.size);
+        assert_ptr_equal(piece.at + 2, entry.at); /* where it lies: nothing was copied */
+        piece = slk_span_of(piece.at + 2 + entry.size, piece.size - 2 - entry.size);
+    }
+    assert_int_equal(piece.size, 0);
+    assert_int_equal(next, pieces_n);
+}
+
+static void entries_of_many_blocks_are_given_in_pieces(void **state)
+{
+    struct maker *m = maker_new(5, SMALL);
+    struct slk_store *store = create(in_base("pieces"), m, NULL);
+    struct slk_view *view;
+    struct slk_span pieces[64];
+    size_t pieces_n;
+
+    (void)state;
+    for (int i = 0; i < 20; i++)
+        commit(store, maker_next(m));
+    view = view_of(store);
+    for (uint64_t first = 0; first < m->tip.log_size; first++)
+        for (size_t n = 0; n <= 64 && n <= m->tip.log_size - first; n++)
+            compare_pieces(view, first, n);
+    assert_int_equal(slk_view_entries(view, m->tip.log_size - 1, 2, pieces, &pieces_n), SLK_E_NOT_FOUND);
+    assert_int_equal(slk_view_entries(view, UINT64_MAX, 1, pieces, &pieces_n), SLK_E_NOT_FOUND);
+    slk_view_end(view);
+    slk_store_close(store);
+    maker_free(m);
+}
+
+static void a_view_that_rests_holds_nothing(void **state)
+{
+    struct maker *m = maker_new(6, SMALL);
+    struct slk_store *store = create(in_base("rests"), m, NULL);
+    struct slk_view *view = view_of(store), *other;
+    struct slk_span entry;
+
+    (void)state;
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(store->env->readers_n, 1);
+        slk_view_rest(view);
+        assert_int_equal(store->env->readers_n, 0);
+        assert_null(slk_view_tip(view));
+        assert_int_equal(slk_view_entry(view, 0, &entry), SLK_E_NOT_FOUND);
+        commit(store, maker_next(m));
+        assert_int_equal(slk_view_renew(view), SLK_OK);
+        assert_int_equal(slk_view_tip(view)->height, i);
+        compare_block(view, &m->block);
+        if (i == 2)
+            assert_int_equal(slk_view_renew(view), SLK_OK); /* without a rest in between */
+    }
+    other = view_of(store);
+    assert_int_equal(store->env->readers_n, 2);
+    slk_view_rest(view);
+    slk_view_end(view); /* from its rest */
+    assert_int_equal(store->env->readers_n, 1);
+    slk_view_end(other);
+    assert_int_equal(store->env->readers_n, 0);
+    slk_store_close(store);
+    maker_free(m);
+}
+
 static void a_view_stays_what_it_was(void **state)
 {
     struct maker *m = maker_new(3, SMALL);
@@ -511,6 +601,8 @@ int main(void)
         cmocka_unit_test(what_was_committed_reads_back),
         cmocka_unit_test(tiles_of_a_large_log_are_right),
         cmocka_unit_test(reading_beyond_the_end_finds_nothing),
+        cmocka_unit_test(entries_of_many_blocks_are_given_in_pieces),
+        cmocka_unit_test(a_view_that_rests_holds_nothing),
         cmocka_unit_test(a_view_stays_what_it_was),
         cmocka_unit_test(read_only_writes_nothing),
         cmocka_unit_test(an_older_or_other_checkpoint_is_refused),
