@@ -3,7 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ledger/verify/policy.h"
 #include "tools/charter_desk.h"
+#include "tools/policy_outside.h"
 
 #define POLICY_ROOM 65536
 
@@ -66,10 +68,33 @@ static bool policy_of_node(
     return good;
 }
 
+/* A policy that somebody else wrote, as it is. */
+static bool policy_of_file(struct cli *cli, const char *file, char *text, size_t *size)
+{
+    struct slk_fault fault = {0};
+    struct slk_policy *policy = NULL;
+    uint8_t *bytes;
+    enum slk_err err;
+
+    cli->exit_code = CLI_UNSURE;
+    if (!cli_read(cli, file, POLICY_ROOM, &bytes, size))
+        return false;
+    err = slk_policy_new(&policy, (const char *)bytes, *size, &fault);
+    if (err == SLK_OK)
+        memcpy(text, bytes, *size);
+    else
+        cli->exit_code = cli_fault(cli, CLI_UNSURE, file, err, &fault);
+    slk_policy_free(policy);
+    free(bytes);
+    return err == SLK_OK;
+}
+
 static int run(struct cli *cli)
 {
-    const char *out = NULL, *old = NULL, *checkpoint = NULL, *chain = NULL;
+    const char *out = NULL, *old = NULL, *checkpoint = NULL, *chain = NULL, *from = NULL;
+    struct cli_list witnesses = {0};
     struct cli_nodes nodes = {0};
+    uint64_t threshold = 0;
     bool by_url, good;
     char *text;
     size_t size = 0;
@@ -82,26 +107,39 @@ static int run(struct cli *cli)
             "with --update: any checkpoint of this ledger that the old policy accepts"),
         CLI_NODE_OPTIONS(&nodes),
         CLI_TEXT("chain", "HEX", &chain, "with --url: the chain id it must have, from somebody you trust"),
+        CLI_TEXT("from", "POLICY", &from, "read a policy file, by whoever made it, instead of a charter"),
+        CLI_LIST("witness", "NAME=VKEY[ URL]", &witnesses,
+            "want an outside witness's cosignature as well; again for each (C2SP tlog-witness)"),
+        CLI_NUMBER("threshold", "N", &threshold, "so many of those are enough (default: all)"),
         {0},
     };
 
     if (!cli_parse(cli, options, 0, 1))
         return cli->exit_code;
     by_url = cli_nodes_wanted(cli, &nodes);
-    if (by_url == (cli->args_n == 1) || (by_url && old != NULL))
+    if (by_url + (cli->args_n == 1) + (from != NULL) != 1 || (cli->args_n == 0 && old != NULL))
         return cli_fail(cli, CLI_UNSURE,
-            "of which ledger? LEDGER or CHARTER, or a node with --url (without --update): one of them");
+            "of which ledger? LEDGER or CHARTER, or a node with --url, or --from POLICY (both without "
+            "--update): one "
+            "of them");
+    if (threshold > witnesses.n)
+        return cli_fail(
+            cli, CLI_UNSURE, "--threshold is above the number of outside witnesses, %zu", witnesses.n);
     if ((old != NULL) != (checkpoint != NULL))
         return cli_fail(cli, CLI_UNSURE,
             "--update and --checkpoint go together: the checkpoint ties the old policy to the ledger");
     text = malloc(POLICY_ROOM);
     if (text == NULL)
         return cli_fault(cli, CLI_UNSURE, NULL, SLK_E_NOMEM, NULL);
-    if (old != NULL)
+    if (from != NULL)
+        good = policy_of_file(cli, from, text, &size);
+    else if (old != NULL)
         good = cli_policy_update(cli, cli->args[0], old, checkpoint, text, POLICY_ROOM, &size);
     else
         good = by_url ? policy_of_node(cli, &nodes, chain, text, &size) : policy_of(cli, text, &size);
     cli_nodes_close(&nodes);
+    if (good && size > 0 && witnesses.n > 0)
+        good = policy_add_outside(cli, text, POLICY_ROOM, &size, &witnesses, threshold);
     if (!good)
         code = cli->exit_code;
     else if (size == 0)
@@ -114,13 +152,19 @@ static int run(struct cli *cli)
 
 const struct cli_command cmd_policy = {
     .name = "policy",
-    .usage = "LEDGER|CHARTER|--url URL [--chain HEX] [-o FILE] [--update POLICY --checkpoint FILE]",
+    .usage = "LEDGER|CHARTER|--url URL [--chain HEX]|--from POLICY [-o FILE] [--witness NAME=VKEY]... "
+             "[--update POLICY "
+             "--checkpoint FILE]",
     .summary = "Print the trust policy that verifiers need",
     .about = "A C2SP tlog-policy file: the members' log keys, their cosigning keys, and how many must agree. "
              "Verifiers may use\n"
              "stricter ones. Hand it out over a way that verifiers trust: it is what their trust rests on.\n"
              "A node's charter is believed as far as --chain shows that it is the ledger's first.\n"
              "Who holds an old policy needs no such way: --update follows the changes since a checkpoint "
-             "that it accepts.",
+             "that it accepts.\n"
+             "With --witness a checkpoint counts when these outside witnesses have cosigned it as well; "
+             "nodes that ask "
+             "them\n"
+             "have them in [witnesses] of their configuration.",
     .run = run,
 };
