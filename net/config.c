@@ -82,6 +82,16 @@ static const struct key keys[] = {
         "Seconds until a list must not be relied upon any longer"},
     {"status", "history", T_YES_NO, OF(list_history), 0, 0, "no", false, NULL,
         "Lists of the past (?time=): whoever knows a credential's place then learns when it changed"},
+    {"witnesses", "every", T_NUMBER, OF(witness_every_s), 1, 3600, "5", false, NULL,
+        "Seconds from asking the outside witnesses about one checkpoint to asking about the next"},
+    {"witnesses", "timeout", T_NUMBER, OF(witness_timeout_s), 1, 60, "5", false, NULL,
+        "Seconds that one of them has for its answer"},
+    {"witnesses", "needed", T_NUMBER, OF(witness_needed), 1, SLK_WITNESSES_MAX, "1", false, NULL,
+        "How many of them verifiers' policies want under a checkpoint"},
+    {"witnesses", "hold", T_NUMBER, OF(witness_hold_s), 0, 3600, "15", false, NULL,
+        "Seconds for which /checkpoint may stay behind the newest one, to have their cosignatures"},
+    {"witnesses", "ca_file", T_PATH, OF(witness_ca), 0, 0, "", false, NULL,
+        "PEM of the authorities that vouch for https witnesses; empty: the system's"},
     {"log", "level", T_LEVEL, OF(log_level), 0, 0, "info", true, NULL, "error, warn, info or debug"},
     {"log", "format", T_FORMAT, OF(log_json), 0, 0, "text", true, NULL, "text or json"},
 };
@@ -248,6 +258,29 @@ static bool add_address(struct source *s, const char *name, const char *value)
     return true;
 }
 
+/* Whatever else stands in [witnesses] is the name of one. */
+static bool add_witness(struct source *s, const char *name, const char *value)
+{
+    struct slk_config *c = s->config;
+    struct slk_witness next;
+    struct slk_fault fault = {0};
+
+    if (!slk_witness_parse(&next, name, value, &fault))
+        return fail(s, s->line, "%s", fault.text);
+    for (size_t i = 0; i < c->witnesses_n; i++) {
+        if (strcmp(c->witnesses[i].label, name) == 0)
+            return fail(s, s->line, "%s stands twice in [witnesses]: keep one", name);
+        if (memcmp(c->witnesses[i].vkey.key, next.vkey.key, SLK_KEY_SIZE) == 0)
+            return fail(s, s->line,
+                "%s and %s in [witnesses] have the same key, and would count twice: keep one",
+                c->witnesses[i].label, name);
+    }
+    if (c->witnesses_n == SLK_WITNESSES_MAX)
+        return fail(s, s->line, "more than %d witnesses: this program asks no more", SLK_WITNESSES_MAX);
+    c->witnesses[c->witnesses_n++] = next;
+    return true;
+}
+
 static bool has_section(const char *section)
 {
     for (size_t i = 0; i < KEYS_N; i++)
@@ -273,6 +306,8 @@ static int take_pair(void *ctx, const char *section, const char *name, const cha
         s->seen |= (uint64_t)1 << i;
         return set(s, &keys[i], value);
     }
+    if (strcmp(section, "witnesses") == 0)
+        return add_witness(s, name, value);
     if (section[0] == '\0')
         return fail(s, s->line, "%.40s stands before any [section]", name);
     if (!has_section(section))
@@ -330,6 +365,8 @@ static bool check_whole(struct source *s)
         return fail(s, 0, "status lists need both list_key and uri in [status]: give both or none");
     if (c->list_lifetime_s < c->list_ttl_s)
         return fail(s, 0, "lifetime is less than ttl in [status]: a list would be kept after its end");
+    if (c->witnesses_n > 0 && c->witness_needed > c->witnesses_n)
+        return fail(s, 0, "needed in [witnesses] is more than the witnesses that stand there");
     if (c->vouched != 0 && (c->vote_key[0] != '\0' || c->log_key[0] != '\0'))
         return fail(s, 0,
             "vouched = yes in [node] is for nodes without keys that sign: who signs checks everything "
@@ -390,7 +427,7 @@ static size_t print_key(char *out, size_t cap, const struct key *key, bool begin
 
 char *slk_config_sample(void)
 {
-    const size_t cap = 8192;
+    const size_t cap = 16384;
     char *out = malloc(cap);
     size_t n;
 
@@ -400,6 +437,11 @@ char *slk_config_sample(void)
     for (size_t i = 0; i < KEYS_N; i++)
         n += print_key(
             out + n, cap - n, &keys[i], i == 0 || strcmp(keys[i].section, keys[i - 1].section) != 0);
+    n += (size_t)snprintf(out + n, cap - n,
+        "\n# Outside witnesses (C2SP tlog-witness), up to %d: name = verifier key, and where it takes "
+        "checkpoints. They stand in "
+        "[witnesses].\n# w1 = <name>+<key ID>+<key> https://witness.example/w1\n",
+        SLK_WITNESSES_MAX);
     snprintf(out + n, cap - n,
         "\n# Where members are found when not where the charter says: agency = host:port. Behind it may "
         "stand the\n# node key (`sillok charter show`) of one that this node's charter does not name "
@@ -427,6 +469,9 @@ const char *slk_config_needs_start(const struct slk_config *a, const struct slk_
 {
     static char name[80];
 
+    if (a->witnesses_n != b->witnesses_n ||
+        memcmp(a->witnesses, b->witnesses, a->witnesses_n * sizeof(a->witnesses[0])) != 0)
+        return "witnesses"; /* their names, keys and addresses */
     for (size_t i = 0; i < KEYS_N; i++) {
         const uint8_t *x = (const uint8_t *)a + keys[i].offset, *y = (const uint8_t *)b + keys[i].offset;
         bool differ = keys[i].type == T_PATH ? strcmp((const char *)x, (const char *)y) != 0

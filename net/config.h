@@ -8,6 +8,7 @@
 
 #include "ledger/core/charter.h"
 #include "net/log.h"
+#include "net/witness.h"
 
 #define SLK_CONFIG_PATH_MAX 180 /* inih reads lines of at most 198 bytes */
 #define SLK_CONFIG_HOST_MAX 140
@@ -50,6 +51,11 @@ struct slk_config {
     /* [status] */
     char list_key[SLK_CONFIG_PATH_MAX], list_uri[SLK_CONFIG_PATH_MAX];
     uint32_t list_ttl_s, list_lifetime_s, list_history;
+    /* [witnesses]: outside ones, that are asked for cosignatures */
+    uint32_t witness_every_s, witness_timeout_s, witness_needed, witness_hold_s;
+    char witness_ca[SLK_CONFIG_PATH_MAX];
+    size_t witnesses_n;
+    struct slk_witness witnesses[SLK_WITNESSES_MAX];
     /* [log] */
     enum slk_say_level log_level;
     uint32_t log_json;

@@ -82,8 +82,8 @@ struct slk_store *slk_node_store(struct slk_node *node);
  * milliseconds after each block): wait for SLK_NEWS_COSIGNED and ask again. *out is malloc'ed. */
 SLK_MUST_CHECK enum slk_err slk_node_prove(struct slk_node *node, const uint8_t handle[SLK_HANDLE_SIZE],
     bool with_history, enum slk_encoding encoding, uint8_t **out, size_t *out_size, struct slk_fault *fault);
-/* The newest checkpoint that a quorum has cosigned, as a C2SP note; it may be one of a few blocks ago. Borrowed until the next
- * slk_node_run. Empty before the first. */
+/* The checkpoint to serve, as a C2SP note: the newest that a quorum has cosigned, which may be one of a few blocks ago; where outside witnesses
+ * are asked, one that is older by at most slk_node_hold's time. Borrowed until the next slk_node_run. Empty before the first. */
 struct slk_span slk_node_checkpoint(struct slk_node *node);
 
 /* This node has made the status lists at a block: the text that a quorum is to sign (ledger/verify/list_note.h), and its log size. It is
@@ -93,6 +93,23 @@ void slk_node_state_lists(struct slk_node *node, struct slk_span text, uint64_t 
 /* The newest such text that a quorum signed, as a note; *size: its log size, of lists that were stated here. Borrowed until the next
  * slk_node_run or slk_node_state_lists. Empty before the first. */
 struct slk_span slk_node_lists_note(struct slk_node *node, uint64_t *size);
+
+/* ---- outside witnesses (witness.h) ---- */
+
+#define SLK_NODE_OUTSIDE_MAX 8
+/* A served checkpoint may wait so long for the cosignatures of `needed` outside witnesses; 0 needed, as at the start: none is waited for. */
+void slk_node_hold(struct slk_node *node, size_t needed, uint64_t hold_ms);
+/* The size and root of the tip, if a quorum has cosigned it. */
+bool slk_node_newest_quorum(const struct slk_node *node, struct slk_tree_head *head);
+/* Its checkpoint with the log signatures of all members that have sent theirs, for witnesses to cosign; the node keeps it to be served with what
+ * they answer. Returns its size; 0: no quorum for the tip yet, or it does not fit. */
+size_t slk_node_witness_target(struct slk_node *node, struct slk_tree_head *head, uint8_t *out, size_t cap);
+/* The consistency path between two sizes of the committed log, 1 <= old_size <= size. False: there is none, or it does not fit. */
+bool slk_node_consistency(struct slk_node *node, uint64_t old_size, uint64_t size, struct slk_hash *path, size_t cap,
+    size_t *path_n);
+/* The good cosignature, by witness number `place` < SLK_NODE_OUTSIDE_MAX under this name, of a tree that was a target. */
+void slk_node_witnessed(struct slk_node *node, size_t place, const struct slk_tree_head *head, const char *name,
+    const uint8_t blob[SLK_NOTE_BLOB_MAX]);
 
 struct slk_node_status {
     uint64_t height, time_ms, log_size, events_n; /* of the tip */

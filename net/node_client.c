@@ -424,11 +424,6 @@ enum slk_err slk_node_prove(struct slk_node *node, const uint8_t handle[SLK_HAND
     return slk_ledger_prove(node->ledger, handle, with_history, encoding, out, out_size, fault);
 }
 
-struct slk_span slk_node_checkpoint(struct slk_node *node)
-{
-    return slk_span_of(node->quorum_note, node->quorum_note_n);
-}
-
 void slk_node_status(const struct slk_node *node, struct slk_node_status *out)
 {
     const struct slk_tip *tip = slk_store_tip(node->ledger->store);

@@ -77,9 +77,13 @@ static uint64_t quorum_ms(const struct slk_node *node)
 
 /* ---- the note of many ---- */
 
+static struct slk_tree_head tip_head(const struct slk_node *node);
+
 static bool merge(const struct slk_node *node, struct slk_writer *w)
 {
     const struct slk_charter *charter = slk_charters_now(charters(node));
+    struct slk_tree_head head = tip_head(node);
+    size_t sigs_n = node->own_n > 0 ? 2 : 1; /* the log's, and ours */
 
     if (node->own_n > 0)
         slk_write_bytes(w, node->own, node->own_n);
@@ -87,9 +91,12 @@ static bool merge(const struct slk_node *node, struct slk_writer *w)
         slk_write_bytes(w, node->base, node->base_n);
     for (size_t i = 0; i < charter->members_n; i++)
         if (node->cosigs[i].is_here &&
-            (node->own_n == 0 || charter->members[i].agency != node->options.agency))
+            (node->own_n == 0 || charter->members[i].agency != node->options.agency)) {
             slk_note_write_sig(w, charter->members[i].name, strlen(charter->members[i].name),
                 node->cosigs[i].blob, sizeof(node->cosigs[i].blob));
+            sigs_n++;
+        }
+    slk_node_write_outside(node, w, &head, sigs_n);
     return !w->bad;
 }
 
@@ -158,10 +165,17 @@ static void join_notes(struct slk_node *node)
     node->is_note_stale = false;
     node->note_due_ms = slk_node_now(node) + MORE_MS;
     node->status.cosigned_height = tip->height;
+    slk_node_note_joined(node);
     if (!is_first)
         return;
     slk_node_cosigned_up_to(node, tip->height);
     slk_node_tell_news(node, SLK_NEWS_COSIGNED, tip->height);
+}
+
+void slk_node_join_outside(struct slk_node *node)
+{
+    if (node->err == SLK_OK && has_quorum(node) && (node->own_n > 0 || node->base_n > 0))
+        join_notes(node);
 }
 
 /* A cosignature came: the quorum's note is there at once, what comes later joins it with others. */
@@ -214,11 +228,28 @@ static void take_base(struct slk_node *node, const struct slk_member *member, co
     }
 }
 
-static void take_sig(
-    struct slk_node *node, const struct slk_member *member, const struct slk_note_sig *sig, uint64_t time_s)
+/* The member's word as the log, for outside witnesses that know no other key of it; checked when it is wanted. */
+static void keep_log_sig(
+    const struct slk_node *node, struct slk_node_cosig *cosig, const struct slk_note *note)
+{
+    const char *origin = slk_charters_now(charters(node))->origin;
+
+    cosig->has_log = false;
+    for (size_t i = 0; i < note->sigs_n && !cosig->has_log; i++)
+        if (note->sigs[i].blob_size == sizeof(cosig->log_blob) &&
+            slk_span_equal(note->sigs[i].name, slk_span_of(origin, strlen(origin)))) {
+            memcpy(cosig->log_blob, note->sigs[i].blob, sizeof(cosig->log_blob));
+            cosig->has_log = true;
+        }
+}
+
+static void take_sig(struct slk_node *node, const struct slk_member *member, const struct slk_note *note,
+    const struct slk_note_sig *sig, uint64_t time_s)
 {
     struct slk_node_cosig *cosig = &node->cosigs[place_of(node, member)];
 
+    if (cosig->is_here && time_s == cosig->time_s && !cosig->has_log)
+        keep_log_sig(node, cosig, note); /* the one from disk came without */
     if (cosig->is_here && time_s <= cosig->time_s)
         return;
     slk_node_cosigned_by(node, member, time_s);
@@ -226,6 +257,7 @@ static void take_sig(
     cosig->time_s = time_s;
     cosig->heard_ms = slk_node_wall(node);
     memcpy(cosig->blob, sig->blob, sizeof(cosig->blob));
+    keep_log_sig(node, cosig, note);
     settle_note(node);
 }
 
@@ -271,7 +303,7 @@ static enum slk_mesh_verdict take_note(struct slk_node *node, struct slk_node_pe
     if (!slk_hash_equal(&checkpoint.head.root_hash, &tip->log_root))
         return split_view(node, member);
     take_base(node, member, &note);
-    take_sig(node, member, sig, time_s);
+    take_sig(node, member, &note, sig, time_s);
     return SLK_MESH_OK;
 }
 

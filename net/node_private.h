@@ -8,6 +8,7 @@
  *   node_client.c   who waits for an answer, news, the look from outside
  *   node_cosign.c   checkpoints
  *   node_lists.c    what members say of the status lists
+ *   node_witness.c  outside witnesses' cosignatures on them
  *   node_sign.c     signatures by keys in tokens
  *   node_guest.c    peers without a vote
  *   node_keys.c     which of the keys count
@@ -34,6 +35,7 @@
 #define NODE_FINALS      65536 /* submissions that became final, remembered */
 #define NODE_NOTE_MAX    16384 /* a checkpoint with 50 cosignatures */
 #define NODE_BASE_MAX    1024  /* a checkpoint, or a text about lists, and one signature */
+#define NODE_LOG_BLOB    (SLK_NOTE_KEY_HASH_SIZE + SLK_SIGNATURE_SIZE) /* payload of a log's signature line */
 #define NODE_NAME_SIZE   (SLK_HASH_SIZE + SLK_KEY_ID_SIZE) /* of a submission, on the wire */
 #define NODE_EARLY_MAX   2048  /* a member's own checkpoint, kept until its block is here */
 #define NODE_PROVEN_N    65536 /* signatures known to be good: four blocks of single events, 2 MiB */
@@ -143,6 +145,24 @@ struct slk_node_cosig {
     uint64_t time_s;
     uint64_t heard_ms; /* by our clock on the wall: how old a cosignature is must not be its signer's word */
     uint8_t blob[SLK_NOTE_BLOB_MAX];
+    bool has_log; /* its note had a line by the log, which nobody has checked */
+    uint8_t log_blob[NODE_LOG_BLOB];
+};
+
+/* An outside witness's newest cosignature. */
+struct slk_node_outside {
+    bool is_here;
+    struct slk_tree_head head;
+    char name[SLK_NAME_MAX + 1];
+    uint8_t blob[SLK_NOTE_BLOB_MAX];
+};
+
+/* A quorum's note, kept while the chain goes on. */
+struct slk_node_held {
+    size_t n; /* 0: none */
+    struct slk_tree_head head;
+    uint64_t overtaken_ms; /* when a quorum had cosigned a larger tree; 0: not yet */
+    uint8_t note[NODE_NOTE_MAX];
 };
 
 /* Up to this ticket submissions had come by then. */
@@ -271,6 +291,10 @@ struct slk_node {
     size_t quorum_note_n;
     struct slk_tree_head quorum_head;
     bool is_own_unsaved, is_quorum_unsaved; /* not on disk yet */
+    struct slk_node_outside outside[SLK_NODE_OUTSIDE_MAX];
+    struct slk_node_held asked, shown; /* node_witness.c */
+    size_t needed;
+    uint64_t hold_ms;
     uint64_t save_due_ms;
 
     struct slk_node_lists lists;
@@ -420,6 +444,7 @@ void slk_node_cosign_up(struct slk_node *node, uint16_t peer);
 void slk_node_cosign_new_tip(struct slk_node *node, bool is_recharter);
 void slk_node_cosign_run(struct slk_node *node);
 void slk_node_cosign_save(struct slk_node *node); /* what is not on disk yet: before the end */
+void slk_node_join_outside(struct slk_node *node); /* the tip's note is made anew, with what outside witnesses said */
 uint64_t slk_node_cosign_wake(const struct slk_node *node);
 enum slk_mesh_verdict slk_node_cosign_received(struct slk_node *node, uint16_t peer, struct slk_span message);
 /* The member's good cosignature in the note; NULL: it has none. */
@@ -436,5 +461,11 @@ void slk_node_lists_recharter(struct slk_node *node);
 void slk_node_lists_up(struct slk_node *node, uint16_t peer);
 void slk_node_lists_run(struct slk_node *node);
 uint64_t slk_node_lists_wake(const struct slk_node *node);
+
+/* ---- node_witness.c ---- */
+/* Outside witnesses' lines for a note of this tree that has sigs_n lines; as many as fit. */
+void slk_node_write_outside(
+    const struct slk_node *node, struct slk_writer *w, const struct slk_tree_head *head, size_t sigs_n);
+void slk_node_note_joined(struct slk_node *node);
 
 #endif

@@ -19,6 +19,7 @@
 #include "net/peers.h"
 #include "net/tls_web.h"
 #include "net/status_token.h"
+#include "net/witnesses.h"
 
 enum { SIGNALS = 3 };
 /* A key, and behind it the one of a charter to come. */
@@ -45,6 +46,7 @@ struct daemon {
     struct slk_mesh *mesh;
     struct slk_api *api;
     struct slk_http_server *http;
+    struct slk_witnesses *witnesses;
     bool http_stopped, mesh_started, mesh_stopped;
     bool is_stopping;
     uint64_t charter_turns; /* of the charters by which the mesh knows its peers */
@@ -91,6 +93,7 @@ static void finish_if_stopped(struct daemon *d)
     if (!d->http_stopped || !d->mesh_stopped)
         return;
     slk_signer_hush(d->signer);            /* it wakes the loop no more */
+    slk_witnesses_hush(d->witnesses);      /* nor they */
     uv_walk(&d->loop, close_handle, NULL); /* the loop ends when they are closed */
 }
 
@@ -342,6 +345,7 @@ static void print_metrics(void *ctx, struct slk_api_text *text)
     slk_print_node_metrics(text, d->node);
     slk_print_mesh_metrics(text, d->mesh);
     slk_print_process_metrics(text, d->started_s);
+    slk_witnesses_metrics(d->witnesses, text);
 }
 
 static enum slk_err set_tls(struct daemon *d, const struct slk_config *c, struct slk_fault *fault)
@@ -639,12 +643,13 @@ static void on_prepare(uv_prepare_t *prepare)
 {
     struct daemon *d = prepare->data;
     struct slk_fault fault;
-    uint64_t wake, now;
+    uint64_t wake, witnesses_wake, now;
 
     if (d->is_stopping && d->http_stopped && d->mesh_stopped)
         return;
     slk_node_run(d->node);
     follow_charter(d);
+    witnesses_wake = slk_witnesses_run(d->witnesses);
     if (slk_node_failed(d->node, &fault) != SLK_OK) {
         if (!d->is_stopping) {
             stop(d, 1);
@@ -653,6 +658,7 @@ static void on_prepare(uv_prepare_t *prepare)
         return;
     }
     wake = slk_node_wake_ms(d->node);
+    wake = witnesses_wake < wake ? witnesses_wake : wake;
     now = now_ms(NULL);
     uv_update_time(&d->loop);
     if (wake == UINT64_MAX)
@@ -738,6 +744,14 @@ static void start_handles(struct daemon *d)
     uv_prepare_start(&d->prepare, on_prepare);
 }
 
+static int open_witnesses(struct daemon *d)
+{
+    struct slk_fault fault = {0};
+    enum slk_err err = slk_witnesses_new(&d->witnesses, &d->loop, d->node, &d->config, &d->log, &fault);
+
+    return err == SLK_OK ? 0 : refuse(d, "witnesses", err, &fault);
+}
+
 static int open_all(struct daemon *d)
 {
     int code = open_node(d);
@@ -746,6 +760,8 @@ static int open_all(struct daemon *d)
         code = open_mesh(d);
     if (code == 0)
         code = open_http(d);
+    if (code == 0)
+        code = open_witnesses(d);
     return code;
 }
 
@@ -761,6 +777,7 @@ static bool free_all(struct daemon *d)
     d->mesh = NULL; /* what the node says from here on goes nowhere */
     slk_node_close(d->node);
     has_ended = slk_signer_free(d->signer);
+    has_ended = slk_witnesses_free(d->witnesses) && has_ended;
     if (has_ended)
         free_keys(&d->keys);
     return has_ended;

@@ -18,9 +18,11 @@
 #include "net/bundle.h"
 #include "ledger/verify/list_note.h"
 #include "net/status_token.h"
+#include "net/witness.h"
 #include "net/mesh_hello.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/world.h"
+#include "tests/unit/signer.h"
 #include "tools/charter_text.h"
 #include "tools/evidence.h"
 #include "tools/ndjson.h"
@@ -943,6 +945,37 @@ static void seed_list_notes(void)
     seed("list_note", "proof", file, f.size);
 }
 
+/* As fuzz_witness.c reads them. */
+static void write_answer(struct slk_writer *w, uint16_t status, const char *type, struct slk_span body)
+{
+    slk_write_u16(w, status);
+    slk_write_u8(w, (uint8_t)strlen(type));
+    slk_write_u16(w, (uint16_t)body.size);
+    slk_write_bytes(w, type, strlen(type));
+    slk_write_bytes(w, body.at, body.size);
+}
+
+static void seed_witness(void)
+{
+    static const char text[] = "log.example/a\n7\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n",
+                      size[] = "text/x.tlog.size";
+    uint8_t bytes[1024], lines[512];
+    struct slk_writer w = {.at = bytes, .cap = sizeof(bytes)}, body = {.at = lines, .cap = sizeof(lines)};
+    struct signer s;
+
+    signer_init(&s, "witness.example/w", SLK_SIG_COSIGNATURE_V1, 1);
+    signer_add_line(&body, &s, 1790000000, slk_span_of((const uint8_t *)text, sizeof(text) - 1));
+    write_answer(&w, 200, "text/plain", slk_span_of(lines, body.size));
+    seed("witness", "cosigned", bytes, w.size);
+    w.size = 0;
+    write_answer(&w, 409, size, slk_span_of((const uint8_t *)"5\n", 2));
+    write_answer(&w, 200, "", slk_span_of(lines, body.size));
+    write_answer(&w, 409, size, slk_span_of((const uint8_t *)"99\n", 3));
+    write_answer(&w, 404, "", slk_span_of(lines, 0));
+    write_answer(&w, 200, "", slk_span_of(lines, body.size));
+    seed("witness", "stale", bytes, w.size);
+}
+
 int main(int argc, char **argv)
 {
     struct world *w, *empty;
@@ -982,6 +1015,7 @@ int main(int argc, char **argv)
     seed_steps();
     seed_records(w);
     seed_receipts(w);
+    seed_witness();
     seed_lmdb("few", 6);
     seed_lmdb("many", 60);
     world_free(empty);

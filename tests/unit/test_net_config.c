@@ -11,6 +11,8 @@
 #include "net/config.h"
 
 #define KEY   "00112233445566778899aabbccddeeff00112233445566778899aabbccddee0f"
+#define W1    "w.example/a+c6f42b8d+BDtqJ7zOtqQtYqOo0CpvDXNlMhV3HeJDpjrASKGLWdop"
+#define W2    "w.example/b+a67006ef+BIqI4910CfGV/VLbLTy6XXLKZwm/HZQSG/N0iAG0D29c"
 #define LEAST "[node]\ndir = /var/lib/l\nagency = 3\nnode_key = /etc/n.pem\n"
 
 static enum slk_err read_text(struct slk_config *out, const char *text, struct slk_fault *fault)
@@ -92,6 +94,36 @@ static void every_key_is_read(void **state)
     assert_int_equal(c.addresses[1].node_key[31], 0x0f);
 }
 
+static void outside_witnesses_have_names_keys_and_addresses(void **state)
+{
+    static struct slk_config c, other;
+    struct slk_fault fault;
+
+    (void)state;
+    assert_int_equal(read_text(&c,
+                         LEAST "[witnesses]\nevery = 2\ntimeout = 3\nneeded = 2\nhold = 0\nca_file = /ca\n"
+                               "one = " W1 " https://one.example/w/\ntwo.b = " W2 " http://[::1]:7\n",
+                         &fault),
+        SLK_OK);
+    assert_int_equal(c.witness_every_s, 2);
+    assert_int_equal(c.witness_timeout_s, 3);
+    assert_int_equal(c.witness_needed, 2);
+    assert_int_equal(c.witness_hold_s, 0);
+    assert_string_equal(c.witness_ca, "/ca");
+    assert_int_equal(c.witnesses_n, 2);
+    assert_string_equal(c.witnesses[0].label, "one");
+    assert_string_equal(c.witnesses[0].url, "https://one.example/w");
+    assert_string_equal(c.witnesses[1].label, "two.b");
+    assert_string_equal(c.witnesses[1].vkey.name, "w.example/b");
+    other = c;
+    assert_null(slk_config_needs_start(&c, &other));
+    other.witnesses_n--;
+    assert_string_equal(slk_config_needs_start(&c, &other), "witnesses");
+    other = c;
+    other.witness_hold_s = 1;
+    assert_string_equal(slk_config_needs_start(&c, &other), "witnesses.hold");
+}
+
 static void mistakes_are_named_with_their_line(void **state)
 {
     (void)state;
@@ -133,6 +165,14 @@ static void mistakes_are_named_with_their_line(void **state)
     refused(LEAST "[http]\nkey = pkcs11:object=k\n", 6, "stays in a file");
     refused(LEAST "nonsense\n", 5, "neither [section] nor key = value");
     refused("[node]\ndir =\n", 2, "dir is empty");
+    refused(LEAST "[witnesses]\na = " W1 "\n", 6, "a in [witnesses]: write its verifier key");
+    refused(LEAST "[witnesses]\na = " W1 " ftp://a\n", 6, "starts with https://");
+    refused(LEAST "[witnesses]\na b = " W1 " https://a\n", 6, "called by up to 32 letters");
+    refused(
+        LEAST "[witnesses]\na = " W1 " http://a\na = " W2 " http://b\n", 7, "a stands twice in [witnesses]");
+    refused(LEAST "[witnesses]\na = " W1 " http://a\nb = " W1 " http://b\n", 7, "have the same key");
+    refused(LEAST "[witnesses]\nevery = 0\n", 6, "write a number from 1 to 3600");
+    refused(LEAST "[witnesses]\nneeded = 2\na = " W1 " http://a\n", 0, "more than the witnesses");
 }
 
 static void long_lines_zero_bytes_and_missing_files_are_refused(void **state)
@@ -253,6 +293,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_must_be_given_is_enough_and_the_rest_has_defaults),
         cmocka_unit_test(every_key_is_read),
+        cmocka_unit_test(outside_witnesses_have_names_keys_and_addresses),
         cmocka_unit_test(mistakes_are_named_with_their_line),
         cmocka_unit_test(long_lines_zero_bytes_and_missing_files_are_refused),
         cmocka_unit_test(the_sample_is_a_good_configuration),
