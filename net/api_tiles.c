@@ -189,7 +189,7 @@ static bool takes_gzip(const struct slk_http_exchange *x)
 /* One memory for all of the pieces, malloc'ed; NULL: out of memory. */
 static uint8_t *join(const struct slk_span *pieces, size_t n, size_t size)
 {
-    uint8_t *bytes = malloc(size), *at = bytes;
+    uint8_t *bytes = malloc(size + 1), *at = bytes;
 
     for (size_t i = 0; bytes != NULL && i < n; i++) {
         memcpy(at, pieces[i].at, pieces[i].size);

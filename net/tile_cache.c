@@ -80,12 +80,18 @@ static void drop(struct slk_tile_cache *cache, struct kept *k)
     free(k);
 }
 
+static void drop_oldest(struct slk_tile_cache *cache)
+{
+    assert(cache->oldest != NULL && cache->oldest->older == NULL && cache->oldest->newer != cache->oldest);
+    drop(cache, cache->oldest);
+}
+
 void slk_tile_cache_free(struct slk_tile_cache *cache)
 {
     if (cache == NULL)
         return;
     while (cache->oldest != NULL)
-        drop(cache, cache->oldest);
+        drop_oldest(cache);
     assert(cache->bytes == 0);
     free(cache);
 }
@@ -125,7 +131,7 @@ void slk_tile_cache_put(
     if (cache->bytes_max < sizeof(*k) || bytes.size > cache->bytes_max - sizeof(*k))
         return;
     while (cost_of(bytes.size) > cache->bytes_max - cache->bytes)
-        drop(cache, cache->oldest);
+        drop_oldest(cache);
     k = malloc(cost_of(bytes.size));
     if (k == NULL)
         return;
