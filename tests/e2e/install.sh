@@ -73,6 +73,8 @@ PKG_CONFIG_SYSROOT_DIR=$root
 export PKG_CONFIG_PATH PKG_CONFIG_SYSROOT_DIR
 check "pkg-config finds it" pkg-config --exists sillok
 check "one header is installed" test "$(find "$root" -name '*.h' | wc -l)" -eq 1
+check "manual pages and what operators need are installed" test -s "$root$prefix/share/man/man1/sillok-audit.1" \
+    -a -s "$root$prefix/share/man/man5/sillokd.ini.5" -a -s "$root$prefix/share/sillok/alerts.yml"
 check "programs are installed" test -x "$root$prefix/bin/sillok" -a -x "$root$prefix/bin/sillok-verify"
 
 # shellcheck disable=SC2046

@@ -6,8 +6,8 @@ set -u
 PATH=$1:$PATH
 source=$2
 scratch=$(mktemp -d)
-n=0
-bad=0
+# shellcheck source=tests/e2e/lines.sh
+. "$(dirname "$0")/lines.sh"
 
 end() {
     cat "$scratch"/network/*.pid 2>/dev/null | while read -r pid; do kill "$pid" 2>/dev/null; done
@@ -15,25 +15,9 @@ end() {
 }
 trap end EXIT
 
-# The indented lines of a section, `\` at the end of a line taken back.
-section() {
-    sed -n "/^## $1/,/^## $2/s/^    //p" "$source/README.md" | sed -e ':a' -e '/\\$/{N;s/\\\n *//;ba' -e '}'
-}
-
-check() { # check NAME STATUS
-    n=$((n + 1))
-    if [ "$2" = 0 ]; then
-        echo "ok $n - $1"
-    else
-        echo "not ok $n - $1"
-        sed 's/^/# /' "$scratch/out"
-        bad=1
-    fi
-}
-
 mkdir "$scratch/one" "$scratch/network"
 cd "$scratch/one" || exit 1
-section "One agency" "A network" >../tour
+section "$source/README.md" "One agency" "A network" >../tour
 while IFS= read -r line; do
     sh -c "$line" >../out 2>&1 </dev/null
     check "${line%%#*}" $?
@@ -44,18 +28,8 @@ check "the tour is all there and leaves a proof" $?
 # Here the lines are of one shell, and the ports are free ones. What a node says once it knows the others, and blocks, come with
 # the time: both are waited for, and clients make the blocks.
 cd "$scratch/network" || exit 1
-read -r nodes clients < <(python3 -c '
-import random, socket
-def free(tens):
-    try:
-        for port in range(10 * tens + 1, 10 * tens + 6):
-            with socket.socket() as s:
-                s.bind(("127.0.0.1", port))
-        return True
-    except OSError:
-        return False
-print(*random.sample([t for t in random.sample(range(2000, 3200), 200) if free(t)], 2))')
-section "A network" "What is" | sed -e "s/710\([1-5]\)/$nodes\1/g" -e "s/711\([1-5]\)/$clients\1/g" >../tour
+read -r nodes clients < <(free_tens)
+section "$source/README.md" "A network" "What is" | sed -e "s/710\([1-5]\)/$nodes\1/g" -e "s/711\([1-5]\)/$clients\1/g" >../tour
 
 get() { # a page of a node
     python3 -c 'import sys, urllib.request; sys.stdout.buffer.write(urllib.request.urlopen(sys.argv[1]).read())' "$1"
