@@ -30,6 +30,8 @@ struct audit {
     struct tree_bundle finality; /* of the blocks around `height` */
     uint64_t height;             /* blocks executed */
     bool has_finality;
+    size_t charters_n; /* seen in the log */
+    bool has_charters;
 };
 
 __attribute__((format(printf, 3, 4))) static enum slk_err fail(
@@ -66,6 +68,7 @@ static enum slk_err read_checkpoint(struct audit *a)
         return fail(a, err, "%s: %s", TREE_CHECKPOINT, slk_err_text(err));
     if (a->checkpoint.head.tree_size < 2)
         return fail(a, SLK_E_CHECKPOINT, "%s: a ledger has at least two entries", TREE_CHECKPOINT);
+    a->out->files_n++;
     a->out->head = a->checkpoint.head;
     a->entries_n = a->checkpoint.head.tree_size;
     return SLK_OK;
@@ -148,12 +151,12 @@ static void on_tile(void *ctx, uint32_t level, uint64_t index, const struct slk_
         a->closing = check_tile(a, level, index, SLK_TILE_WIDTH, hashes);
 }
 
-/* The right edge, and the root. */
+/* The right edge above the entries, and the root. */
 static enum slk_err check_edge(struct audit *a)
 {
     struct slk_hash root;
 
-    for (uint32_t level = 0; level < SLK_TILE_LEVELS; level++) {
+    for (uint32_t level = 1; level < SLK_TILE_LEVELS; level++) {
         uint64_t n = a->log.size >> (SLK_TILE_HEIGHT * level);
         enum slk_err err = SLK_OK;
 
@@ -275,6 +278,26 @@ static enum slk_err end_block(struct audit *a)
     return a->height++ == 0 ? check_chain(a) : SLK_OK;
 }
 
+/* What stands in charter/ beside the tiles must be what the log holds. */
+static enum slk_err check_charter(struct audit *a, uint64_t index, struct slk_span entry)
+{
+    struct tree_file file;
+    char path[40];
+    enum slk_err err;
+
+    snprintf(path, sizeof(path), "charter/%zu", a->charters_n);
+    err = tree_get(a->o->tree, path, SLK_ENTRY_MAX, &file, a->fault);
+    if (a->charters_n++ == 0)
+        a->has_charters = err != SLK_E_NOT_FOUND;
+    if (!a->has_charters)
+        return SLK_OK;
+    if (err == SLK_OK && !slk_span_equal(slk_span_of(file.bytes, file.size), entry))
+        err = fail(a, SLK_E_CORRUPT, "%s: not the charter that entry %" PRIu64 " holds", path, index);
+    a->out->files_n += err == SLK_OK;
+    free(file.bytes);
+    return judged(err);
+}
+
 static enum slk_err take_entry(struct audit *a, uint64_t index, struct slk_span entry)
 {
     struct slk_entry parsed;
@@ -293,6 +316,11 @@ static enum slk_err take_entry(struct audit *a, uint64_t index, struct slk_span 
             return fail(a, SLK_E_NOMEM, "%s", slk_err_text(SLK_E_NOMEM));
         a->block = more;
         a->block_cap = cap;
+    }
+    if (parsed.type == SLK_ENTRY_CHARTER && a->has_finality) {
+        err = check_charter(a, index, entry);
+        if (err != SLK_OK)
+            return err;
     }
     a->block[a->block_n] = (uint8_t)(entry.size >> 8);
     a->block[a->block_n + 1] = (uint8_t)entry.size;

@@ -48,6 +48,19 @@ static int told(const struct args *args, const char *source, const struct mirror
     return CLI_YES;
 }
 
+/* The fault is a sentence of its own: what the code alone says is of files and proofs, not of nodes. */
+static int refuse(const struct args *args, const char *where, enum slk_err err, const struct slk_fault *fault)
+{
+    const char *why = fault->text[0] != '\0' ? fault->text : slk_err_text(err);
+
+    if (args->json)
+        cli_json(json_pack("{s:s, s:s, s:s, s:s, s:s}", "result",
+            cli_code_of(err) == CLI_NO ? "refused" : "unknown", "dir", args->what.dir, "source", where,
+            "error", slk_err_name(err), "text", why));
+    fflush(stdout);
+    return cli_fail(args->cli, cli_code_of(err), "%s: %s", where, why);
+}
+
 /* The mirror and one source of it. */
 static int take(const struct args *args, const char *name, const struct mirror_source *source)
 {
@@ -61,8 +74,7 @@ static int take(const struct args *args, const char *name, const struct mirror_s
         err = mirror_take(mirror, source, &result, &fault);
     cli_progress_end(&args->cli->progress);
     mirror_close(mirror);
-    return err == SLK_OK ? told(args, name, &result)
-                         : cli_fault(args->cli, cli_code_of(err), where, err, &fault);
+    return err == SLK_OK ? told(args, name, &result) : refuse(args, where, err, &fault);
 }
 
 /* ---- from a directory ---- */
@@ -150,7 +162,7 @@ static size_t judge_nodes(const struct args *args, struct cli_nodes *nodes, cons
     size_t n = 0;
 
     if (err != SLK_OK) {
-        *worst = cli_fault(args->cli, cli_code_of(err), args->what.dir, err, &fault);
+        *worst = refuse(args, args->what.dir, err, &fault);
         return SIZE_MAX;
     }
     for (size_t i = 0; i < http_nodes_n(nodes->client); i++) {
@@ -170,8 +182,7 @@ static size_t judge_nodes(const struct args *args, struct cli_nodes *nodes, cons
             n++;
             continue;
         }
-        code = cli_fail(args->cli, cli_code_of(err), "%s: %s", http_node_name(nodes->client, i),
-            fault.text[0] != '\0' ? fault.text : slk_err_text(err));
+        code = refuse(args, http_node_name(nodes->client, i), err, &fault);
         *worst = *worst == CLI_NO ? CLI_NO : code;
     }
     mirror_close(mirror);

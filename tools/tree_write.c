@@ -291,8 +291,14 @@ static enum slk_err take_place(struct tree_writer *w, struct slk_fault *fault)
 {
     char path[PATH_ROOM];
 
-    if (mkdir(w->dir, 0755) != 0 && errno != EEXIST)
+    if (mkdir(w->dir, 0755) == 0) {
+        enum slk_err err = sync_folder(w, "..", fault);
+
+        if (err != SLK_OK)
+            return err;
+    } else if (errno != EEXIST) {
         return fail(fault, w->dir);
+    }
     whole_path(w, path, "data.mdb");
     if (access(path, F_OK) == 0) {
         snprintf(fault->text, sizeof(fault->text),

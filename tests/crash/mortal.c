@@ -5,6 +5,9 @@
  *   SLK_DIE=sent:n      before the n-th write to a socket: what was signed is not sent, or to some and not to others; what was
  *                       committed is not answered
  *
+ *   SLK_DIE=names:n     before the n-th call of those that make names and bytes certain, or change names: fsync, rename, unlink, mkdir
+ *   SLK_TELL=FILE       each of these calls is a line of FILE
+ *
  * A commit is LMDB's write of its meta page, by a file that is open with O_DSYNC. n counts from 1.
  */
 #define _GNU_SOURCE
@@ -13,6 +16,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -23,19 +27,22 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
-enum place { NOWHERE, UNSAVED, SAVED, SENT };
+enum place { NOWHERE, UNSAVED, SAVED, SENT, NAMES };
 
 static enum place place;
 static uint64_t wanted;
-static atomic_uint_fast64_t commits, sends;
+static atomic_uint_fast64_t commits, sends, names_n;
+static const char *tell;
 
 __attribute__((constructor)) static void read_place(void)
 {
     static const struct {
         const char *name;
         enum place place;
-    } names[] = {{"unsaved:", UNSAVED}, {"saved:", SAVED}, {"sent:", SENT}};
+    } names[] = {{"unsaved:", UNSAVED}, {"saved:", SAVED}, {"sent:", SENT}, {"names:", NAMES}};
     const char *text = getenv("SLK_DIE");
+
+    tell = getenv("SLK_TELL");
 
     for (size_t i = 0; text != NULL && i < sizeof(names) / sizeof(names[0]); i++)
         if (strncmp(text, names[i].name, strlen(names[i].name)) == 0) {
@@ -106,4 +113,52 @@ EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 {
     count_send(fd);
     return syscall(SYS_sendmsg, fd, message, flags);
+}
+
+/* A call with names: told, counted, and perhaps the end. */
+static void count_name(const char *what, const char *from, const char *to)
+{
+    char line[1200];
+    int n, fd;
+
+    if (tell == NULL && place != NAMES)
+        return;
+    n = snprintf(line, sizeof(line), "%s %s %s\n", what, from, to);
+    fd = tell != NULL ? open(tell, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600) : -1;
+    if (fd >= 0 && n > 0)
+        (void)syscall(SYS_write, fd, line, (size_t)n < sizeof(line) ? (size_t)n : sizeof(line) - 1);
+    if (fd >= 0)
+        (void)close(fd);
+    if (place == NAMES && atomic_fetch_add(&names_n, 1) + 1 == wanted)
+        die();
+}
+
+EXPORT int fsync(int fd)
+{
+    char link[40], path[1000] = "?";
+    ssize_t n;
+
+    (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+    n = readlink(link, path, sizeof(path) - 1);
+    path[n > 0 ? n : 1] = '\0';
+    count_name("fsync", path, "");
+    return (int)syscall(SYS_fsync, fd);
+}
+
+EXPORT int rename(const char *from, const char *to)
+{
+    count_name("rename", from, to);
+    return (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
+}
+
+EXPORT int unlink(const char *path)
+{
+    count_name("unlink", path, "");
+    return (int)syscall(SYS_unlinkat, AT_FDCWD, path, 0);
+}
+
+EXPORT int mkdir(const char *path, mode_t mode)
+{
+    count_name("mkdir", path, "");
+    return (int)syscall(SYS_mkdirat, AT_FDCWD, path, mode);
 }
