@@ -51,6 +51,7 @@ static const struct slk_http_route routes[] = {
     {.path = "/", .method = SLK_HTTP_GET, .handle = slk_api_page},
     {.path = "/tile/", .rest = true, .method = SLK_HTTP_GET, .handle = slk_api_tile},
     {.path = "/v1/status-lists", .method = SLK_HTTP_GET, .handle = slk_api_get_lists},
+    {.path = "/v1/status-lists/note", .method = SLK_HTTP_GET, .handle = slk_api_get_list_note},
     {.path = "/v1/status-lists/", .rest = true, .method = SLK_HTTP_GET, .handle = slk_api_get_list},
     {.path = "/v1/keys", .method = SLK_HTTP_GET, .handle = slk_api_get_keys},
     {.path = "/v1/charter", .method = SLK_HTTP_GET, .handle = slk_api_get_charter},

@@ -31,6 +31,8 @@ struct slk_api_backend {
     void (*status)(void *ctx, struct slk_node_status *out);
     bool (*watch)(void *ctx, slk_node_news_fn *fn, void *fn_ctx);
     void (*unwatch)(void *ctx, slk_node_news_fn *fn, void *fn_ctx);
+    void (*state_lists)(void *ctx, struct slk_span text, uint64_t size);
+    struct slk_span (*lists_note)(void *ctx, uint64_t *size);
 };
 /* Of a running node. */
 struct slk_api_backend slk_api_backend_of(struct slk_node *node);
@@ -59,6 +61,8 @@ struct slk_api_status_options {
     uint32_t ttl_s, lifetime_s;
     bool has_history;    /* ?time= is answered */
     uint32_t tokens_max; /* kept; 0: 256, which is the most */
+    uint32_t
+        cosign_s; /* of the chain's time: how often members sign what all lists say; 0: never. Without a key, too */
 };
 
 struct slk_api_options {

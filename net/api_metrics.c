@@ -153,7 +153,9 @@ static void print_api(struct slk_api_text *t, const struct slk_api *api)
 static void print_lists(struct slk_api_text *t, const struct slk_api *api)
 {
     struct slk_api_lists_figures f;
+    struct slk_node_status s = {0};
 
+    api->options.backend.status(api->options.backend.ctx, &s);
     slk_api_lists_figures(api, &f);
     slk_api_one(t, "status_lists", "gauge", "1: this node signs status lists.", f.is_on);
     slk_api_one(t, "status_lists_height", "gauge", "Height up to which they follow the ledger; 0: not ready.",
@@ -162,6 +164,12 @@ static void print_lists(struct slk_api_text *t, const struct slk_api *api)
     slk_api_one(t, "status_list_bytes", "gauge", "Memory of these.", f.bytes);
     slk_api_one(t, "status_list_signed_total", "counter", "Lists signed.", f.signed_n);
     slk_api_one(t, "status_list_age_seconds", "gauge", "Age of the list served last, when it was.", f.age_s);
+    slk_api_one(t, "status_lists_stated_size", "gauge",
+        "Log size of the newest lists that this node made for members to sign.", s.lists_size);
+    slk_api_one(t, "status_lists_cosigned_size", "gauge",
+        "Log size of the newest lists that a quorum signed.", s.lists_cosigned_size);
+    slk_api_one(t, "status_lists_differ_total", "counter",
+        "Members' signed words about lists that are not this node's.", s.lists_differ_n);
 }
 
 static void print_answers(struct slk_api_text *t, const struct slk_http_stats *s)

@@ -58,6 +58,16 @@ static void unwatch(void *ctx, slk_node_news_fn *fn, void *fn_ctx)
     slk_node_unwatch(ctx, fn, fn_ctx);
 }
 
+static void state_lists(void *ctx, struct slk_span text, uint64_t size)
+{
+    slk_node_state_lists(ctx, text, size);
+}
+
+static struct slk_span lists_note(void *ctx, uint64_t *size)
+{
+    return slk_node_lists_note(ctx, size);
+}
+
 struct slk_api_backend slk_api_backend_of(struct slk_node *node)
 {
     return (struct slk_api_backend){.ctx = node,
@@ -71,5 +81,7 @@ struct slk_api_backend slk_api_backend_of(struct slk_node *node)
         .checkpoint = checkpoint,
         .status = status,
         .watch = watch,
-        .unwatch = unwatch};
+        .unwatch = unwatch,
+        .state_lists = state_lists,
+        .lists_note = lists_note};
 }

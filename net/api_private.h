@@ -95,6 +95,7 @@ struct slk_api_tree {
 };
 bool slk_api_read_tile(void *tree, uint32_t level, uint64_t index, uint32_t width, struct slk_hash *out);
 void slk_api_get_list(void *api, struct slk_http_exchange *exchange); /* api_status_list.c */
+void slk_api_get_list_note(void *api, struct slk_http_exchange *exchange);
 void slk_api_get_lists(void *api, struct slk_http_exchange *exchange);
 void slk_api_get_keys(void *api, struct slk_http_exchange *exchange);
 struct slk_api_lists_figures {

@@ -9,9 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ledger/embed/status_lists.h"
 #include "ledger/verify/hash.h"
-#include "net/api_private.h"
+#include "net/api_lists.h"
 #include "net/deflate.h"
 #include "net/status_token.h"
 
@@ -28,18 +27,23 @@
     "of the same ledger may have them"
 #define NO_LIST                                                                                              \
     "a list is /v1/status-lists/<type>/<n>, of W3C's form /v1/status-lists/<type>/<n>/revocation and "       \
-    "/suspension"
+    "/suspension; what a quorum signed of all of them is /v1/status-lists/note"
+#define NOT_COSIGNED                                                                                         \
+    "this node has no lists signed by a quorum: its configuration needs `cosign` in [status], as that of "   \
+    "other members"
 
 /* What is asked for. */
 struct wanted {
     enum slk_token_kind kind;
     uint32_t type, n;
+    bool is_cosigned; /* as a quorum signed it */
 };
 
 struct made {
     struct wanted what;
     uint64_t made_s, next_s; /* when an entry expires */
     uint64_t changes_n;
+    uint64_t size;           /* of the log */
     uint8_t *token, *packed; /* gzip; NULL: not asked for yet, or no smaller */
     size_t token_size, packed_size;
     bool was_packed;
@@ -48,6 +52,8 @@ struct made {
 
 struct slk_api_lists {
     struct slk_status_reader *reader;
+    struct slk_api_epochs epochs;
+    bool is_held;    /* the reader waits at a block, whose lists are being made: they are served meanwhile */
     uint64_t past_s; /* when a list of the past was made last */
     size_t bytes;    /* of the tokens */
     size_t slots_n;
@@ -76,6 +82,7 @@ void slk_api_lists_free(struct slk_api *api)
         return;
     for (size_t i = 0; i < SLOTS_N; i++)
         drop(api->lists, i);
+    slk_api_epochs_free(&api->lists->epochs);
     slk_status_reader_free(api->lists->reader);
     free(api->lists);
 }
@@ -95,12 +102,39 @@ static bool must_be_on(const struct slk_api *api, struct slk_http_exchange *x)
     return is_on(api);
 }
 
+static void forget_reader(struct slk_api_lists *lists)
+{
+    slk_api_epochs_drop(&lists->epochs);
+    slk_status_reader_free(lists->reader);
+    lists->reader = NULL;
+}
+
 static struct slk_store *store_of(const struct slk_api *api)
 {
     return api->options.backend.store(api->options.backend.ctx);
 }
 
-/* Reads on, as far as one turn of the loop may take. */
+static enum slk_err read_on(struct slk_api *api, struct slk_view *view, bool *done)
+{
+    struct slk_api_lists *lists = api->lists;
+    struct slk_status_until until = SLK_STATUS_TIP;
+    enum slk_err err;
+
+    lists->is_held = lists->epochs.building != NULL;
+    if (lists->is_held)
+        return SLK_OK;
+    err = slk_api_epochs_aim(&lists->epochs, api->options.status.cosign_s, view, lists->reader, &until);
+    if (err == SLK_OK)
+        err = slk_status_reader_follow(lists->reader, store_of(api), view, &until, STEP_ROWS, done);
+    if (err == SLK_OK)
+        err = slk_api_epochs_begin(&lists->epochs, lists->reader);
+    lists->is_held = err == SLK_OK && lists->epochs.building != NULL;
+    if (until.size != UINT64_MAX) /* that is not all */
+        *done = false;
+    return err;
+}
+
+/* Reads on, as far as one turn of the loop may take. *done: the lists are those of the view's last block. */
 static enum slk_err follow(struct slk_api *api, struct slk_view *view, bool *done)
 {
     struct slk_api_lists *lists = api->lists;
@@ -116,11 +150,9 @@ static enum slk_err follow(struct slk_api *api, struct slk_view *view, bool *don
     if (lists->reader == NULL)
         err = slk_status_reader_new(&lists->reader);
     if (err == SLK_OK)
-        err = slk_status_reader_follow(lists->reader, store_of(api), view, &SLK_STATUS_TIP, STEP_ROWS, done);
-    if (err != SLK_OK) {
-        slk_status_reader_free(lists->reader);
-        lists->reader = NULL;
-    }
+        err = read_on(api, view, done);
+    if (err != SLK_OK)
+        forget_reader(lists);
     return err;
 }
 
@@ -129,9 +161,12 @@ void slk_api_lists_tick(struct slk_api *api)
     struct slk_view *view = NULL;
     bool done;
 
-    if (is_on(api) && slk_view_begin(&view, store_of(api)) == SLK_OK)
+    if ((is_on(api) || api->options.status.cosign_s > 0) && slk_view_begin(&view, store_of(api)) == SLK_OK)
         (void)!follow(api, view, &done); /* the next request says what is wrong */
     slk_view_end(view);
+    if (api->lists != NULL && api->lists->epochs.building != NULL &&
+        slk_api_epochs_step(&api->lists->epochs, api, api->lists->reader) != SLK_OK)
+        forget_reader(api->lists);
 }
 
 void slk_api_lists_figures(const struct slk_api *api, struct slk_api_lists_figures *out)
@@ -198,7 +233,7 @@ static size_t find(const struct slk_api_lists *lists, const struct wanted *what)
         const struct made *made = lists->made[i];
 
         if (made != NULL && made->what.kind == what->kind && made->what.type == what->type &&
-            made->what.n == what->n)
+            made->what.n == what->n && made->what.is_cosigned == what->is_cosigned)
             break;
     }
     return i;
@@ -230,16 +265,29 @@ static size_t make_room(struct slk_api_lists *lists, size_t bytes)
 }
 
 /* In place of the token that there was, if there was one. */
+static void keep(struct slk_api_lists *lists, struct made *made)
+{
+    size_t old = find(lists, &made->what);
+    struct slk_hash hash;
+
+    slk_hash_bytes(&hash, made->token, made->token_size);
+    made->etag[0] = made->etag[33] = '"';
+    slk_hex_format(made->etag + 1, hash.b, 16);
+    if (old < SLOTS_N)
+        drop(lists, old);
+    lists->made[make_room(lists, made->token_size)] = made;
+    lists->bytes += made->token_size;
+    lists->signed_n++;
+}
+
 static enum slk_err renew(struct slk_api *api, const struct wanted *what, uint64_t now_s, struct made **out)
 {
     struct slk_api_lists *lists = api->lists;
     const struct slk_status_lists *from = slk_status_reader_lists(lists->reader);
     struct slk_status_claims claims;
     struct slk_block_header place;
-    struct slk_hash hash;
     struct made *made = calloc(1, sizeof(*made));
     enum slk_err err;
-    size_t old = find(lists, what);
 
     *out = NULL;
     if (made == NULL)
@@ -251,17 +299,11 @@ static enum slk_err renew(struct slk_api *api, const struct wanted *what, uint64
         free(made);
         return err;
     }
-    slk_hash_bytes(&hash, made->token, made->token_size);
-    made->etag[0] = made->etag[33] = '"';
-    slk_hex_format(made->etag + 1, hash.b, 16);
     made->what = *what;
     made->made_s = now_s;
-    lists->signed_n++;
+    made->size = place.log_size;
     made->changes_n = slk_status_list_changes(from, what->type, what->n);
-    if (old < SLOTS_N)
-        drop(lists, old);
-    lists->made[make_room(lists, made->token_size)] = made;
-    lists->bytes += made->token_size;
+    keep(lists, made);
     *out = made;
     return SLK_OK;
 }
@@ -367,7 +409,7 @@ static struct made *current(struct slk_api *api, const struct wanted *what, stru
         slk_api_reply_err(x, err, &fault);
         return NULL;
     }
-    if (!done) {
+    if (!done && !api->lists->is_held) {
         refuse_busy(x, "this node is still reading its ledger's records: ask again in some seconds");
         return NULL;
     }
@@ -575,6 +617,123 @@ static void get_past(
     slk_view_end(view);
 }
 
+/* ---- what a quorum signed ---- */
+
+/* NULL: refused already. */
+static const struct slk_status_epoch *must_be_signed(
+    struct slk_api *api, struct slk_http_exchange *x, struct slk_span *note)
+{
+    const struct api_reply off = {404, SLK_API_NO_STORE};
+    const struct slk_status_epoch *epoch;
+
+    if (api->options.status.cosign_s == 0) {
+        slk_api_reply_problem(x, &off, "NOT_CONFIGURED", NOT_COSIGNED);
+        return NULL;
+    }
+    epoch = api->lists != NULL ? slk_api_epochs_served(&api->lists->epochs, api, note) : NULL;
+    if (epoch == NULL)
+        refuse_busy(x,
+            "no quorum has signed this node's status lists yet: that takes a block in a new period, and "
+            "some seconds");
+    return epoch;
+}
+
+/* False: refused already. */
+static bool must_have_list(const struct slk_api *api, const struct slk_status_epoch *epoch,
+    const struct wanted *what, struct slk_http_exchange *x)
+{
+    char text[160];
+
+    if (slk_status_epoch_list(epoch, what->type, what->n, slk_token_form(what->kind)).size > 0)
+        return true;
+    if (!must_exist(slk_status_reader_lists(api->lists->reader), what, x))
+        return false;
+    snprintf(text, sizeof(text),
+        "nothing had been issued in list %u of type %u at log size %llu, so the quorum's note does not speak "
+        "of it",
+        what->n, what->type, (unsigned long long)slk_status_epoch_place(epoch)->log_size);
+    slk_http_refuse(x, SLK_HTTP_NOT_FOUND, text);
+    return false;
+}
+
+static void get_proof(struct slk_api *api, struct slk_http_exchange *x, const struct wanted *what)
+{
+    static const struct api_reply reply = {200, "Cache-Control: public, max-age=5\r\n" PUBLIC};
+    const struct slk_fault fault = {0};
+    struct slk_writer w = {.cap = SLK_LIST_PROOF_MAX};
+    struct slk_list_proof proof;
+    struct slk_span note;
+    const struct slk_status_epoch *epoch = must_be_signed(api, x, &note);
+    enum slk_err err;
+
+    if (epoch == NULL || !must_have_list(api, epoch, what, x))
+        return;
+    err = slk_status_epoch_prove(&proof, epoch, what->type, what->n, slk_token_form(what->kind));
+    proof.note = note;
+    w.at = err == SLK_OK ? malloc(w.cap) : NULL;
+    if (w.at == NULL) {
+        slk_api_reply_err(x, err == SLK_OK ? SLK_E_NOMEM : err, &fault);
+        return;
+    }
+    slk_list_proof_write(&w, &proof);
+    assert(!w.bad);
+    slk_api_reply_bytes(x, &reply, "text/plain; charset=utf-8", slk_span_of(w.at, w.size), w.at);
+}
+
+static enum slk_err make_cosigned(struct slk_api *api, const struct slk_status_epoch *epoch,
+    const struct wanted *what, uint64_t now_s, struct made **out)
+{
+    const struct slk_block_header *place = slk_status_epoch_place(epoch);
+    struct made *made = calloc(1, sizeof(*made));
+    struct slk_status_claims claims;
+    enum slk_err err;
+
+    *out = NULL;
+    if (made == NULL)
+        return SLK_E_NOMEM;
+    claim(api, &claims, what, place, slk_status_epoch_time_s(epoch));
+    err = slk_status_token_make(&made->token, &made->token_size, what->kind, &claims,
+        slk_status_epoch_list(epoch, what->type, what->n, slk_token_form(what->kind)),
+        api->options.status.key);
+    if (err != SLK_OK) {
+        free(made);
+        return err;
+    }
+    made->what = *what;
+    made->made_s = now_s;
+    made->size = place->log_size;
+    keep(api->lists, made);
+    *out = made;
+    return SLK_OK;
+}
+
+/* The token of the list that the quorum's note is about: as old as that, and dated so. */
+static void get_cosigned(struct slk_api *api, struct slk_http_exchange *x, struct wanted *what)
+{
+    const struct slk_fault fault = {0};
+    struct slk_span note;
+    const struct slk_status_epoch *epoch = must_be_signed(api, x, &note);
+    uint64_t now_s = slk_api_now_ms(api) / 1000;
+    struct made *made;
+    size_t at;
+    enum slk_err err = SLK_OK;
+
+    what->is_cosigned = true;
+    if (epoch == NULL || !must_have_list(api, epoch, what, x))
+        return;
+    at = find(api->lists, what);
+    made = at < SLOTS_N ? api->lists->made[at] : NULL;
+    if (made == NULL || made->size != slk_status_epoch_place(epoch)->log_size) {
+        if (!must_have_room(api, what, now_s, x))
+            return;
+        err = make_cosigned(api, epoch, what, now_s, &made);
+    }
+    if (err == SLK_OK)
+        serve(api, made, x);
+    else
+        slk_api_reply_err(x, err, &fault);
+}
+
 /* ---- the routes ---- */
 
 void slk_api_get_list(void *ctx, struct slk_http_exchange *x)
@@ -584,14 +743,20 @@ void slk_api_get_list(void *ctx, struct slk_http_exchange *x)
     struct slk_span time;
     struct made *made;
 
-    if (!must_be_on(api, x))
-        return;
     if (!read_path(&what, slk_http_parameter(x))) {
         slk_http_refuse(x, SLK_HTTP_NOT_FOUND, NO_LIST);
         return;
     }
-    if (!choose_kind(&what, x))
+    if (slk_http_query(slk_http_request(x), "proof", &time)) {
+        get_proof(api, x, &what);
         return;
+    }
+    if (!must_be_on(api, x) || !choose_kind(&what, x))
+        return;
+    if (slk_http_query(slk_http_request(x), "cosigned", &time)) {
+        get_cosigned(api, x, &what);
+        return;
+    }
     if (slk_http_query(slk_http_request(x), "time", &time) ||
         slk_http_query(slk_http_request(x), "timestamp", &time)) { /* W3C's name for it */
         get_past(api, x, &what, time);
@@ -600,6 +765,15 @@ void slk_api_get_list(void *ctx, struct slk_http_exchange *x)
     made = current(api, &what, x);
     if (made != NULL)
         serve(api, made, x);
+}
+
+void slk_api_get_list_note(void *ctx, struct slk_http_exchange *x)
+{
+    static const struct api_reply reply = {200, "Cache-Control: public, max-age=5\r\n" PUBLIC};
+    struct slk_span note;
+
+    if (must_be_signed(ctx, x, &note) != NULL)
+        slk_api_reply_bytes(x, &reply, "text/plain; charset=utf-8", note, NULL);
 }
 
 /* ---- all lists, and the key ---- */

@@ -82,6 +82,9 @@ static const struct key keys[] = {
         "Seconds until a list must not be relied upon any longer"},
     {"status", "history", T_YES_NO, OF(list_history), 0, 0, "no", false, NULL,
         "Lists of the past (?time=): whoever knows a credential's place then learns when it changed"},
+    {"status", "cosign", T_NUMBER, OF(list_cosign_s), 0, 604800, "0", false, NULL,
+        "Every so many seconds of the chain's time members sign what all lists say: the same at each; 0: "
+        "never"},
     {"witnesses", "every", T_NUMBER, OF(witness_every_s), 1, 3600, "5", false, NULL,
         "Seconds from asking the outside witnesses about one checkpoint to asking about the next"},
     {"witnesses", "timeout", T_NUMBER, OF(witness_timeout_s), 1, 60, "5", false, NULL,
@@ -363,6 +366,9 @@ static bool check_whole(struct source *s)
             s, 0, "a checkpoint needs both keys, log_key and cosign_key in [node]: give both or none");
     if ((c->list_key[0] == '\0') != (c->list_uri[0] == '\0'))
         return fail(s, 0, "status lists need both list_key and uri in [status]: give both or none");
+    if (c->list_cosign_s != 0 && c->http.host[0] == '\0' && c->http_socket[0] == '\0' &&
+        c->https.host[0] == '\0')
+        return fail(s, 0, "cosign in [status] makes the lists that [http] serves: say where clients connect");
     if (c->list_lifetime_s < c->list_ttl_s)
         return fail(s, 0, "lifetime is less than ttl in [status]: a list would be kept after its end");
     if (c->witnesses_n > 0 && c->witness_needed > c->witnesses_n)

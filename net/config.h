@@ -50,7 +50,7 @@ struct slk_config {
     uint32_t http_anywhere;
     /* [status] */
     char list_key[SLK_CONFIG_PATH_MAX], list_uri[SLK_CONFIG_PATH_MAX];
-    uint32_t list_ttl_s, list_lifetime_s, list_history;
+    uint32_t list_ttl_s, list_lifetime_s, list_history, list_cosign_s;
     /* [witnesses]: outside ones, that are asked for cosignatures */
     uint32_t witness_every_s, witness_timeout_s, witness_needed, witness_hold_s;
     char witness_ca[SLK_CONFIG_PATH_MAX];

@@ -439,6 +439,7 @@ static int open_http(struct daemon *d)
             .lifetime_s = d->config.list_lifetime_s,
             .has_history = d->config.list_history != 0};
     }
+    options.status.cosign_s = d->config.list_cosign_s;
     err = slk_api_new(&d->api, &options);
     if (err == SLK_OK) {
         http.routes = slk_api_routes(&http.routes_n);

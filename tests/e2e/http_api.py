@@ -287,6 +287,7 @@ def status_lists():
     thumb = hashlib.sha256(json.dumps({k: key[k] for k in ("crv", "kty", "x")}, separators=(",", ":")).encode()).digest()
     tell("where the status lists are", "GET", "/v1/status-lists", 200,
          also=lambda a, f: [same(len(json.loads(a)["status_lists"]), 2)])
+    tell("what members sign of them, where none do", "GET", "/v1/status-lists/note", 404)
     status = json.loads(ask("GET", "/v1/status")[2])
     token = tell("a status list", "GET", "/v1/status-lists/2/0", 200)
     header, payload, signed = jws(token, key["x"])

@@ -149,6 +149,38 @@ static void unwatch(void *ctx, slk_node_news_fn *fn, void *fn_ctx)
     }
 }
 
+static void state_lists(void *ctx, struct slk_span text, uint64_t size)
+{
+    struct api_embed *embed = ctx;
+    struct slk_writer w = {.at = embed->lists_note, .cap = sizeof(embed->lists_note)};
+    const struct slk_member *member = &slk_ledger_charter(embed->ledger)->members[0];
+    uint8_t blob[SLK_NOTE_BLOB_MAX], message[1024];
+    uint64_t time_s = embed->now_ms(embed->now_ctx) / 1000;
+    struct slk_vkey vkey;
+
+    if (embed->list_cosigner == NULL)
+        return;
+    assert(slk_vkey_init(&vkey, member->name, SLK_SIG_COSIGNATURE_V1, member->cosign_key) == SLK_OK);
+    slk_put_u32(blob, vkey.key_hash);
+    slk_put_u64(blob + 4, time_s);
+    assert(slk_key_sign(embed->list_cosigner, blob + 12, message,
+               slk_cosign_message(message, sizeof(message), time_s, text)) == SLK_OK);
+    slk_write_bytes(&w, text.at, text.size);
+    slk_write_u8(&w, '\n');
+    slk_note_write_sig(&w, member->name, strlen(member->name), blob, sizeof(blob));
+    assert(!w.bad);
+    embed->lists_note_size = w.size;
+    embed->lists_size = size;
+}
+
+static struct slk_span lists_note(void *ctx, uint64_t *size)
+{
+    const struct api_embed *embed = ctx;
+
+    *size = embed->lists_size;
+    return slk_span_of(embed->lists_note, embed->lists_note_size);
+}
+
 struct slk_api_backend embed_backend(struct api_embed *embed)
 {
     return (struct slk_api_backend){.ctx = embed,
@@ -162,7 +194,9 @@ struct slk_api_backend embed_backend(struct api_embed *embed)
         .checkpoint = checkpoint,
         .status = status,
         .watch = watch,
-        .unwatch = unwatch};
+        .unwatch = unwatch,
+        .state_lists = state_lists,
+        .lists_note = lists_note};
 }
 
 /* ---- a turn ---- */

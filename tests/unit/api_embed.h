@@ -33,6 +33,11 @@ struct api_embed {
     enum slk_node_stage reached;   /* 0: COSIGNED; else the stage that answers claim */
     bool is_full;                  /* takes no submission: as many wait as can */
     bool behind, is_unsigned;      /* says so */
+    const struct slk_key
+        *list_cosigner; /* signs for a quorum what is said of status lists; NULL: nobody does */
+    uint8_t lists_note[2048];
+    size_t lists_note_size;
+    uint64_t lists_size;
 };
 
 /* The ledger stays the caller's. */

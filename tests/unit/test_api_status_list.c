@@ -13,11 +13,13 @@
 #include "ledger/verify/hash.h"
 #include "ledger/verify/note.h"
 #include "net/deflate.h"
+#include "net/status_epoch.h"
 #include "net/status_token.h"
 #include "tests/unit/api_world.h"
 
 #define BASE     "https://status.example/v1/status-lists"
 #define TTL_S    300u
+#define COSIGN_S 600u
 #define KEY_LIST 200
 #define JWT_TYPE "application/statuslist+jwt"
 #define CWT_TYPE "application/statuslist+cwt"
@@ -44,6 +46,20 @@ static int set_up_with_room_for_four(void **state)
     list_key = fixture_key(KEY_LIST);
     options.key = list_key;
     return api_set_up_with_lists(state, &options);
+}
+
+/* Members sign every ten minutes; the world's one is a quorum. */
+static int set_up_cosigned(void **state)
+{
+    struct slk_api_status_options options = {
+        .base = BASE, .ttl_s = TTL_S, .lifetime_s = 86400, .cosign_s = COSIGN_S};
+    int failed;
+
+    list_key = fixture_key(KEY_LIST);
+    options.key = list_key;
+    failed = api_set_up_with_lists(state, &options);
+    ((struct api_world *)*state)->embed.list_cosigner = ((struct api_world *)*state)->f.cosign_key;
+    return failed;
 }
 
 static int tear_down(void **state)
@@ -526,6 +542,156 @@ static void who_asks_for_all_lists_in_turn_does_not_have_them_made_again(void **
     (void)get(w, CARDS "/suspension", VC_TYPE, "200");
 }
 
+/* ---- what a quorum signed ---- */
+
+static void assert_is_said(struct api_world *w, const char *path, const char *status, const char *words)
+{
+    get(w, path, NULL, status);
+    assert_non_null(strstr(reply.text, words));
+}
+
+/* A block of the next period, and the node's ticks until its lists are signed. */
+static void next_period(struct api_world *w, struct fixture_life *life, enum slk_kind kind)
+{
+    later(w, COSIGN_S);
+    cosign(w);
+    step(w, life, kind);
+    for (unsigned i = 0; i < 4; i++)
+        slk_api_tick(w->api, w->f.now_ms);
+}
+
+/* The proof of a list, believed. Its leaf's hash is to be that of the list. */
+static struct slk_lists_statement prove(struct api_world *w, const char *path, struct slk_list_proof *proof)
+{
+    const struct slk_verify_options options = {.now_s = w->f.now_ms / 1000};
+    struct slk_lists_verdict verdict;
+
+    assert_int_equal(slk_list_proof_parse(proof, get(w, path, NULL, "200")), SLK_OK);
+    assert_int_equal(slk_list_proof_check(&verdict, proof, w->policy, &options), SLK_OK);
+    assert_int_equal(verdict.quorum.cosignatures_n, 1);
+    return verdict.statement;
+}
+
+static void assert_is_leaf(const struct slk_list_proof *proof, const uint8_t *list, size_t size)
+{
+    struct slk_hash hash;
+
+    slk_hash_bytes(&hash, list, size);
+    assert_true(slk_hash_equal(&hash, &proof->leaf.hash));
+}
+
+static void a_quorum_signs_the_lists_of_the_first_block_of_a_period(void **state)
+{
+    struct fixture_life a = fixture_life(FIXTURE_CARD, 1), b = fixture_life(FIXTURE_CARD, 2);
+    struct api_world *w = *state;
+    struct slk_lists_statement said;
+    struct slk_list_proof proof;
+    struct slk_span token;
+    struct jws jws;
+    uint64_t size, time_s;
+    uint8_t *list;
+
+    step(w, &a, SLK_ISSUE);
+    get(w, "/v1/status-lists/note", NULL, "503");
+    next_period(w, &a, SLK_LOCK);
+    size = slk_ledger_tip(w->ledger)->log_size;
+    time_s = w->f.now_ms / 1000;
+    step(w, &b, SLK_ISSUE); /* later in the same period: not in what is signed */
+    step(w, &b, SLK_REVOKE);
+    slk_api_tick(w->api, w->f.now_ms);
+    said = prove(w, CARDS "?proof", &proof);
+    assert_int_equal(said.size, size);
+    assert_int_equal(said.time_s, time_s);
+    token = get(w, CARDS "?cosigned", NULL, "200");
+    jws = jws_of(token);
+    assert_int_equal(number_of(jws.payload, "iat"), time_s);
+    assert_int_equal(number_of(json_object_get(jws.payload, "sillok"), "size"), size);
+    list = list_of(jws.payload);
+    jws_free(&jws);
+    said = prove(w, CARDS "?proof", &proof);
+    assert_is_leaf(&proof, list, FIXTURE_PLACES / 4);
+    assert_int_equal(value_at(list, place_of(&a)), 2);
+    assert_int_equal(value_at(list, place_of(&b)), 0);
+    free(list);
+    later(w, TTL_S / 10);
+    list = get_cards(w); /* the newest goes on */
+    assert_int_equal(value_at(list, place_of(&b)), 1);
+    free(list);
+    next_period(w, &a, SLK_UNLOCK);
+    said = prove(w, CARDS "?proof", &proof);
+    assert_true(said.size > size);
+    jws = jws_of(get(w, CARDS "?cosigned", NULL, "200"));
+    list = list_of(jws.payload);
+    jws_free(&jws);
+    assert_is_leaf(&proof, list, FIXTURE_PLACES / 4);
+    assert_int_equal(value_at(list, place_of(&a)), 0);
+    free(list);
+}
+
+static void each_form_of_a_list_is_signed(void **state)
+{
+    static const char *const paths[] = {CARDS "/revocation", CARDS "/suspension"};
+    struct fixture_life a = fixture_life(FIXTURE_CARD, 1);
+    struct api_world *w = *state;
+
+    step(w, &a, SLK_ISSUE);
+    next_period(w, &a, SLK_REVOKE);
+    for (unsigned i = 0; i < 2; i++) {
+        struct slk_status_token token;
+        struct slk_list_proof proof;
+        struct slk_fault fault;
+        struct slk_span bytes;
+        char path[80];
+
+        snprintf(path, sizeof(path), "%s?cosigned", paths[i]);
+        bytes = get(w, path, NULL, "200");
+        assert_int_equal(slk_status_token_parse(&token, bytes, &fault), SLK_OK);
+        snprintf(path, sizeof(path), "%s?proof", paths[i]);
+        (void)prove(w, path, &proof);
+        assert_int_equal(proof.leaf.form, slk_token_form(token.kind));
+        assert_is_leaf(&proof, token.list, token.list_size);
+        slk_status_token_free(&token);
+    }
+    assert_is_said(w, "/v1/status-lists/note", "200", FIXTURE_ORIGIN "/status-lists\n");
+}
+
+static void what_no_quorum_speaks_of_is_said_in_words(void **state)
+{
+    struct fixture_life a = fixture_life(FIXTURE_CARD, 1);
+    struct api_world *w = *state;
+
+    step(w, &a, SLK_ISSUE);
+    assert_is_said(w, CARDS "?proof", "503", "no quorum has signed");
+    next_period(w, &a, SLK_LOCK);
+    assert_is_said(w, "/v1/status-lists/2/0?proof", "404", "nothing had been issued");
+    assert_is_said(w, "/v1/status-lists/1/9?cosigned", "404", "type 1 has lists 0 to 0");
+    assert_is_said(w, "/v1/status-lists/77/0?proof", "404", "no credential type 77");
+}
+
+static void without_a_quorum_there_is_no_note_and_lists_go_on(void **state)
+{
+    struct fixture_life a = fixture_life(FIXTURE_CARD, 1);
+    struct api_world *w = *state;
+    uint8_t *list;
+
+    w->embed.list_cosigner = NULL;
+    step(w, &a, SLK_ISSUE);
+    next_period(w, &a, SLK_LOCK);
+    get(w, "/v1/status-lists/note", NULL, "503");
+    get(w, CARDS "?cosigned", NULL, "503");
+    list = get_cards(w);
+    assert_int_equal(value_at(list, place_of(&a)), 2);
+    free(list);
+}
+
+static void where_nobody_cosigns_it_is_said_what_to_configure(void **state)
+{
+    struct api_world *w = *state;
+
+    assert_is_said(w, "/v1/status-lists/note", "404", "`cosign` in [status]");
+    assert_is_said(w, CARDS "?proof", "404", "`cosign` in [status]");
+}
+
 static void all_lists_and_the_key_can_be_found(void **state)
 {
     struct api_world *w = *state;
@@ -576,6 +742,14 @@ int main(void)
         cmocka_unit_test_setup_teardown(who_asks_for_all_lists_in_turn_does_not_have_them_made_again,
             set_up_with_room_for_four, tear_down),
         T(all_lists_and_the_key_can_be_found),
+        cmocka_unit_test_setup_teardown(
+            a_quorum_signs_the_lists_of_the_first_block_of_a_period, set_up_cosigned, tear_down),
+        cmocka_unit_test_setup_teardown(each_form_of_a_list_is_signed, set_up_cosigned, tear_down),
+        cmocka_unit_test_setup_teardown(
+            what_no_quorum_speaks_of_is_said_in_words, set_up_cosigned, tear_down),
+        cmocka_unit_test_setup_teardown(
+            without_a_quorum_there_is_no_note_and_lists_go_on, set_up_cosigned, tear_down),
+        T(where_nobody_cosigns_it_is_said_what_to_configure),
         cmocka_unit_test_setup_teardown(
             without_a_key_it_is_said_what_to_configure, set_up_without, tear_down),
     };
