@@ -3,6 +3,7 @@
 
 #include "tools/audit_tree.h"
 #include "tools/audit_url.h"
+#include "tools/status_list_note.h"
 
 static int sound(const char *dir, const struct slk_tip *tip, uint64_t events_n, uint64_t ms, bool json)
 {
@@ -188,10 +189,15 @@ static bool is_plain_server(struct cli_nodes *nodes)
 /* ---- the command ---- */
 
 /* The records were just found to be those that the events lead to. */
-static int compare_list(struct cli *cli, const char *list, bool json)
+static int compare_lists(struct cli *cli, const char *list, const char *note, bool json)
 {
     struct slk_store *store = cli_open_store(cli, cli->args[0]);
-    int code = store != NULL ? cli_status_compare(cli, store, list, NULL, json) : cli->exit_code;
+    int code = store != NULL ? CLI_YES : cli->exit_code;
+
+    if (code == CLI_YES && list != NULL)
+        code = cli_status_compare(cli, store, list, NULL, json);
+    if (code == CLI_YES && note != NULL)
+        code = cli_list_judge(cli, store, note, NULL, json);
 
     slk_store_close(store);
     return code;
@@ -200,7 +206,7 @@ static int compare_list(struct cli *cli, const char *list, bool json)
 struct args {
     struct cli_nodes nodes;
     struct tree_args tree; /* chain, policy, threads, json hold for all */
-    const char *keep, *list;
+    const char *keep, *list, *list_note;
 };
 
 static bool is_url(const char *text)
@@ -222,7 +228,9 @@ static int audit_ledger(struct cli *cli, const struct args *args)
     if (err == SLK_OK) {
         int code = sound(dir, &tip, events_n, cli_tick_ms() - started, args->tree.json);
 
-        return args->list != NULL ? compare_list(cli, args->list, args->tree.json) : code;
+        return args->list != NULL || args->list_note != NULL
+                   ? compare_lists(cli, args->list, args->list_note, args->tree.json)
+                   : code;
     }
     if (args->tree.json)
         cli_json(json_pack("{s:s, s:s, s:s, s:s}", "result",
@@ -272,6 +280,8 @@ static int run(struct cli *cli)
             "keep", "DIR", &a.keep, "with --url: keep the audited ledger; the next audit goes on from there"),
         CLI_TEXT("status-list", "TOKEN", &a.list,
             "of a directory: then make this status list, which a node signed, and compare"),
+        CLI_TEXT("list-note", "FILE", &a.list_note,
+            "of a directory: then make all status lists, and compare with what members signed of them"),
         CLI_FLAG("json", &a.tree.json, "the result as a JSON object"),
         {0},
     };
@@ -286,9 +296,11 @@ static int run(struct cli *cli)
         return cli_fail(cli, CLI_UNSURE,
             "which ledger? its directory, a tree of tiles, or nodes with --url (and --keep): one of them");
     a.tree.where = cli->args_n == 1 ? cli->args[0] : NULL;
-    if (a.list != NULL && (a.tree.where == NULL || is_url(a.tree.where) || tree_is_dir(a.tree.where)))
+    if ((a.list != NULL || a.list_note != NULL) &&
+        (a.tree.where == NULL || is_url(a.tree.where) || tree_is_dir(a.tree.where)))
         return cli_fail(cli, CLI_UNSURE,
-            "--status-list is for a directory: audit with --keep DIR, then `sillok status-list DIR --compare "
+            "--status-list and --list-note are for a directory: audit with --keep DIR, then `sillok "
+            "status-list DIR --compare "
             "TOKEN`");
     if (a.tree.where != NULL && tree_is_dir(a.tree.where))
         return audit_tree_in_dir(cli, &a.tree);

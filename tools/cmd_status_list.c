@@ -6,7 +6,7 @@
 #include "ledger/embed/status_lists.h"
 #include "ledger/verify/hash.h"
 #include "net/status_token.h"
-#include "tools/cli.h"
+#include "tools/status_list_note.h"
 
 #define TOKEN_MAX ((size_t)8 << 20)
 #define KEYS_MAX  ((size_t)1 << 16)
@@ -192,6 +192,18 @@ static bool find_key(struct cli *cli, const char *file, const char *kid, uint8_t
     return found;
 }
 
+bool cli_token_is_signed(struct cli *cli, const char *keys, const struct slk_status_token *token)
+{
+    uint8_t key[SLK_KEY_SIZE];
+
+    if (!find_key(cli, keys, token->kid, key))
+        return false;
+    if (slk_status_token_is_signed_by(token, key))
+        return true;
+    cli->exit_code = cli_fail(cli, CLI_NO, "the signature is not right: somebody has changed this token");
+    return false;
+}
+
 static int say_difference(
     const struct cli *cli, const struct made *made, const struct slk_status_token *token)
 {
@@ -217,15 +229,12 @@ static int compare(struct cli *cli, struct slk_store *store, const struct slk_st
 {
     const struct slk_status_claims *c = &token->claims;
     const struct request request = {c->type, c->n, c->size, c->iat_s, slk_token_form(token->kind)};
-    uint8_t key[SLK_KEY_SIZE];
     struct slk_hash hash;
     struct made made;
     int code;
 
-    if (keys != NULL && !find_key(cli, keys, token->kid, key))
+    if (keys != NULL && !cli_token_is_signed(cli, keys, token))
         return cli->exit_code;
-    if (keys != NULL && !slk_status_token_is_signed_by(token, key))
-        return cli_fail(cli, CLI_NO, "the signature is not right: somebody has changed this token");
     if (!slk_hash_equal(&c->chain_id, slk_store_chain_id(store)))
         return cli_fail(cli, CLI_NO, "the list is of another ledger: its chain id is not this one's");
     slk_hash_bytes(&hash, token->list, token->list_size);
@@ -298,16 +307,38 @@ static int show(
     return code;
 }
 
+/* What was asked for, of files alone. */
+static int run_offline(struct cli *cli, const struct list_check *check)
+{
+    if (check->note == NULL || check->policy == NULL)
+        return cli_fail(cli, CLI_UNSURE,
+            "--check needs the proof that a node gives with the list (?proof) as --note, and your --policy");
+    if (cli->args_n > 0)
+        return cli_fail(cli, CLI_UNSURE, "--check asks no ledger: leave DIR away, or use --compare");
+    return cli_list_check(cli, check);
+}
+
 static int run(struct cli *cli)
 {
     struct request request = {.type = UINT64_MAX, .time_s = UINT64_MAX};
-    const char *form = "token", *out = NULL, *token = NULL, *keys = NULL;
+    struct list_check check = {.place = UINT64_MAX};
+    const char *form = "token", *out = NULL, *token = NULL;
     struct slk_store *store;
     bool json = false;
     int code;
     const struct cli_option options[] = {
+        CLI_TEXT("check", "TOKEN", &check.token,
+            "offline, without a ledger: is this list what a quorum signed? With --note and --policy"),
+        CLI_TEXT("note", "FILE", &check.note,
+            "what a quorum signed: the proof (LIST?proof), or of DIR also the note of all lists"),
+        CLI_TEXT("policy", "FILE", &check.policy, "the trust policy that says what a quorum is"),
+        CLI_NUMBER("place", "N", &check.place,
+            "with --check: the status in this place (status_index, less "
+            "1,048,576 for each list before)"),
+        CLI_NUMBER("max-age", "S", &check.max_age_s, "with --check: refuse lists that are older"),
         CLI_TEXT("compare", "TOKEN", &token, "a list that a node signed (JWT or CWT): is it this ledger's?"),
-        CLI_TEXT("keys", "JWKS", &keys, "with --compare: check its signature by this node's /v1/keys, saved"),
+        CLI_TEXT("keys", "JWKS", &check.keys,
+            "with --compare or --check: check the token's signature by this node's /v1/keys, saved"),
         CLI_NUMBER("type", "CODE", &request.type, "the credential type, by its code in the charter"),
         CLI_NUMBER("list", "N", &request.n, "which of its lists, of 1,048,576 places each (default 0)"),
         CLI_NUMBER("size", "N", &request.size, "as of this log size (default: of the last block)"),
@@ -319,32 +350,47 @@ static int run(struct cli *cli)
         {0},
     };
 
-    if (!cli_parse(cli, options, 1, 1))
+    if (!cli_parse(cli, options, 0, 1))
         return cli->exit_code;
+    check.json = json;
+    if (check.token != NULL)
+        return run_offline(cli, &check);
+    if (cli->args_n == 0)
+        return cli_fail(cli, CLI_UNSURE, "which ledger? Give its directory; without one there is --check");
     if (!read_form(form, &request.form))
         return cli_fail(cli, CLI_UNSURE, "--form: token, revocation or suspension");
-    if (token == NULL && (request.type > UINT32_MAX || request.n > UINT32_MAX))
+    if (token == NULL && check.note == NULL && (request.type > UINT32_MAX || request.n > UINT32_MAX))
         return cli_fail(cli, CLI_UNSURE, "say which list: --type CODE, and --list N if it is not the first");
     if (token != NULL && out != NULL)
         return cli_fail(cli, CLI_UNSURE, "--compare writes nothing: leave --out away");
     store = cli_open_store(cli, cli->args[0]);
     if (store == NULL)
         return cli->exit_code;
-    code = token != NULL ? cli_status_compare(cli, store, token, keys, json)
-                         : show(cli, store, &request, out, json);
+    if (token == NULL && check.note != NULL)
+        code = cli_list_judge(cli, store, check.note, check.policy, json);
+    else
+        code = token != NULL ? cli_status_compare(cli, store, token, check.keys, json)
+                             : show(cli, store, &request, out, json);
     slk_store_close(store);
     return code;
 }
 
 const struct cli_command cmd_status_list = {
     .name = "status-list",
-    .usage = "DIR --type CODE | DIR --compare TOKEN",
-    .summary = "Make a status list from a ledger's records, or compare one that a node signed",
+    .usage =
+        "DIR --type CODE | DIR --compare TOKEN | DIR --note FILE | --check TOKEN --note FILE --policy FILE",
+    .summary = "Make a status list from a ledger's records, or check one that a node signed",
     .about = "A status list is a function of the ledger up to a log size, and of a time: whoever has the "
              "ledger makes the\n"
              "same bytes. A token says both. `sillok audit` first proves the ledger and its records; then "
              "this proves\n"
              "a list: `curl NODE/v1/status-lists/1/0 > t; sillok status-list DIR --compare t`.\n"
+             "\n"
+             "Who has no ledger has the members' word: `curl NODE/v1/status-lists/1/0?cosigned > t`, the "
+             "same with\n"
+             "?proof > p, then offline `sillok status-list --check t --note p --policy POLICY --place 17`.\n"
+             "`DIR --note p` is for who has a ledger: it makes all lists, and holds them against what was "
+             "signed.\n"
              "\n"
              "Values: 0 valid or never issued, 1 invalid (revoked or expired), 2 suspended (locked).\n"
              "\n"

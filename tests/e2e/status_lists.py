@@ -81,6 +81,17 @@ def is_refused(title, words, **status):
     report(title, code == 2 and words in said, f"{code}: {said}")
 
 
+def events(*places):
+    """Credentials issued to nobody, in these places of the first list: a file."""
+    now = int(time.time())
+    with open("events.ndjson", "w") as f:
+        for i, place in enumerate(places):
+            f.write(json.dumps(dict(issuer="office", kind="ISSUE", credential=f"{i + 1:064x}", sequence=0, device=f"{9 + i:064x}",
+                                    carrier="CHIP_CARD", channel="OFFICE_QR", type=1, valid_until=now + 90000000, occurred_at=now,
+                                    status_index=place)) + "\n")
+    return "events.ndjson"
+
+
 node = None
 try:
     run("keygen", "--member", "keys", "interior")
@@ -108,8 +119,43 @@ try:
     said = run("status-list", "ledger", "--compare", "token", "--keys", "jwks")
     report("the ledger leads to the same list", "the list is the ledger's, and its signature is right" in said, said)
     report("the past is told when configured", get(port, f"/v1/status-lists/1/63?time={int(time.time())}")[0] == 501)
+    report("what members sign is given when configured", get(port, "/v1/status-lists/note")[0] == 404)
     node.terminate()
     report("it stops when asked", node.wait(60) == 0)
+    configure(list_key="keys/lists.pem", uri=uri, cosign=1)
+    node = start()
+    port = port_of(node)
+    time.sleep(1.1)  # a block in another second than the ledger's first
+    run("submit", "--url", f"http://127.0.0.1:{port}", "--keys", "keys", events(7, 5000))
+    code, proof = get(port, "/v1/status-lists/1/0?proof")
+    report("a quorum signs the lists", code == 200 and proof.startswith(b"sillok/status-list-proof/1\n1 0 token "), (code, proof))
+    code, token = get(port, "/v1/status-lists/1/0?cosigned")
+    node.terminate()
+    node.wait(60)
+    for name, data in (("token", token), ("proof", proof), ("note", proof[proof.index(b"\n\n") + 2:])):
+        with open(name, "wb") as f:
+            f.write(data)
+    run("policy", "ledger", "-o", "policy")
+    check = ("status-list", "--check", "token", "--note", "proof", "--policy", "policy")
+    said = run(*check, "--keys", "jwks", "--place", "7")
+    report("offline it is what they signed, and says a credential's status", "is right, too" in said and
+           "place     7 is VALID" in said, said)
+    said = run(*check, "--place", str(2**20), code=1)
+    report("a place outside of the list is said in words", "no place 1048576 in this list, which has places 0 to 1048575" in said, said)
+    said = run(*check, "--json", "--place", "9")
+    report("it can be asked by a program", json.loads(said)["value"] == 0 and json.loads(said)["cosignatures"] == 1, said)
+    said = run("status-list", "--check", "token", "--note", "note", "--policy", "policy", code=2)
+    report("the note of all lists is not the proof of one", "fetch the proof of this one" in said, said)
+    with open("changed", "wb") as f:
+        f.write(proof.replace(b"\n1 0 token ", b"\n1 0 revocation "))
+    said = run("status-list", "--check", "token", "--note", "changed", "--policy", "policy", code=1)
+    report("a proof of another list is refused", "does not lead to the root" in said, said)
+    said = run("status-list", "ledger", "--note", "proof", "--policy", "policy")
+    report("the ledger leads to what they signed", "the lists are the ledger's" in said and "a quorum" in said, said)
+    said = run("audit", "ledger", "--list-note", "note", "--status-list", "token")
+    report("so it does in an audit", "sound:" in said and "the lists are the ledger's" in said and "the list is the ledger's" in said, said)
+    said = run("status-list", "other", "--note", "note", code=1) if run("init", "other", "--charter", "charter.ini") else ""
+    report("another ledger does not", "no block ends at log size" in said, said)
 finally:
     if node is not None:
         node.kill()
