@@ -431,6 +431,35 @@ def test_damaged(_):
     check("and never to another history", fork.returncode == 1 and is_whole("altered"), told(fork))
 
 
+def test_charter(_):
+    """The agency changes all its keys: who votes and who signs checkpoints is found in the log, also by a run that begins behind it."""
+    must("keygen", "--member", "city-keys", "city")
+    must("keygen", "--issuer", "city-keys", "office")
+    must("charter", "new", "--origin", "city.example/ledger", "--keys", "city-keys", "--member", "city=1", "--issuer", "office=1", "-o",
+         "city.ini")
+    old = ("--log-key", "city-keys/city.log.pem", "--cosign-key", "city-keys/city.cosign.pem")
+    must("init", "city", "--charter", "city.ini", *old)
+    sizes = [json.loads(must("mirror", "city", "city-tree", "--json"))["size"]]
+    must("keygen", "--member", "city-new", "city")
+    shutil.copy("city-keys/city.vote.pem", "city-new/before.pem")
+    must("charter", "propose", "city", "--rotate", "city", "--new-keys", "city-new", "--keys", "city-new", "-o", "change")
+    must("charter", "apply", "city", "change", *old)
+    sizes.append(json.loads(must("mirror", "city", "city-tree", "--json"))["size"])
+    now = int(time.time())
+    with open("city.ndjson", "w") as f:
+        json.dump({"issuer": "office", "kind": "ISSUE", "credential": "11" * 32, "sequence": 0, "device": "22" * 32, "carrier": "PHONE",
+                   "channel": "ONLINE", "type": 2, "valid_until": now + 90000000, "occurred_at": now, "status_index": 7}, f)
+        f.write("\n")
+    must("submit", "city", "city.ndjson", "--keys", "city-keys", "--vote-key", "city-new/city.vote.pem", "--log-key",
+         "city-new/city.log.pem", "--cosign-key", "city-new/city.cosign.pem")
+    sizes.append(json.loads(must("mirror", "city", "city-tree", "--json"))["size"])
+    must("mirror", "city", "city-whole")
+    r = run("audit", "city-tree", "--json")
+    check("a mirror follows a ledger whose keys change, and an audit follows the mirror", sorted(set(sizes)) == sizes and
+          r.returncode == 0 and json.loads(r.stdout)["finality"] == "checked" and os.path.exists("city-tree/charter/1") and
+          files_of("city-whole") <= files_of("city-tree"), sizes, told(r), files_of("city-tree"))
+
+
 # ---- kills ----
 
 def calls_of(tree, **env):
@@ -522,9 +551,9 @@ def test_follow(_):
 state = {"process": None}
 try:
     make_ledgers()
-    tests = [test_first, test_grown, test_node, test_audit, test_refused, test_damaged, test_follow]
+    tests = [test_first, test_grown, test_node, test_audit, test_refused, test_damaged, test_charter, test_follow]
     if not os.environ.get("SLK_SANITIZED"):  # no library is loaded before a sanitizer
-        tests[5:5] = [test_order, test_kills]
+        tests[-1:-1] = [test_order, test_kills]
     for test in tests:
         test(state)
 finally:
