@@ -139,6 +139,18 @@ def test_large_answers(net):
         "GET", f"/v1/blocks/{height}", headers={"Accept": "application/json"})[1], len(got))
 
 
+def test_late_reader(net):
+    """Many answers that fit into one part each: what the kernel does not take of them is ciphertext."""
+    want = request(net, "GET", "/v1/openapi.json")[1]
+    s = raw(net, context(net))
+    s.sendall(b"GET /v1/openapi.json HTTP/1.1\r\nHost: a\r\n\r\n" * 59 + b"GET /v1/openapi.json HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    stuck = wait_for(lambda: net.nodes[0].metrics().get("sillok_http_writing", 0) >= 1, READY_S)
+    parts = read_all(s).split(b"HTTP/1.1 200 OK\r\n")
+    bodies = [part.split(b"\r\n\r\n", 1)[1] for part in parts[1:]]
+    check("sixty answers nobody reads wait, and are whole when somebody does", stuck and len(bodies) == 60 and all(b == want for b in bodies),
+          stuck, len(bodies), sum(b == want for b in bodies))
+
+
 def test_stream(net):
     s = raw(net, context(net))
     s.sendall(b"GET /v1/stream HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -327,4 +339,4 @@ def make(root):
 
 
 if __name__ == "__main__":
-    sys.exit(net_main("https", make, test_public, test_large_answers, test_stream, test_wrong, test_many, test_clients, test_files, test_curl))
+    sys.exit(net_main("https", make, test_public, test_large_answers, test_late_reader, test_stream, test_wrong, test_many, test_clients, test_files, test_curl))
