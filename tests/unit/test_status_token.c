@@ -92,7 +92,29 @@ static void print_entries(const json_t *set, uint32_t size, uint8_t *out)
     }
 }
 
-static void lists_of_two_bits_are_those_of_the_specification(void **state)
+/* Each value where the draft's 4.1 puts it, from the least significant bit up, and no other bit. */
+static void assert_values(const json_t *vector, const uint8_t *list, size_t size)
+{
+    size_t bits = (size_t)json_integer_value(json_object_get(vector, "bits")), set_n = 0, found_n = 0;
+    const char *name;
+    json_t *value;
+
+    json_object_foreach(json_object_get(vector, "set"), name, value)
+    {
+        size_t at = strtoul(name, NULL, 10) * bits;
+        unsigned wanted = (unsigned)json_integer_value(value);
+
+        assert_true(at / 8 < size);
+        assert_int_equal((unsigned)list[at / 8] >> at % 8 & ((1u << bits) - 1), wanted);
+        for (; wanted != 0; wanted &= wanted - 1)
+            set_n++;
+    }
+    for (size_t i = 0; i < 8 * size; i++)
+        found_n += (unsigned)list[i / 8] >> i % 8 & 1u;
+    assert_int_equal(found_n, set_n);
+}
+
+static void lists_are_those_of_the_specification(void **state)
 {
     json_t *all = vectors(), *one;
     size_t i, checked = 0;
@@ -106,6 +128,7 @@ static void lists_of_two_bits_are_those_of_the_specification(void **state)
 
         assert_int_equal(
             slk_inflate(&list, &list_size, slk_span_of(packed, packed_size), SLK_ZLIB, size), SLK_OK);
+        assert_values(one, list, list_size);
         if (json_integer_value(json_object_get(one, "bits")) == 2) {
             assert_int_equal(list_size, slk_status_list_size((uint32_t)size, SLK_STATUS_TOKEN));
             own = malloc(list_size);
@@ -119,6 +142,77 @@ static void lists_of_two_bits_are_those_of_the_specification(void **state)
         free(packed);
     }
     assert_int_equal(checked, 2);
+    assert_int_equal(i, 6); /* of 1, 2, 4 and 8 bits */
+    json_decref(all);
+}
+
+/* Type, times and list stand under the labels of the draft's example. Ours has the key's name under its signature, too, claims of its own,
+ * and the labels ascending. */
+static void a_cwt_is_laid_out_as_that_of_the_specification(void **state)
+{
+    json_t *all = vectors();
+    const char *hex = json_string_value(json_object_get(all, "cwt"));
+    size_t size = strlen(hex) / 2, own_size;
+    uint8_t example[512], list[64] = {0}, *own;
+    struct slk_status_claims claims = {
+        .size = 1, .type = 1, .iat_s = 1686920170, .exp_s = 2291720170, .ttl_s = 43200};
+
+    (void)state;
+    assert_true(size <= sizeof(example) && slk_hex_parse(example, size, hex, 2 * size));
+    snprintf(claims.base, sizeof(claims.base), "%s", BASE);
+    assert_int_equal(
+        slk_status_token_make(&own, &own_size, SLK_TOKEN_CWT, &claims, slk_span_of(list, sizeof(list)), key),
+        SLK_OK);
+    assert_memory_equal(own, example, 3); /* COSE_Sign1 of four */
+    for (size_t i = 0; i < 2; i++) {      /* labels and values */
+        static const struct {
+            uint8_t bytes[9];
+            size_t n;
+        } labels[] = {{{0x10, 0x78, 0x1a, 'a', 'p', 'p', 'l', 'i', 'c'}, 9},
+            {{0x06, 0x1a, 0x64, 0x8c, 0x5b, 0xea}, 6}, {{0x04, 0x1a, 0x88, 0x98, 0xdf, 0xea}, 6},
+            {{0x19, 0xff, 0xfe, 0x19, 0xa8, 0xc0}, 6}, {{0x19, 0xff, 0xfd}, 3},
+            {{0x64, 'b', 'i', 't', 's'}, 5}, {{0x63, 'l', 's', 't'}, 4}};
+
+        for (size_t k = 0; k < sizeof(labels) / sizeof(labels[0]); k++) {
+            struct slk_span rest = i == 0 ? slk_span_of(example, size) : slk_span_of(own, own_size);
+
+            while (rest.size >= labels[k].n && memcmp(rest.at, labels[k].bytes, labels[k].n) != 0)
+                rest = slk_span_of(rest.at + 1, rest.size - 1);
+            assert_true(rest.size >= labels[k].n);
+        }
+    }
+    free(own);
+    json_decref(all);
+}
+
+/* One bit of 100,000; who reads least significant first finds it in place 50,000. */
+static void a_bit_is_where_others_put_it(void **state)
+{
+    static struct slk_charter charter = {.types_n = 1, .types = {{.code = 1, .status_list_size = 100000}}};
+    json_t *all = vectors();
+    const json_t *one = json_object_get(all, "bitstring_one");
+    const char *text = json_string_value(json_object_get(one, "encodedList"));
+    size_t places = (size_t)json_integer_value(json_object_get(one, "size")), packed_size, size;
+    const struct slk_row_status row = {.type = 1,
+        .index = (uint32_t)json_integer_value(json_object_get(one, "place")),
+        .state = SLK_REVOKED};
+    uint8_t *packed = from_base64url(text + 1, &packed_size), *list, own[SLK_BITSTRING_MIN / 8];
+    struct slk_status_lists *lists;
+
+    (void)state;
+    assert_int_equal(slk_inflate(&list, &size, slk_span_of(packed, packed_size), SLK_GZIP, 1 << 20), SLK_OK);
+    assert_int_equal(size, places / 8);
+    assert_int_equal(slk_status_lists_new(&lists), SLK_OK);
+    slk_status_lists_grow(lists, &charter);
+    assert_int_equal(slk_status_lists_put(lists, &row), SLK_OK);
+    assert_int_equal(slk_status_list_size(100000, SLK_STATUS_REVOCATION), sizeof(own)); /* the floor */
+    slk_status_list_print(lists, 1, 0, SLK_STATUS_REVOCATION, 0, own);
+    assert_memory_equal(own, list, size);
+    for (size_t i = size; i < sizeof(own); i++)
+        assert_int_equal(own[i], 0);
+    slk_status_lists_free(lists);
+    free(list);
+    free(packed);
     json_decref(all);
 }
 
@@ -297,7 +391,9 @@ static void what_unpacks_to_more_than_a_list_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lists_of_two_bits_are_those_of_the_specification),
+        cmocka_unit_test(lists_are_those_of_the_specification),
+        cmocka_unit_test(a_cwt_is_laid_out_as_that_of_the_specification),
+        cmocka_unit_test(a_bit_is_where_others_put_it),
         cmocka_unit_test(an_empty_bitstring_is_that_of_the_specification),
         cmocka_unit_test(the_name_of_a_key_is_its_thumbprint),
         cmocka_unit_test(cbor_heads_are_the_shortest),
