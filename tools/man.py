@@ -34,7 +34,7 @@ def text(s):
 
 def word(s):
     """An argument of a macro: one word, never a macro itself."""
-    s = text(s).replace('"', "\\(dq")
+    s = text(s).replace('"', "\\(dq") + ("\\&" if s[-1] in ".,:;)]?!" else "")  # a delimiter at the end would stand apart
     return f'"\\&{s}"' if " " in s or len(s) <= 3 or s[0] in "|([])?!.:;," else s
 
 

@@ -1,6 +1,6 @@
 #!/bin/bash
 # The operator's handbook, line by line: the installation with root's part played (below), then the rehearsal and every drill on one
-# network.
+# network, on which the auditor's page is typed as well.
 #
 #   handbook.sh BIN_DIR SOURCE_DIR      (TAP)
 #
@@ -85,31 +85,46 @@ kill "$(cat "$scratch/played.pid")"
 [ "$n" -gt 12 ] && [ "$(wc -l <interior.public)" -ge 4 ]
 check "the installation is all there" $?
 
-# ---- the rehearsal ----
+# ---- the rehearsal, and the auditor's page on its network ----
 
 unset -f meson ninja sudo systemctl
+type_lines() { # type_lines FILE
+    local line skipping='' status
+    while IFS= read -r line; do
+        case $line in
+        'mkdir tokens'*) command -v softhsm2-util >/dev/null || skipping="softhsm2 is not installed (tools/setup --check)" ;;
+        'stop interior && sed'*) skipping= ;;
+        esac
+        if [ -n "$skipping" ]; then
+            n=$((n + 1))
+            echo "# skipped: $skipping"
+            echo "ok $n - ${line%%#*} # SKIP $skipping"
+            continue
+        fi
+        eval "$line" >"$scratch/out" 2>&1 </dev/null
+        status=$?
+        check "${line%%#*}" $status
+        [ $status = 0 ] || tail -n 5 "$scratch"/rehearsal/*.log | sed 's/^/# /'
+    done <"$1"
+}
+ports() { sed -e "s/720\([1-5]\|\$2\)/$nodes\1/g" -e "s/721\([1-5]\|\$2\)/$clients\1/g"; }
+
 cd "$scratch" || exit 1
-section "$handbook" "Rehearsal" "No such heading" | sed -e "s/720\([1-5]\|\$2\)/$nodes\1/g" -e "s/721\([1-5]\|\$2\)/$clients\1/g" >lines
+section "$handbook" "Rehearsal" "No such heading" | ports >lines
+sed '$d' lines >most
 first=$n
-skipping=
-while IFS= read -r line; do
-    case $line in
-    'mkdir tokens'*) command -v softhsm2-util >/dev/null || skipping="softhsm2 is not installed (tools/setup --check)" ;;
-    'stop interior && sed'*) skipping= ;;
-    esac
-    if [ -n "$skipping" ]; then
-        n=$((n + 1))
-        echo "# skipped: $skipping"
-        echo "ok $n - ${line%%#*} # SKIP $skipping"
-        continue
-    fi
-    eval "$line" >"$scratch/out" 2>&1 </dev/null
-    status=$?
-    check "${line%%#*}" $status
-    [ $status = 0 ] || tail -n 5 "$scratch"/rehearsal/*.log | sed 's/^/# /'
-done <lines
+type_lines "$scratch/most"
 [ $((n - first)) -gt 120 ]
 check "the rehearsal is all there" $?
+mkdir "$scratch/auditor" && cd "$scratch/auditor" || exit 1
+first=$n
+section "$source/tools/AUDITOR.md" "Once" "No such heading" | ports >"$scratch/lines-auditor"
+type_lines "$scratch/lines-auditor"
+[ $((n - first)) -gt 16 ]
+check "the auditor's page is all there" $?
+cd "$scratch/rehearsal" || exit 1
+tail -n 1 "$scratch/lines" >"$scratch/last"
+type_lines "$scratch/last"
 accused=$(grep -l "two_voices\|split_view" ./*.log)
 [ -z "$accused" ]
 check "in all of it nobody said two things" $?
