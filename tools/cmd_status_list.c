@@ -324,6 +324,7 @@ static int run(struct cli *cli)
     struct list_check check = {.place = UINT64_MAX};
     const char *form = "token", *out = NULL, *token = NULL;
     struct slk_store *store;
+    uint64_t draw_n = 0;
     bool json = false;
     int code;
     const struct cli_option options[] = {
@@ -335,6 +336,8 @@ static int run(struct cli *cli)
         CLI_NUMBER("place", "N", &check.place,
             "with --check: the status in this place (status_index, less "
             "1,048,576 for each list before)"),
+        CLI_NUMBER(
+            "draw", "N", &draw_n, "N places of this type that were never used, by chance: for ISSUE events"),
         CLI_NUMBER("max-age", "S", &check.max_age_s, "with --check: refuse lists that are older"),
         CLI_TEXT("compare", "TOKEN", &token, "a list that a node signed (JWT or CWT): is it this ledger's?"),
         CLI_TEXT("keys", "JWKS", &check.keys,
@@ -363,10 +366,14 @@ static int run(struct cli *cli)
         return cli_fail(cli, CLI_UNSURE, "say which list: --type CODE, and --list N if it is not the first");
     if (token != NULL && out != NULL)
         return cli_fail(cli, CLI_UNSURE, "--compare writes nothing: leave --out away");
+    if ((token != NULL) + (check.note != NULL) + (draw_n > 0) > 1)
+        return cli_fail(cli, CLI_UNSURE, "--compare, --note and --draw are asked one at a time");
     store = cli_open_store(cli, cli->args[0]);
     if (store == NULL)
         return cli->exit_code;
-    if (token == NULL && check.note != NULL)
+    if (draw_n > 0)
+        code = cli_list_draw(cli, store, (uint32_t)request.type, draw_n, json);
+    else if (token == NULL && check.note != NULL)
         code = cli_list_judge(cli, store, check.note, check.policy, json);
     else
         code = token != NULL ? cli_status_compare(cli, store, token, check.keys, json)
@@ -391,6 +398,9 @@ const struct cli_command cmd_status_list = {
              "?proof > p, then offline `sillok status-list --check t --note p --policy POLICY --place 17`.\n"
              "`DIR --note p` is for who has a ledger: it makes all lists, and holds them against what was "
              "signed.\n"
+             "\n"
+             "Whoever issues draws places by --draw, also for credentials of nobody (decoys), which nothing "
+             "tells from others.\n"
              "\n"
              "Values: 0 valid or never issued, 1 invalid (revoked or expired), 2 suspended (locked).\n"
              "\n"

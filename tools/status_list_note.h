@@ -18,6 +18,9 @@ int cli_list_check(struct cli *cli, const struct list_check *check);
 int cli_list_judge(
     struct cli *cli, struct slk_store *store, const char *note_file, const char *policy_file, bool json);
 
+/* status_list_draw.c: so many places that were never used, by chance. */
+int cli_list_draw(struct cli *cli, struct slk_store *store, uint32_t type, uint64_t n, bool json);
+
 struct slk_status_token;
 /* cmd_status_list.c: by the key of this JWK set that the token names. False after a message. */
 bool cli_token_is_signed(struct cli *cli, const char *keys, const struct slk_status_token *token);

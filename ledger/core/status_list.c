@@ -167,6 +167,18 @@ uint32_t slk_status_list_places(const struct slk_status_lists *lists, uint32_t t
     return left < SLK_STATUS_LIST_CUT ? left : SLK_STATUS_LIST_CUT;
 }
 
+bool slk_status_lists_is_used(const struct slk_status_lists *lists, uint32_t type, uint32_t index)
+{
+    const struct list *list;
+    size_t at;
+
+    if (!find(lists, type, &at) || index >= lists->places[at])
+        return false;
+    list = &lists->lists[at][index / SLK_STATUS_LIST_CUT];
+    return list->places != NULL &&
+           (list->places[(size_t)(index % SLK_STATUS_LIST_CUT) * PLACE_SIZE + 4] & 3u) != 0;
+}
+
 uint64_t slk_status_list_changes(const struct slk_status_lists *lists, uint32_t type, uint32_t n)
 {
     size_t at;

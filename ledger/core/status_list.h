@@ -43,6 +43,8 @@ size_t slk_status_lists_types(const struct slk_status_lists *lists, const uint32
 uint32_t slk_status_lists_count(const struct slk_status_lists *lists, uint32_t type);
 /* Places of list n, by the charter; 0: there is no such list. */
 uint32_t slk_status_list_places(const struct slk_status_lists *lists, uint32_t type, uint32_t n);
+/* Was it ever issued? Of a list that is kept. */
+bool slk_status_lists_is_used(const struct slk_status_lists *lists, uint32_t type, uint32_t index);
 /* Grows with every row that touched the list. */
 uint64_t slk_status_list_changes(const struct slk_status_lists *lists, uint32_t type, uint32_t n);
 /* Bytes of a list with that many places: whole bytes, bitstrings at least SLK_BITSTRING_MIN places; spare places read 0. */

@@ -81,12 +81,12 @@ def is_refused(title, words, **status):
     report(title, code == 2 and words in said, f"{code}: {said}")
 
 
-def events(*places):
+def events(*places, first=1):
     """Credentials issued to nobody, in these places of the first list: a file."""
     now = int(time.time())
     with open("events.ndjson", "w") as f:
         for i, place in enumerate(places):
-            f.write(json.dumps(dict(issuer="office", kind="ISSUE", credential=f"{i + 1:064x}", sequence=0, device=f"{9 + i:064x}",
+            f.write(json.dumps(dict(issuer="office", kind="ISSUE", credential=f"{first + i:064x}", sequence=0, device=f"{first + i:064x}",
                                     carrier="CHIP_CARD", channel="OFFICE_QR", type=1, valid_until=now + 90000000, occurred_at=now,
                                     status_index=place)) + "\n")
     return "events.ndjson"
@@ -152,6 +152,16 @@ try:
     report("a proof of another list is refused", "does not lead to the root" in said, said)
     said = run("status-list", "ledger", "--note", "proof", "--policy", "policy")
     report("the ledger leads to what they signed", "the lists are the ledger's" in said and "a quorum" in said, said)
+    drawn = [int(line) for line in run("status-list", "ledger", "--type", "1", "--draw", "500").split()]
+    report("places are drawn by chance among those never used", len(set(drawn)) == 500 and not {7, 5000} & set(drawn) and
+           max(drawn) < 64 * 2**20 and sum(place > 32 * 2**20 for place in drawn) in range(180, 320), drawn[:20])
+    said = run("status-list", "ledger", "--type", "9", "--draw", "1", code=1)
+    report("of a type that there is", "no credential type 9" in said, said)
+    judge = ("submit", "ledger", "--keys", "keys", "--log-key", "keys/interior.log.pem", "--cosign-key", "keys/interior.cosign.pem")
+    said = run(*judge, events(5, 7, first=9), code=1)
+    report("a place is given once", "STATUS_INDEX_USED" in said and "was used before: draw another one" in said, said)
+    said = run(*judge, events(64 * 2**20, first=9), code=1)
+    report("and inside of the list", "STATUS_INDEX_RANGE" in said and "beyond the status list of this type" in said, said)
     said = run("audit", "ledger", "--list-note", "note", "--status-list", "token")
     report("so it does in an audit", "sound:" in said and "the lists are the ledger's" in said and "the list is the ledger's" in said, said)
     said = run("status-list", "other", "--note", "note", code=1) if run("init", "other", "--charter", "charter.ini") else ""

@@ -229,6 +229,37 @@ static void the_seed_decides_everything(void **state)
     assert_false(slk_hash_equal(&a, &c));
 }
 
+/* A place tells neither when nor after whom it was given. */
+static void places_in_status_lists_are_like_those_of_chance(void **state)
+{
+    const struct slk_sim_options options = {
+        .seed = 3, .start_s = SLK_SIM_START_S, .days = 10, .credentials = 4000, .existing_percent = 20};
+    struct slk_sim *sim = slk_sim_new(&options);
+    struct slk_sim_item item;
+    uint32_t last[3] = {0}, largest[3] = {0};
+    uint64_t n = 0, near_n = 0, rises_n = 0;
+
+    (void)state;
+    assert_non_null(sim);
+    while (slk_sim_next(sim, &item)) {
+        uint32_t type = item.event.type, place = item.event.status_index;
+
+        if (item.event.kind != SLK_ISSUE || item.expect != SLK_RULE_OK)
+            continue;
+        assert_true(type < 3 && place != last[type]); /* that none comes twice, the rules say (play) */
+        near_n += (place > last[type] ? place - last[type] : last[type] - place) < 32;
+        rises_n += place > last[type];
+        n++;
+        last[type] = place;
+        largest[type] = place > largest[type] ? place : largest[type];
+    }
+    assert_true(n > 2000);
+    assert_true(near_n < n / 20);
+    assert_true(rises_n > n * 4 / 10 && rises_n < n * 6 / 10);
+    assert_true(largest[SLK_SIM_PHONE] > n);
+    slk_sim_free(sim);
+}
+
 /* One credential is issued, locked, bound to another device and renewed, in this order, in every stream. */
 static void the_story_is_told(void **state)
 {
@@ -309,6 +340,7 @@ int main(void)
         cmocka_unit_test(the_nation_is_valid),
         cmocka_unit_test(faults_break_each_rule_they_can),
         cmocka_unit_test(the_seed_decides_everything),
+        cmocka_unit_test(places_in_status_lists_are_like_those_of_chance),
         cmocka_unit_test(the_story_is_told),
         cmocka_unit_test(the_number_of_events_is_exact),
         cmocka_unit_test(options_out_of_range_are_refused),

@@ -122,6 +122,11 @@ static void what_was_never_issued_reads_as_valid(void **state)
     memset(bytes, 0xff, sizeof(bytes));
     slk_status_list_print(lists, CARD, 1, SLK_STATUS_TOKEN, NOW, bytes);
     assert_memory_equal(bytes, zeros, sizeof(bytes));
+    assert_true(slk_status_lists_is_used(lists, CARD, SLK_STATUS_LIST_CUT + 3)); /* the ledger tells them apart */
+    assert_false(slk_status_lists_is_used(lists, CARD, SLK_STATUS_LIST_CUT + 4));
+    assert_false(slk_status_lists_is_used(lists, CARD, 3));
+    assert_false(slk_status_lists_is_used(lists, CARD, UINT32_MAX));
+    assert_false(slk_status_lists_is_used(lists, 2, 0));
 }
 
 static void a_large_type_is_cut_and_a_small_bitstring_filled_up(void **state)
