@@ -17,7 +17,15 @@ from network import FINAL_S, JSON, NAMES, Net, check, must, net_main, run, wait_
 SILLOK, SILLOKD, VERIFY = sys.argv[1:4]
 
 
+def sign_lists(node):
+    """What all status lists say is signed by members at the first block of each second."""
+    with open(node.config, "a") as f:
+        f.write("[status]\ncosign = 1\n")
+
+
 def test_config(net):
+    for n in net.nodes:
+        sign_lists(n)
     node = net.nodes[0]
     r = run(SILLOKD, "--config", node.config, "--check-config")
     check("a good configuration is called good", r.returncode == 0, r.stdout, r.stderr)
@@ -63,6 +71,23 @@ def test_proofs(net):
               proof[:300], r.stdout, r.stderr)
 
 
+def lists_note(net, node):
+    """The quorum's note about the lists, if this node has it and its own ledger leads to the same."""
+    code, note = node.request("GET", "/v1/status-lists/note", None, {})
+    if code != 200:
+        return False
+    with open(net.path("note"), "wb") as f:
+        f.write(note)
+    return run(SILLOK, "status-list", node.dir, "--note", net.path("note"), "--policy", net.path("policy")).returncode == 0
+
+
+def test_lists(net):
+    for n in net.nodes:
+        check(f"{n.name} has what a quorum signed of the status lists, and its ledger leads to it",
+              wait_for(lambda n=n: lists_note(net, n), FINAL_S), net.tails)
+    check("nobody's lists differ", not [n.name for n in net.nodes if n.status().get("alarm") == "STATUS_LIST"], net.tails)
+
+
 def test_killed(net):
     victim = net.nodes[1]
     victim.kill()
@@ -89,6 +114,7 @@ def test_emptied(net):
 def test_reload(net):
     node = net.nodes[2]
     node.write_config(level="debug")
+    sign_lists(node)
     node.process.send_signal(signal.SIGHUP)
     check("SIGHUP reads the log's level again",
           wait_for(lambda: "reloaded" in open(node.log).read(), 20) and node.process.poll() is None, node.tail)
@@ -158,5 +184,5 @@ def test_acknowledged(net):
         n.stop()
 
 
-sys.exit(net_main("nodes", lambda root: Net(root, SILLOK, SILLOKD), test_config, test_agree, test_proofs, test_killed, test_emptied,
-                  test_reload, test_kill_loop, test_sound, test_acknowledged))
+sys.exit(net_main("nodes", lambda root: Net(root, SILLOK, SILLOKD), test_config, test_agree, test_proofs, test_lists, test_killed,
+                  test_emptied, test_reload, test_kill_loop, test_lists, test_sound, test_acknowledged))
