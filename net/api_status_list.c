@@ -21,6 +21,8 @@
 #define PAST_ROWS ((uint64_t)1 << 20) /* forward, for a list of the past: a tenth of a second */
 #define BACK_ROWS ((uint64_t)1 << 16) /* backward, where each row has another one looked up */
 #define ETAG_SIZE 36
+#define COSIGNED_S                                                                                           \
+    5 /* how long what a quorum signed may be kept unasked: list and proof are to be of one note */
 #define OFF                                                                                                  \
     "status lists are off at this node: its configuration needs `list_key` and `uri` in [status]; another "  \
     "node "                                                                                                  \
@@ -114,6 +116,16 @@ static struct slk_store *store_of(const struct slk_api *api)
     return api->options.backend.store(api->options.backend.ctx);
 }
 
+/* A node that catches up goes through periods that the others have signed long ago. */
+static uint32_t period_of(const struct slk_api *api)
+{
+    struct slk_node_status status = {0};
+
+    if (api->options.status.cosign_s > 0)
+        api->options.backend.status(api->options.backend.ctx, &status);
+    return status.is_behind ? 0 : api->options.status.cosign_s;
+}
+
 static enum slk_err read_on(struct slk_api *api, struct slk_view *view, bool *done)
 {
     struct slk_api_lists *lists = api->lists;
@@ -123,7 +135,7 @@ static enum slk_err read_on(struct slk_api *api, struct slk_view *view, bool *do
     lists->is_held = lists->epochs.building != NULL;
     if (lists->is_held)
         return SLK_OK;
-    err = slk_api_epochs_aim(&lists->epochs, api->options.status.cosign_s, view, lists->reader, &until);
+    err = slk_api_epochs_aim(&lists->epochs, period_of(api), view, lists->reader, &until);
     if (err == SLK_OK)
         err = slk_status_reader_follow(lists->reader, store_of(api), view, &until, STEP_ROWS, done);
     if (err == SLK_OK)
@@ -453,7 +465,8 @@ static void serve(struct slk_api *api, struct made *made, struct slk_http_exchan
     snprintf(tag, sizeof(tag), "%.33s%s\"", made->etag, packed ? "-gz" : ""); /* another representation */
     snprintf(fields, sizeof(fields),
         "Cache-Control: public, max-age=%u\r\nETag: %s\r\nVary: Accept, Accept-Encoding\r\n" PUBLIC "%s",
-        api->options.status.ttl_s, tag, packed ? "Content-Encoding: gzip\r\n" : "");
+        made->what.is_cosigned ? COSIGNED_S : api->options.status.ttl_s, tag,
+        packed ? "Content-Encoding: gzip\r\n" : "");
     if (slk_http_field(request, "if-none-match", &tags) && slk_http_names_tag(tags, tag)) {
         reply.status = 304;
         slk_api_reply_bytes(x, &reply, NULL, (struct slk_span){0}, NULL);

@@ -13,6 +13,11 @@
 #include "net/node_private.h"
 
 #define ALARM "STATUS_LIST"
+#define LINE_MAX                                                                                             \
+    (4 + SLK_CHARTER_NAME_MAX + 1 + (SLK_NOTE_BLOB_MAX + 2) / 3 * 4 + 1) /* of a signature in a note */
+_Static_assert(
+    SLK_LISTS_TEXT_MAX + 1 + SLK_CHARTER_MEMBERS_MAX * LINE_MAX <= NODE_NOTE_MAX, "a note by all members");
+_Static_assert(SLK_LISTS_TEXT_MAX + 1 + LINE_MAX <= NODE_BASE_MAX, "a note by one");
 
 static const struct slk_charter *charter_of(const struct slk_node *node)
 {
@@ -55,10 +60,7 @@ static void settle_lists(struct slk_node *node)
             slk_note_write_sig(&w, m->name, strlen(m->name), own ? lists->own_blob : lists->cosigs[i].blob,
                 SLK_NOTE_BLOB_MAX);
     }
-    if (w.bad) { /* 64 cosignatures of the longest names do not fit: as with checkpoints */
-        slk_node_fail(node, SLK_E_TOO_LARGE, NULL);
-        return;
-    }
+    assert(!w.bad); /* all members' fit */
     lists->note_n = w.size;
     lists->note_size = lists->size;
     node->status.lists_cosigned_size = lists->size;
@@ -140,6 +142,7 @@ enum slk_mesh_verdict slk_node_lists_received(struct slk_node *node, struct slk_
         take_difference(node, member, place);
         return SLK_MESH_OK; /* who of the two is wrong is not known here */
     }
+    lists->differs[place] = false; /* it has made them again */
     if (lists->cosigs[place].is_here && time_s <= lists->cosigs[place].time_s)
         return SLK_MESH_OK;
     lists->cosigs[place].is_here = true;
@@ -189,7 +192,7 @@ static void publish(struct slk_node *node, const struct slk_member *member, uint
     slk_write_bytes(&w, lists->text, lists->text_n);
     slk_write_u8(&w, '\n');
     slk_note_write_sig(&w, member->name, strlen(member->name), lists->own_blob, sizeof(lists->own_blob));
-    assert(!w.bad); /* NODE_BASE_MAX: the longest text and name */
+    assert(!w.bad);
     lists->own_n = w.size;
     lists->again_ms = slk_node_now(node) + (uint64_t)slk_node_charter(node)->fresh_s * 1000;
     slk_node_send_all(node, SLK_FRAME_COSIG, slk_span_of(lists->own, lists->own_n));

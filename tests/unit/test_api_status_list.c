@@ -684,6 +684,26 @@ static void without_a_quorum_there_is_no_note_and_lists_go_on(void **state)
     free(list);
 }
 
+static void a_node_that_catches_up_makes_nothing_to_sign(void **state)
+{
+    struct fixture_life a = fixture_life(FIXTURE_CARD, 1);
+    struct api_world *w = *state;
+
+    step(w, &a, SLK_ISSUE);
+    w->embed.behind = true;
+    next_period(w, &a, SLK_LOCK);
+    step(w, &a, SLK_UNLOCK);
+    slk_api_tick(w->api, w->f.now_ms);
+    assert_int_equal(w->embed.lists_size, 0);
+    w->embed.behind = false;
+    slk_api_tick(w->api, w->f.now_ms);
+    assert_int_equal(w->embed.lists_size, 0); /* its block has gone by: the next period's is signed */
+    next_period(w, &a, SLK_LOCK);
+    assert_int_equal(w->embed.lists_size, slk_ledger_tip(w->ledger)->log_size);
+    get(w, CARDS "?cosigned", NULL, "200");
+    assert_non_null(strstr(reply.text, "Cache-Control: public, max-age=5\r\n"));
+}
+
 static void where_nobody_cosigns_it_is_said_what_to_configure(void **state)
 {
     struct api_world *w = *state;
@@ -749,6 +769,8 @@ int main(void)
             what_no_quorum_speaks_of_is_said_in_words, set_up_cosigned, tear_down),
         cmocka_unit_test_setup_teardown(
             without_a_quorum_there_is_no_note_and_lists_go_on, set_up_cosigned, tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_node_that_catches_up_makes_nothing_to_sign, set_up_cosigned, tear_down),
         T(where_nobody_cosigns_it_is_said_what_to_configure),
         cmocka_unit_test_setup_teardown(
             without_a_key_it_is_said_what_to_configure, set_up_without, tear_down),

@@ -275,6 +275,9 @@ static void a_forged_word_is_charged_and_a_late_one_is_not(void **state)
             slk_node_received(node, 3, SLK_FRAME_COSIG, note_of(w, &other, false, bytes, sizeof(bytes))),
             SLK_MESH_OK);
     assert_int_equal(world_status(w, 0).lists_differ_n, 1); /* once */
+    (void)slk_node_received(node, 3, SLK_FRAME_COSIG, note_of(w, &s, false, bytes, sizeof(bytes)));
+    (void)slk_node_received(node, 3, SLK_FRAME_COSIG, note_of(w, &other, false, bytes, sizeof(bytes)));
+    assert_int_equal(world_status(w, 0).lists_differ_n, 2); /* it had made them again in between */
     assert_string_equal(world_status(w, 0).alarm, "");
     assert_int_equal(cosignatures(w, 0, &size), 0);
 }
