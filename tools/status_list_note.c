@@ -59,6 +59,11 @@ static bool read_verdict(struct cli *cli, const char *path, const struct note_fi
     if (err == SLK_E_MALFORMED)
         cli->exit_code = cli_fail(
             cli, CLI_NO, "%s: a signed note, but not about status lists (a checkpoint, perhaps)", path);
+    else if (err == SLK_E_QUORUM)
+        cli->exit_code = cli_fail(cli, CLI_NO,
+            "%s: too few cosignatures for the quorum of the policy; members sign lists, outside witnesses "
+            "do not",
+            path);
     else if (err != SLK_OK)
         cli->exit_code = cli_fault(cli, cli_code_of(err), path, err, NULL);
     return err == SLK_OK;
