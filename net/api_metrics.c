@@ -78,7 +78,7 @@ void slk_api_histogram(
 
 static void print_alarms(struct slk_api_text *t, const char *alarm)
 {
-    static const char *const names[] = {"AMNESIA", "DIVERGED", "FORK", "CLOCK", "VIEWS", "KEYS"};
+    static const char *const names[] = {"AMNESIA", "DIVERGED", "FORK", "CLOCK", "VIEWS", "KEYS", "STATUS_LIST"};
 
     slk_api_family(t, "alarm", "gauge", "1: the last alarm that was raised, by name; all 0: none was.");
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
