@@ -48,24 +48,20 @@ static void drop_stated(struct slk_api_epochs *epochs)
     epochs->stated = NULL;
 }
 
-static enum slk_err state(struct slk_api_epochs *epochs, const struct slk_api *api)
+static void state(struct slk_api_epochs *epochs, const struct slk_api *api)
 {
     const struct slk_api_backend *node = &api->options.backend;
     const char *origin = slk_ledger_charter(node->ledger(node->ctx))->origin;
     struct slk_lists_statement statement;
     char text[SLK_LISTS_TEXT_MAX];
     size_t n;
-    enum slk_err err =
-        slk_status_epoch_state(&statement, epochs->building, slk_span_of(origin, strlen(origin)));
 
-    if (err != SLK_OK)
-        return err;
+    slk_status_epoch_state(&statement, epochs->building, slk_span_of(origin, strlen(origin)));
     drop_stated(epochs);
     epochs->stated = epochs->building;
     epochs->building = NULL;
     n = slk_lists_statement_format(text, &statement);
     node->state_lists(node->ctx, slk_span_of(text, n), statement.size);
-    return SLK_OK;
 }
 
 enum slk_err slk_api_epochs_step(
@@ -76,7 +72,9 @@ enum slk_err slk_api_epochs_step(
 
     for (unsigned i = 0; err == SLK_OK && !done && i < STEP_LISTS; i++)
         err = slk_status_epoch_step(epochs->building, slk_status_reader_lists(reader), epochs->stated, &done);
-    return err == SLK_OK && done ? state(epochs, api) : err;
+    if (err == SLK_OK && done)
+        state(epochs, api);
+    return err;
 }
 
 const struct slk_status_epoch *slk_api_epochs_served(

@@ -21,8 +21,11 @@ struct part {
 struct slk_status_epoch {
     struct slk_block_header place;
     size_t parts_n, done_n;
-    struct part *parts; /* by type, then list */
+    struct part *parts;    /* by type, then list */
+    struct slk_hash *tree; /* when all are done: its levels, one behind the other, from the leaves up */
+    struct slk_hash root;
 };
+#define LEVELS_MAX 64
 
 /* ---- which lists ---- */
 
@@ -83,6 +86,7 @@ void slk_status_epoch_free(struct slk_status_epoch *epoch)
     for (size_t i = 0; i < epoch->parts_n; i++)
         free(epoch->parts[i].bytes);
     free(epoch->parts);
+    free(epoch->tree);
     free(epoch);
 }
 
@@ -122,6 +126,59 @@ static bool is_as_before(const struct part *part, const struct part *before, uin
            time_s < before->next_s;
 }
 
+/* ---- the tree ---- */
+
+static void leaf_at(struct slk_list_leaf *out, const struct slk_status_epoch *epoch, size_t index)
+{
+    const struct part *part = &epoch->parts[index / SLK_LIST_FORMS_N];
+
+    *out = (struct slk_list_leaf){.type = part->type,
+        .n = part->n,
+        .form = (uint32_t)(index % SLK_LIST_FORMS_N) + SLK_STATUS_TOKEN,
+        .hash = part->hash[index % SLK_LIST_FORMS_N]};
+}
+
+static size_t leaves_of(const struct slk_status_epoch *epoch)
+{
+    return epoch->parts_n * SLK_LIST_FORMS_N;
+}
+
+/* RFC 6962 §2.1, level by level: pairs from the left, and what is left over goes up as it is; which is the same tree. */
+static enum slk_err grow_tree(struct slk_status_epoch *epoch)
+{
+    size_t n = leaves_of(epoch);
+    struct slk_hash *level = malloc((2 * n + LEVELS_MAX) * sizeof(*level));
+
+    if (level == NULL)
+        return SLK_E_NOMEM;
+    epoch->tree = level;
+    slk_hash_bytes(&level[0], "", 0); /* of no leaves */
+    for (size_t i = 0; i < n; i++) {
+        struct slk_list_leaf leaf;
+
+        leaf_at(&leaf, epoch, i);
+        slk_list_leaf_hash(&level[i], &leaf);
+    }
+    for (; n > 1; level += n, n = n / 2 + n % 2) {
+        for (size_t i = 0; i < n / 2; i++)
+            slk_hash_node(&level[n + i], &level[2 * i], &level[2 * i + 1]);
+        if (n % 2 == 1)
+            level[n + n / 2] = level[n - 1];
+    }
+    epoch->root = *level;
+    return SLK_OK;
+}
+
+static void find_path(struct slk_list_proof *out, const struct slk_status_epoch *epoch)
+{
+    const struct slk_hash *level = epoch->tree;
+    size_t index = (size_t)out->index;
+
+    for (size_t n = leaves_of(epoch); n > 1; level += n, n = n / 2 + n % 2, index /= 2)
+        if ((index ^ 1) < n)
+            out->path[out->path_n++] = level[index ^ 1];
+}
+
 enum slk_err slk_status_epoch_step(struct slk_status_epoch *epoch, const struct slk_status_lists *lists,
     const struct slk_status_epoch *before, bool *done)
 {
@@ -131,7 +188,7 @@ enum slk_err slk_status_epoch_step(struct slk_status_epoch *epoch, const struct 
 
     *done = epoch->done_n == epoch->parts_n;
     if (*done)
-        return SLK_OK;
+        return epoch->tree == NULL ? grow_tree(epoch) : SLK_OK;
     for (size_t i = 0; i < SLK_LIST_FORMS_N; i++)
         part->size[i] = slk_status_list_size(
             slk_status_list_places(lists, part->type, part->n), (enum slk_status_form)(i + SLK_STATUS_TOKEN));
@@ -147,7 +204,6 @@ enum slk_err slk_status_epoch_step(struct slk_status_epoch *epoch, const struct 
         print(part, lists, time_s);
     }
     epoch->done_n++;
-    *done = epoch->done_n == epoch->parts_n;
     return SLK_OK;
 }
 
@@ -167,63 +223,21 @@ uint64_t slk_status_epoch_memory(const struct slk_status_epoch *epoch)
 {
     uint64_t all = sizeof(*epoch) + epoch->parts_n * sizeof(*epoch->parts);
 
+    all += epoch->tree != NULL ? (2 * leaves_of(epoch) + LEVELS_MAX) * sizeof(*epoch->tree) : 0;
     for (size_t i = 0; i < epoch->done_n; i++)
         all += all_bytes(&epoch->parts[i]);
     return all;
 }
 
-static void leaf_at(struct slk_list_leaf *out, const struct slk_status_epoch *epoch, size_t index)
-{
-    const struct part *part = &epoch->parts[index / SLK_LIST_FORMS_N];
-
-    *out = (struct slk_list_leaf){.type = part->type,
-        .n = part->n,
-        .form = (uint32_t)(index % SLK_LIST_FORMS_N) + SLK_STATUS_TOKEN,
-        .hash = part->hash[index % SLK_LIST_FORMS_N]};
-}
-
-/* RFC 6962 §2.1, level by level: pairs from the left, and what is left over goes up as it is; which is the same tree. The path of
- * `index` is gathered on the way (NULL: none). */
-static enum slk_err climb(
-    const struct slk_status_epoch *epoch, size_t index, struct slk_list_proof *proof, struct slk_hash *root)
-{
-    size_t n = epoch->parts_n * SLK_LIST_FORMS_N;
-    struct slk_hash *level = malloc((n + 1) * sizeof(*level));
-
-    if (level == NULL)
-        return SLK_E_NOMEM;
-    slk_hash_bytes(&level[0], "", 0); /* of no leaves */
-    for (size_t i = 0; i < n; i++) {
-        struct slk_list_leaf leaf;
-
-        leaf_at(&leaf, epoch, i);
-        slk_list_leaf_hash(&level[i], &leaf);
-    }
-    while (n > 1) {
-        if (proof != NULL && (index ^ 1) < n)
-            proof->path[proof->path_n++] = level[index ^ 1];
-        index /= 2;
-        for (size_t i = 0; i < n / 2; i++)
-            slk_hash_node(&level[i], &level[2 * i], &level[2 * i + 1]);
-        if (n % 2 == 1)
-            level[n / 2] = level[n - 1];
-        n = n / 2 + n % 2;
-    }
-    *root = level[0];
-    free(level);
-    return SLK_OK;
-}
-
-enum slk_err slk_status_epoch_state(
+void slk_status_epoch_state(
     struct slk_lists_statement *out, const struct slk_status_epoch *epoch, struct slk_span origin)
 {
-    assert(epoch->done_n == epoch->parts_n);
+    assert(epoch->tree != NULL);
     *out = (struct slk_lists_statement){.origin = origin,
         .size = epoch->place.log_size,
         .root = epoch->place.log_root,
         .time_s = slk_status_epoch_time_s(epoch),
-        .lists.tree_size = epoch->parts_n * SLK_LIST_FORMS_N};
-    return climb(epoch, 0, NULL, &out->lists.root_hash);
+        .lists = {.tree_size = leaves_of(epoch), .root_hash = epoch->root}};
 }
 
 struct slk_span slk_status_epoch_list(
@@ -244,13 +258,13 @@ enum slk_err slk_status_epoch_prove(struct slk_list_proof *out, const struct slk
     uint32_t type, uint32_t n, enum slk_status_form form)
 {
     const struct part *part = find(epoch, type, n);
-    struct slk_hash root;
 
-    assert(epoch->done_n == epoch->parts_n);
+    assert(epoch->tree != NULL);
     memset(out, 0, sizeof(*out));
     if (part == NULL)
         return SLK_E_NOT_FOUND;
     out->index = (uint64_t)(part - epoch->parts) * SLK_LIST_FORMS_N + (form - SLK_STATUS_TOKEN);
     leaf_at(&out->leaf, epoch, (size_t)out->index);
-    return climb(epoch, (size_t)out->index, out, &root);
+    find_path(out, epoch);
+    return SLK_OK;
 }

@@ -17,19 +17,19 @@ SLK_MUST_CHECK enum slk_err slk_status_epoch_new(struct slk_status_epoch **out,
     const struct slk_status_lists *lists, const struct slk_block_header *place);
 void slk_status_epoch_free(struct slk_status_epoch *epoch); /* NULL is fine */
 /* Prints and hashes the next list, all its forms: some 10 ms for 2^20 places, next to nothing for one that has not changed since
- * `before` (NULL: there is none). *done: all are. The lists are those of _new. SLK_E_NOMEM. */
+ * `before` (NULL: there is none); the tree over them in a step of its own. *done: all is. The lists are those of _new. SLK_E_NOMEM. */
 SLK_MUST_CHECK enum slk_err slk_status_epoch_step(struct slk_status_epoch *epoch,
     const struct slk_status_lists *lists, const struct slk_status_epoch *before, bool *done);
 
 const struct slk_block_header *slk_status_epoch_place(const struct slk_status_epoch *epoch);
 uint64_t slk_status_epoch_time_s(const struct slk_status_epoch *epoch);
-/* When done. The origin is borrowed. SLK_E_NOMEM. */
-SLK_MUST_CHECK enum slk_err slk_status_epoch_state(
+/* When done. The origin is borrowed. */
+void slk_status_epoch_state(
     struct slk_lists_statement *out, const struct slk_status_epoch *epoch, struct slk_span origin);
 /* A list's bytes in that form, which the epoch keeps; empty: nothing was issued in it, or there is no such list. */
 struct slk_span slk_status_epoch_list(
     const struct slk_status_epoch *epoch, uint32_t type, uint32_t n, enum slk_status_form form);
-/* Its line, and the path to the root; the note is the caller's to add. SLK_E_NOT_FOUND as above; SLK_E_NOMEM. */
+/* Its line, and the path to the root; the note is the caller's to add. SLK_E_NOT_FOUND as above. */
 SLK_MUST_CHECK enum slk_err slk_status_epoch_prove(struct slk_list_proof *out,
     const struct slk_status_epoch *epoch, uint32_t type, uint32_t n, enum slk_status_form form);
 /* Of the lists' bytes. */

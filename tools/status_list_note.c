@@ -260,15 +260,33 @@ static enum slk_err make_all(struct cli *cli, struct slk_store *store, uint64_t 
     return err;
 }
 
+static bool is_under(const struct slk_tree_head *lists, const struct slk_list_proof *proof)
+{
+    struct slk_hash leaf;
+
+    slk_list_leaf_hash(&leaf, &proof->leaf);
+    return slk_tree_check_inclusion(lists, proof->index, &leaf, proof->path, proof->path_n) == SLK_OK;
+}
+
+static bool is_ledgers(const struct slk_status_epoch *epoch, const struct slk_list_proof *proof)
+{
+    struct slk_list_proof own;
+    enum slk_err err = slk_status_epoch_prove(
+        &own, epoch, proof->leaf.type, proof->leaf.n, (enum slk_status_form)proof->leaf.form);
+
+    return err == SLK_OK && slk_hash_equal(&own.leaf.hash, &proof->leaf.hash);
+}
+
 /* What does not fit, in words; CLI_YES: all does. */
 static int hold_against(struct cli *cli, const struct slk_block_header *place,
     const struct slk_status_epoch *epoch, const struct slk_lists_statement *said,
     const struct note_file *file)
 {
     struct slk_lists_statement made;
-    struct slk_list_proof own;
-    enum slk_err err = slk_status_epoch_state(&made, epoch, said->origin);
 
+    slk_status_epoch_state(&made, epoch, said->origin);
+    if (file->is_proof && !is_under(&said->lists, &file->proof))
+        return cli_fail(cli, CLI_NO, "the proof's list is not among those that its note is about");
     if (place->log_size != said->size)
         return cli_fail(cli, CLI_NO,
             "no block ends at log size %" PRIu64 ": the one before it ends at %" PRIu64, said->size,
@@ -281,17 +299,9 @@ static int hold_against(struct cli *cli, const struct slk_block_header *place,
         return cli_fail(cli, CLI_NO,
             "the note judges expiry at %" PRIu64 ", and not at its block's time, %" PRIu64, said->time_s,
             made.time_s);
-    if (err == SLK_OK && file->is_proof) {
-        err = slk_status_epoch_prove(&own, epoch, file->proof.leaf.type, file->proof.leaf.n,
-            (enum slk_status_form)file->proof.leaf.form);
-        if (err == SLK_E_NOT_FOUND ||
-            (err == SLK_OK && !slk_hash_equal(&own.leaf.hash, &file->proof.leaf.hash)))
-            return cli_fail(cli, CLI_NO,
-                "list %u of type %u (%s) is not the ledger's: what was signed is false", file->proof.leaf.n,
-                file->proof.leaf.type, slk_list_form_name(file->proof.leaf.form));
-    }
-    if (err != SLK_OK)
-        return cli_fault(cli, CLI_UNSURE, NULL, err, NULL);
+    if (file->is_proof && !is_ledgers(epoch, &file->proof))
+        return cli_fail(cli, CLI_NO, "list %u of type %u (%s) is not the ledger's: what was signed is false",
+            file->proof.leaf.n, file->proof.leaf.type, slk_list_form_name(file->proof.leaf.form));
     if (made.lists.tree_size != said->lists.tree_size ||
         !slk_hash_equal(&made.lists.root_hash, &said->lists.root_hash))
         return cli_fail(cli, CLI_NO,

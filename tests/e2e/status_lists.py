@@ -152,6 +152,8 @@ try:
     report("a proof of another list is refused", "does not lead to the root" in said, said)
     said = run("status-list", "ledger", "--note", "proof", "--policy", "policy")
     report("the ledger leads to what they signed", "the lists are the ledger's" in said and "a quorum" in said, said)
+    said = run("status-list", "ledger", "--note", "changed", code=1)
+    report("a proof that does not fit its note is called out", "not among those that its note is about" in said, said)
     drawn = [int(line) for line in run("status-list", "ledger", "--type", "1", "--draw", "500").split()]
     report("places are drawn by chance among those never used", len(set(drawn)) == 500 and not {7, 5000} & set(drawn) and
            max(drawn) < 64 * 2**20 and sum(place > 32 * 2**20 for place in drawn) in range(180, 320), drawn[:20])

@@ -286,7 +286,7 @@ static void every_list_is_under_the_root_and_nothing_else(void **state)
         struct slk_hash leaves[18], root;
         size_t leaves_n = 0;
 
-        assert_int_equal(slk_status_epoch_state(&s, epoch, slk_span_of(ORIGIN, strlen(ORIGIN))), SLK_OK);
+        slk_status_epoch_state(&s, epoch, slk_span_of(ORIGIN, strlen(ORIGIN)));
         assert_int_equal(s.lists.tree_size, 3 * (uint64_t)lists_n);
         assert_int_equal(s.size, 77);
         assert_int_equal(s.time_s, NOW_S);
@@ -327,7 +327,7 @@ static void of_an_empty_ledger_there_is_the_empty_tree(void **state)
     struct slk_hash empty;
 
     (void)state;
-    assert_int_equal(slk_status_epoch_state(&s, epoch, slk_span_of(ORIGIN, strlen(ORIGIN))), SLK_OK);
+    slk_status_epoch_state(&s, epoch, slk_span_of(ORIGIN, strlen(ORIGIN)));
     slk_hash_bytes(&empty, "", 0);
     assert_int_equal(s.lists.tree_size, 0);
     assert_true(slk_hash_equal(&empty, &s.lists.root_hash));
@@ -349,12 +349,12 @@ static void what_is_copied_is_what_would_be_made(void **state)
     (void)state;
     assert_int_equal(slk_status_lists_put(lists, &soon), SLK_OK);
     before = epoch_of(lists, NULL, NOW_S);
-    assert_int_equal(slk_status_epoch_state(&a, before, slk_span_of(ORIGIN, strlen(ORIGIN))), SLK_OK);
+    slk_status_epoch_state(&a, before, slk_span_of(ORIGIN, strlen(ORIGIN)));
     for (uint64_t time_s = NOW_S + 99; time_s <= NOW_S + 101; time_s++) {
         copied = epoch_of(lists, before, time_s);
         made = epoch_of(lists, NULL, time_s);
-        assert_int_equal(slk_status_epoch_state(&b, copied, slk_span_of(ORIGIN, strlen(ORIGIN))), SLK_OK);
-        assert_int_equal(slk_status_epoch_state(&c, made, slk_span_of(ORIGIN, strlen(ORIGIN))), SLK_OK);
+        slk_status_epoch_state(&b, copied, slk_span_of(ORIGIN, strlen(ORIGIN)));
+        slk_status_epoch_state(&c, made, slk_span_of(ORIGIN, strlen(ORIGIN)));
         assert_true(slk_hash_equal(&b.lists.root_hash, &c.lists.root_hash));
         assert_int_equal(slk_hash_equal(&a.lists.root_hash, &b.lists.root_hash), time_s < NOW_S + 100);
         slk_status_epoch_free(copied);
@@ -379,7 +379,7 @@ static void a_proof_is_refused_when_anything_of_it_is_changed(void **state)
     struct slk_writer w = {.at = file, .cap = sizeof(file)};
 
     (void)state;
-    assert_int_equal(slk_status_epoch_state(&s, epoch, slk_span_of(ORIGIN, strlen(ORIGIN))), SLK_OK);
+    slk_status_epoch_state(&s, epoch, slk_span_of(ORIGIN, strlen(ORIGIN)));
     assert_int_equal(slk_status_epoch_prove(&proof, epoch, 5, 1, SLK_STATUS_SUSPENSION), SLK_OK);
     proof.note = slk_span_of(note, sign(note, sizeof(note), &s, 3));
     slk_list_proof_write(&w, &proof);
