@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "ledger/embed/ledger.h"
-#include "ledger/verify/checkpoint.h"
+#include "ledger/verify/list_note.h"
 #include "net/daemon.h"
 #include "tests/unit/signer.h"
 
@@ -26,6 +26,7 @@
     X(GARBAGE, "garbage", "forged signatures, and bytes that are no message")                                \
     X(CHECKPOINTS, "checkpoints", "signed checkpoints with another root")                                    \
     X(UNSIGNED, "unsigned", "checkpoints with another root, under which the signatures are not good")        \
+    X(LISTS, "lists", "signed words about status lists that are not the ledger's")                           \
     X(STALE, "stale", "old votes, certificates, proposals and blocks again")                                 \
     X(FLOOD, "flood", "far more of everything than anybody needs")                                           \
     X(SILENT, "silent", "nothing at all, on connections that stay open")
@@ -284,6 +285,44 @@ static bool send_checkpoint(const struct line *to, struct slk_span message, bool
     return !w.bad && post(to, SLK_FRAME_COSIG, w.at, w.size);
 }
 
+/* What its node made of the status lists, with another root, signed again. */
+static bool send_lists(const struct line *to, struct slk_lists_statement *said)
+{
+    struct liar *l = to->liar;
+    const struct slk_charter *charter = slk_ledger_charter(slk_node_ledger(to->node));
+    const char *name = slk_charter_member(charter, l->agency)->name;
+    struct slk_writer w = {.at = l->out, .cap = ROOM};
+    char text[SLK_LISTS_TEXT_MAX];
+    struct signer cosigner;
+    struct slk_span body;
+
+    if (slk_vkey_init(&cosigner.vkey, name, SLK_SIG_COSIGNATURE_V1, slk_key_public(l->cosign)) != SLK_OK)
+        abort();
+    l->told[LIE_LISTS]++;
+    memcpy(cosigner.seed, slk_key_seed(l->cosign), sizeof(cosigner.seed));
+    said->lists.root_hash.b[0] ^= 1;
+    body = slk_span_of(text, slk_lists_statement_format(text, said));
+    slk_write_bytes(&w, body.at, body.size);
+    slk_write_bytes(&w, "\n", 1);
+    signer_add_line(&w, &cosigner, 1900000000, body);
+    return !w.bad && post(to, SLK_FRAME_COSIG, w.at, w.size);
+}
+
+static bool send_cosig(const struct line *to, struct slk_span message)
+{
+    const struct liar *l = to->liar;
+    struct slk_lists_statement said;
+    struct slk_note note;
+
+    if (slk_note_parse(&note, (const char *)message.at, message.size) == SLK_OK &&
+        slk_lists_statement_parse(&said, note.text) == SLK_OK)
+        return l->lies[LIE_LISTS] ? send_lists(to, &said)
+                                  : post(to, SLK_FRAME_COSIG, message.at, message.size);
+    return l->lies[LIE_CHECKPOINTS] || l->lies[LIE_UNSIGNED]
+               ? send_checkpoint(to, message, l->lies[LIE_CHECKPOINTS])
+               : post(to, SLK_FRAME_COSIG, message.at, message.size);
+}
+
 /* ---- more than was asked for ---- */
 
 static void keep(struct liar *l, enum slk_frame_type type, struct slk_span message)
@@ -351,8 +390,8 @@ static bool send_lied(const struct line *to, enum slk_frame_type type, struct sl
 {
     struct liar *l = to->liar;
 
-    if (type == SLK_FRAME_COSIG && (l->lies[LIE_CHECKPOINTS] || l->lies[LIE_UNSIGNED]))
-        return send_checkpoint(to, message, l->lies[LIE_CHECKPOINTS]);
+    if (type == SLK_FRAME_COSIG)
+        return send_cosig(to, message);
     if (slk_frame_is_bulk(type) && l->lies[LIE_WITHHOLD]) {
         l->told[LIE_WITHHOLD]++;
         return true;

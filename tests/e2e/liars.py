@@ -6,6 +6,7 @@ can be, and nobody honest is accused.
 """
 import re
 import sys
+import time
 
 from network import FINAL_S, NAMES, Net, check, net_main, wait_for
 
@@ -87,6 +88,23 @@ def test_false_root(net):
     net.go_on("a false root")
 
 
+def test_lists(net):
+    for n in net.nodes:
+        with open(n.config, "a") as f:
+            f.write("[status]\ncosign = 1\n")
+    check("the honest ones start again", net.restart(), net.tails)
+    net.lie("lists")
+    wait_for(lambda: all(n.status().get("peers") == 3 for n in net.honest), FINAL_S)
+    net.go_on("false status lists")
+    for _ in range(2):  # blocks of other seconds
+        time.sleep(1.1)
+        net.submit_some(net.honest, 1)
+    check("signed words about lists that are not the ledger's are told", net.counted("sillok_status_lists_differ_total"), net.tails)
+    signed = wait_for(lambda: all(n.request("GET", "/v1/status-lists/note")[1].count("\u2014 ".encode()) == 3 for n in net.honest), FINAL_S)
+    check("the three sign what they have made, and nothing with the liar", signed, net.tails)
+    check("one that differs is no alarm", not [n.name for n in net.honest if n.status().get("alarm") == "STATUS_LIST"], net.tails)
+
+
 def test_garbage(net):
     check("the honest ones start again", net.restart(), net.tails)
     net.lie("garbage,bodies")
@@ -103,4 +121,4 @@ def test_end(net):
     check("all stop cleanly", set(codes) == {0}, codes, net.tails)
 
 
-sys.exit(net_main("liars", Lied, test_two_voices, test_quiet_lies, test_flood, test_false_root, test_garbage, test_end))
+sys.exit(net_main("liars", Lied, test_two_voices, test_quiet_lies, test_flood, test_false_root, test_lists, test_garbage, test_end))
