@@ -33,7 +33,7 @@ enum slk_frame_type {
     SLK_FRAME_WANT,    /* asks for one EVENTS */
     SLK_FRAME_EVENTS,  /* what these names stand for, or a part of it */
     SLK_FRAME_RECEIPT, /* promises to take submissions in */
-    SLK_FRAME_COSIG,   /* cosignatures of checkpoints */
+    SLK_FRAME_COSIG,   /* cosignatures of checkpoints, and of what status lists say */
     SLK_FRAME_DIGEST,  /* fingerprints of the pool */
     SLK_FRAME_TYPE_N
 };
