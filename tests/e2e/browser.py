@@ -66,12 +66,32 @@ class Browser:
             time.sleep(0.05)
         return False
 
+    def devtools(self, command, **params):
+        """One command of the DevTools protocol."""
+        return self.call("POST", "/goog/cdp/execute", {"cmd": command, "params": params})
+
+    def look(self, width=1100, height=1400, dark=False, calm=False):
+        """As on a screen of this size, for a reader who likes it dark, or without motion."""
+        self.devtools("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600)
+        self.devtools("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"},
+                                                              {"name": "prefers-reduced-motion", "value": "reduce" if calm else "no-preference"}])
+
+    def press(self, key, shift=False):
+        """A key on the keyboard, for whatever has the focus."""
+        code = {"Tab": 9, "Enter": 13, "Space": 32}[key]
+        text = {"Enter": "\r", "Space": " "}.get(key)
+        what = {"key": " " if key == "Space" else key, "code": key, "windowsVirtualKeyCode": code, "modifiers": 8 if shift else 0}
+        self.devtools("Input.dispatchKeyEvent", type="keyDown", **what, **({"text": text} if text else {}))
+        self.devtools("Input.dispatchKeyEvent", type="keyUp", **what)
+
     def text(self, selector="body"):
         return self.run("return document.querySelector(arguments[0])?.innerText ?? ''", selector)
 
     def screenshot(self, path):
+        """Of the whole page."""
+        picture = self.devtools("Page.captureScreenshot", format="png", captureBeyondViewport=True)
         with open(path, "wb") as f:
-            f.write(base64.b64decode(self.call("GET", "/screenshot")))
+            f.write(base64.b64decode(picture["data"]))
 
     def complaints(self):
         """What the page's console says of errors."""

@@ -1,51 +1,13 @@
-// app.js: the views. What is shown as proven has passed through verifier.js with the reader's trust policy; the rest is a node's word, and
-// says so. Handles stay in memory: not in the address, not in the browser's storage.
+// app.js: the views. What is shown as proven has passed through verifier.js with the reader's own trust policy; the rest is a node's
+// word, and says so. Handles stay in memory: not in the address, not in the browser's storage.
 
-import { NodeError, Tiles, getJson, getProof, getText, readNote } from "./nodes.js";
-import { Refused, Verifier, fromBase64, fromHex } from "./verifier.js";
+import { changesOf, followCharters, readCharters } from "./charters.js";
+import { Stream, median } from "./live.js";
+import { Tiles, getJson, getProof, getText, lastBundle } from "./nodes.js";
+import { $, ago, h, hash, kept, languageNow, number, pairs, say, sentenceOf, setLanguage, table, tickAges, trouble, when, word } from "./page.js";
+import { greyOf } from "./pictures.js";
+import { Refused, Verifier, fromBase64, fromHex, toHex } from "./verifier.js";
 import { words } from "./words.js";
-
-// ---- page ----
-
-const $ = (id) => document.getElementById(id);
-const kept = {
-  get(name) { try { return localStorage.getItem(`sillok.${name}`); } catch { return null; } },
-  set(name, value) {
-    try {
-      if (value === null) localStorage.removeItem(`sillok.${name}`);
-      else localStorage.setItem(`sillok.${name}`, value);
-    } catch { /* a page opened from a disk may have no storage: it forgets */ }
-  },
-};
-let language = kept.get("language") ?? (navigator.language.startsWith("ko") ? "ko" : "en");
-const word = (key) => words[language][key] ?? key;
-
-/** An element: h("p", { class: "x", onclick }, children...). Text is text: nothing from a node is ever read as HTML. */
-function h(tag, attributes = {}, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
-    else if (value === true) element.setAttribute(name, "");
-    else if (value !== undefined && value !== null && value !== false) element.setAttribute(name, value);
-  }
-  element.append(...children.flat(9).filter((c) => c !== undefined && c !== null && c !== false).map((c) => (c instanceof Node ? c : String(c))));
-  return element;
-}
-const number = (n) => Number(n).toLocaleString(language);
-const hash = (text) => h("code", { title: text }, text.length > 20 ? `${text.slice(0, 12)}…` : text);
-const when = (seconds) => h("time", { datetime: new Date(seconds * 1000).toISOString() },
-  new Date(seconds * 1000).toLocaleString(language, { dateStyle: "medium", timeStyle: "medium" }));
-const since = (seconds) => {
-  const s = Math.max(0, Math.floor(Date.now() / 1000 - seconds));
-  const [n, unit] = s < 120 ? [s, "second"] : s < 7200 ? [Math.floor(s / 60), "minute"] : s < 172800 ? [Math.floor(s / 3600), "hour"] : [Math.floor(s / 86400), "day"];
-  return new Intl.NumberFormat(language, { style: "unit", unit, unitDisplay: "long" }).format(n);
-};
-const pairs = (rows) => h("dl", {}, rows.filter(Boolean).map(([name, ...value]) => [h("dt", {}, name), h("dd", {}, value)]));
-const table = (heads, rows, numbers = []) => h("div", { class: "wide" }, h("table", {},
-  h("thead", {}, h("tr", {}, heads.map((t, i) => h("th", { scope: "col", class: numbers.includes(i) && "number" }, t)))),
-  h("tbody", {}, rows.map((r) => h("tr", {}, r.map((c, i) => h("td", { class: numbers.includes(i) && "number" }, c)))))));
-const trouble = (e) => h("div", { class: "verdict bad", role: "alert" },
-  h("strong", {}, e instanceof Refused ? `✗ ${word("refused")}` : "⚠"), h("p", {}, e.message), e.code && h("p", {}, h("code", {}, e.code)));
 
 // ---- nodes, policy ----
 
@@ -55,9 +17,14 @@ const allNodes = () => [...new Set([home, ...others()].filter(Boolean))];
 const node = () => allNodes()[0] ?? "http://127.0.0.1:8080";
 let wasm, verifier, policyOf; // policyOf: "own", "node", null
 
+/** Only under the reader's own policy does the page say that it verified something. */
+const isOwn = () => policyOf === "own";
+
 async function loadModule() {
   const inside = $("wasm");
-  return inside ? fromBase64(inside.textContent.trim()) : (await fetch("verifier.wasm")).arrayBuffer();
+  if (!inside) return (await fetch("verifier.wasm")).arrayBuffer();
+  const packed = new Blob([fromBase64(inside.textContent.trim())]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Response(packed).arrayBuffer();
 }
 
 async function usePolicy(text, whose) {
@@ -78,14 +45,24 @@ async function choosePolicy() {
   }
   const trust = $("trust");
   trust.className = policyOf === "own" ? "good" : "warn";
-  trust.textContent = policyOf === "own" ? word("trustOwn") : policyOf === "node" ? word("trustNode")
-    : bad instanceof Refused ? `${word("trustBad")}: ${bad.message}` : word("trustNone");
+  trust.replaceChildren(...[h("strong", {}, word(policyOf === "own" ? "trustOwnShort" : policyOf === "node" ? "trustNodeShort" : "trustNoneShort")), " ",
+    policyOf === "own" ? word(home ? "trustOwnHome" : "trustOwnFile") : policyOf === "node" ? word("trustNode")
+      : bad instanceof Refused ? `${word("trustBad")}: ${sentenceOf(bad)}${bad.line ? ` (${say("line", { n: bad.line })})` : ""}` : word("trustNone"), " ",
+    policyOf !== "own" && h("a", { href: "#/policy" }, word("trustLoad"))].filter(Boolean));
 }
 
 function judge() {
   if (verifier === undefined) throw new Refused({ error: "E_POLICY", message: word("trustNone") });
   return verifier;
 }
+
+/** What was verified, under whose policy: a green line only under the reader's own. */
+const finding = (text, role = "status") => h("p", { class: isOwn() ? "finding good" : "finding warn", role },
+  isOwn() ? `✓ ${text}` : `○ ${word("byNode")} ${text}`);
+const objection = (text) => h("p", { class: "finding bad", role: "alert" }, `✗ ${text}`);
+const refusal = (e) => trouble(e, e instanceof Refused ? `✗ ${word("refused")}` : `⚠ ${word("couldNot")}`);
+const waiting = () => h("p", { class: "soft" }, word("waiting"));
+const section = (title, ...children) => h("section", {}, h("h3", {}, title), children);
 
 // ---- overview ----
 
@@ -104,49 +81,125 @@ async function lookAtAll() {
   return found;
 }
 
-function nodeRow({ url, status, head, wrong, error }) {
-  if (error) return [url, h("span", { class: "bad" }, `${word("unreachable")}: ${error.message}`)];
-  const state = [status.behind && word("behind"), status.muted && word("muted"), status.alarm].filter(Boolean);
-  return [url, number(status.height), number(status.size), number(status.credentials), number(status.pool), `${status.peers + 1}/${status.members}`,
-    head ? h("span", { class: "good" }, `✓ ${head.cosignatures}/${status.members}, ${since(head.quorumTime || status.cosigned_time_ms / 1000)} ${word("ago")}`)
-      : h("span", { class: "bad" }, wrong ? wrong.message : word("none")),
-    state.length ? h("strong", { class: "bad" }, state.join(", ")) : "✓"];
+function checkpointCell({ head, wrong }) {
+  if (wrong) return h("span", { class: "bad" }, `✗ ${sentenceOf(wrong)}`);
+  if (!head) return h("span", { class: "soft" }, word("none"));
+  return h("span", { class: isOwn() ? "good" : "warn" }, isOwn() ? "✓ " : "○ ", say("cosignedBy", { n: head.cosignatures }), head.quorumTime > 0 && [", ", ago(head.quorumTime)]);
+}
+
+function nodeRow(found) {
+  const { url, status, error } = found;
+  if (error) return [url, "", "", "", "", h("span", { class: "bad" }, sentenceOf(error)), h("strong", { class: "bad" }, word("away"))];
+  const ill = [status.behind && word("behind"), status.muted && word("muted"), status.alarm && `${word("alarm")} ${status.alarm}`].filter(Boolean);
+  return [url, number(status.height), number(status.size), number(status.pool), `${status.peers + 1}/${status.members}`, checkpointCell(found),
+    ill.length ? h("strong", { class: "bad" }, ill.join(", ")) : word("fine")];
+}
+
+/** Each member of the charter, and its newest cosignature that verified; those that sign and are no members are outside witnesses. */
+function memberRows(charter, found) {
+  const newest = new Map();
+  for (const { head } of found) for (const { name, time } of head?.signers ?? []) newest.set(name, Math.max(time, newest.get(name) ?? 0));
+  const latest = Math.max(0, ...newest.values()), names = new Set(charter.members.map((m) => m.name));
+  const row = (name, role) => [name, role, newest.has(name) ? [isOwn() ? h("span", { class: "good" }, "✓ ") : "○ ", ago(newest.get(name))] : h("span", { class: "bad" }, word("noCosignature")),
+    newest.has(name) ? `${number(latest - newest.get(name))} s` : "–"];
+  return [...charter.members.map((m) => row(m.name, word(m.role.toLowerCase()))),
+    ...[...newest.keys()].filter((name) => !names.has(name)).map((name) => row(name, word("witness")))];
+}
+
+function faults(charter, evidence, found) {
+  const rows = evidence.map((e) => {
+    const member = charter.members.find((m) => m.vote_key === e.key);
+    return [member ? member.name : hash(e.key), number(e.height), `${e.first.kind} / ${e.second.kind}`];
+  });
+  const alarms = found.filter((f) => f.status?.alarm || f.wrong);
+  return h("div", {},
+    alarms.map((f) => h("p", { class: "bad" }, `⚠ ${f.url}: ${f.wrong ? sentenceOf(f.wrong) : f.status.alarm}`)),
+    rows.length ? [h("p", { class: "bad" }, say("evidenceSome", { n: rows.length })), table(word("evidence"), [word("member"), word("height"), word("contradiction")], rows, [1])]
+      : h("p", { class: "soft" }, word("evidenceNone")));
 }
 
 function spark(samples) {
-  const most = Math.max(1, ...samples), step = 100 / Math.max(1, samples.length - 1);
-  const ns = "http://www.w3.org/2000/svg", svg = document.createElementNS(ns, "svg"), path = document.createElementNS(ns, "path");
-  svg.setAttribute("viewBox", "0 0 100 30");
-  svg.setAttribute("preserveAspectRatio", "none");
-  svg.setAttribute("class", "spark");
-  svg.setAttribute("role", "img");
-  svg.setAttribute("aria-label", `${word("rate")}: ${number(samples.at(-1) ?? 0)}`);
-  path.setAttribute("d", samples.map((s, i) => `${i ? "L" : "M"}${(i * step).toFixed(2)} ${(29 - 28 * s / most).toFixed(2)}`).join(""));
+  const most = Math.max(1, ...samples.map((s) => s ?? 0)), ns = "http://www.w3.org/2000/svg", svg = document.createElementNS(ns, "svg"), path = document.createElementNS(ns, "path");
+  for (const [name, value] of Object.entries({ viewBox: "0 0 60 30", preserveAspectRatio: "none", class: "spark", "aria-hidden": "true" })) svg.setAttribute(name, value);
+  let pen = "M"; // lifted over gaps
+  path.setAttribute("d", samples.map((s, i) => {
+    if (s === null) { pen = "M"; return ""; }
+    const step = `${pen}${i + 60 - samples.length} ${(29 - 28 * s / most).toFixed(2)}`;
+    pen = "L";
+    return step;
+  }).join(""));
   svg.append(path);
   return svg;
 }
 
-async function overview(main, alive) {
-  const place = h("div", {}, h("p", {}, word("waiting"))), samples = [];
-  main.append(h("h2", {}, word("overview")), place);
-  for (let last; alive(); await new Promise((r) => setTimeout(r, 2000))) {
-    const found = await lookAtAll();
-    if (!alive()) return;
-    const best = found.find((f) => f.status), now = performance.now();
-    if (best && last) samples.push(Math.max(0, Math.round((best.status.events - last.events) * 1000 / (now - last.now))));
-    if (samples.length > 60) samples.shift();
-    if (best) last = { events: best.status.events, now };
-    const signers = best?.note ? readNote(best.note).signers.filter((s) => s.time > 0) : [];
-    place.replaceChildren(
-      best ? pairs([[word("height"), number(best.status.height)], [word("events"), number(best.status.events)], [word("credentials"), number(best.status.credentials)],
-        [word("time"), when(best.status.time_ms / 1000), ` (${since(best.status.time_ms / 1000)} ${word("ago")})`], [word("rate"), number(samples.at(-1) ?? 0)],
-        [word("charter"), `${word("version")} ${best.status.charter_version}`], [word("quorum"), `${best.status.quorum}/${best.status.members}`]]) : "",
-      samples.length > 1 ? spark(samples) : "",
-      h("h3", {}, word("nodes")),
-      table([word("node"), word("height"), word("size"), word("credentials"), word("pool"), word("peers"), word("lag"), word("state")], found.map(nodeRow), [1, 2, 3, 4]),
-      h("h3", {}, word("members")),
-      table([word("member"), word("age")], signers.map((s) => [s.name, `${since(s.time)} ${word("ago")}`])));
-  }
+/** A figure that changes in place, so that nothing jumps and nothing is read aloud again and again. */
+function figure(name) {
+  const value = h("dd", {}, "–"), note = h("dd", { class: "small soft" });
+  return { box: h("div", {}, h("dt", {}, name), value, note), set(text, under = "") {
+    for (const [element, now] of [[value, text], [note, under]]) {
+      if (now instanceof Node) element.replaceChildren(now);
+      else if (element.textContent !== String(now)) element.textContent = now;
+    }
+  } };
+}
+
+function overview(main, alive) {
+  const figures = Object.fromEntries(["height", "events", "credentials", "rate", "latency", "cosigned"].map((name) => [name, figure(word(name))]));
+  const live = h("p", { class: "live", role: "status" }, word("waiting")), line = h("div"), places = h("div"), origin = h("p", { class: "soft" });
+  main.append(h("h2", {}, word("overview")), origin, live, h("dl", { class: "figures" }, Object.values(figures).map((f) => f.box)), line, places);
+  let shown = "", looking = false, again = false, last = 0;
+
+  const showTables = (charter, evidence, found) => {
+    const key = JSON.stringify([charter, evidence, found.map((f) => [f.url, f.status, f.head, f.error?.message, f.wrong?.code]), languageNow(), policyOf]);
+    if (key === shown) return;
+    shown = key;
+    places.replaceChildren(
+      section(word("nodes"), table(word("nodes"), [word("node"), word("height"), word("size"), word("pool"), word("peers"), word("checkpoint"), word("state")], found.map(nodeRow), [1, 2, 3])),
+      section(word("members"), table(word("members"), [word("member"), word("role"), word("cosignature"), word("behindBy")], memberRows(charter, found), [3])),
+      section(word("faults"), faults(charter, evidence, found)));
+  };
+  const refresh = async () => {
+    if (looking) { again = true; return; }
+    looking = true;
+    last = performance.now();
+    try {
+      const found = await lookAtAll(), best = found.find((f) => f.status);
+      const [charter, evidence] = best ? await Promise.all([getJson(best.url, "/v1/charter"), getJson(best.url, "/v1/evidence")]) : [{ members: [] }, { evidence: [] }];
+      if (!alive()) return;
+      if (best) {
+        figures.height.set(number(best.status.height), h("span", {}, word("blockOf"), " ", ago(best.status.time_ms / 1000)));
+        figures.events.set(number(best.status.events), say("entriesInLog", { n: number(best.status.size) }));
+        figures.credentials.set(number(best.status.credentials), say("quorumOf", { quorum: best.status.quorum, members: best.status.members }));
+        origin.textContent = `${best.status.origin} · ${word("charter")} ${best.status.charter_version}`;
+      }
+      if (best?.head) figures.cosigned.set(best.head.quorumTime > 0 ? ago(best.head.quorumTime) : "–", isOwn() ? `✓ ${word("verifiedHere")}` : `○ ${word("byNodeShort")}`);
+      else figures.cosigned.set("–", best?.wrong ? sentenceOf(best.wrong) : "");
+      showTables(charter, evidence.evidence, found);
+    } catch (e) {
+      if (alive()) places.replaceChildren(refusal(e));
+    } finally {
+      looking = false;
+    }
+    if (again && alive()) { again = false; setTimeout(refresh, 1000); }
+  };
+  const measure = (stream) => {
+    const rate = stream.rates.findLast((r) => r !== null), shownRates = stream.rates.filter((r) => r !== null);
+    figures.rate.set(rate === undefined ? "–" : number(rate), shownRates.length > 1 ? say("mostOf", { n: number(Math.max(...shownRates)), s: shownRates.length }) : "");
+    line.replaceChildren(stream.rates.length > 1 ? spark(stream.rates) : "");
+    const [final, cosigned] = [median(stream.latencies), median(stream.cosignings)];
+    figures.latency.set(final === undefined ? "–" : `${number(final)} ms`, cosigned === undefined ? word("nextBlock") : say("cosignedAfter", { n: number(Math.round(cosigned)), blocks: stream.latencies.length }));
+    tickAges(main);
+    if (performance.now() - last > 10000) refresh(); // other nodes have no stream here, and nothing may come of this one
+  };
+  const stream = new Stream(node(), { changed(what) {
+    if (!alive()) { stream.close(); return; }
+    if (what === "sample") { measure(stream); return; }
+    const text = stream.connected ? word("live") : word("lost");
+    if (live.textContent !== text) live.textContent = text;
+    live.classList.toggle("on", stream.connected);
+    if (what !== "lost") refresh();
+  } });
+  refresh();
 }
 
 // ---- what a proof says ----
@@ -154,22 +207,23 @@ async function overview(main, alive) {
 function life(history) {
   return h("ol", { class: "life" }, history.map((e) => h("li", { class: e.state === "ACTIVE" ? "good" : "bad" },
     h("strong", {}, word(e.kind)), " ", when(e.recordedAt / 1000), h("br"),
-    [word(e.channel), e.carrier && word(e.carrier), e.reason > 0 && `${word("reason")} ${e.reason}`].filter(Boolean).join(" · "))));
+    h("span", { class: "soft" }, [word(e.channel), e.carrier && word(e.carrier), e.reason > 0 && `${word("reason")} ${e.reason}`].filter(Boolean).join(" · ")))));
 }
 
 function verdict(a, took, proof) {
-  const good = a.state === "ACTIVE";
-  const file = proof && URL.createObjectURL(new Blob([proof], { type: "application/octet-stream" }));
+  const good = a.state === "ACTIVE", file = proof && URL.createObjectURL(new Blob([proof], { type: "application/octet-stream" }));
   return h("section", {},
-    h("div", { class: `verdict ${good ? "good" : "bad"}`, role: "status" }, h("strong", { "data-state": a.state }, `${good ? "✓" : "✗"} ${word(a.state)}`),
-      h("p", {}, `${word("inBlock")} ${number(a.blockHeight)}, `, when(a.blockTime / 1000))),
+    h("div", { class: `verdict ${isOwn() ? (good ? "good" : "bad") : "warn"}`, role: "status", "data-verified": isOwn() ? "yes" : "no" },
+      h("strong", { "data-state": a.state }, `${isOwn() ? (good ? "✓" : "✗") : "○"} ${word(a.state)}`),
+      h("p", {}, isOwn() ? word("verifiedOwn") : word("verifiedNode")),
+      h("p", {}, `${word("inBlock")} ${number(a.blockHeight)}, `, when(a.blockTime / 1000), a.quorumTime > 0 && [` · ${say("cosignedBy", { n: a.cosignatures })}, `, ago(a.quorumTime)])),
     pairs([a.present && [word("validUntil"), when(a.validUntil)], a.present && [word("since"), when(a.since / 1000)],
       a.present && a.reason > 0 && [word("reason"), a.reason], a.present && [word("type"), a.type], a.present && [word("agency"), a.agency],
       a.present && [word("carrier"), word(a.carrier)], a.present && [word("device"), hash(a.device)], a.present && [word("events"), number(a.events)],
-      [word("cosigned"), `${a.cosignatures}`, a.quorumTime > 0 && [`, ${word("quorumAt")} `, when(a.quorumTime)]],
+      a.quorumTime > 0 && [word("quorumAt"), when(a.quorumTime)],
       [word("checkedBy"), verifier.checkedByBrowser > 0 ? word("browser") : word("module")], [word("took"), `${took.toFixed(1)} ms`]]),
     file && h("p", {}, h("a", { href: file, download: "credential.proof" }, word("save"))),
-    a.present && h("h3", {}, word("historyTitle")), a.present && (a.hasHistory ? life(a.history) : h("p", {}, word("noHistory"))));
+    a.present && section(word("historyTitle"), a.hasHistory ? life(a.history) : h("p", { class: "soft" }, word("noHistory"))));
 }
 
 async function checked(proof, handle, maxAge = 0) {
@@ -179,100 +233,129 @@ async function checked(proof, handle, maxAge = 0) {
 }
 
 const isHandle = (text) => /^[0-9a-fA-F]{64}$/.test(text.trim());
-const handleField = () => h("input", { name: "handle", required: true, pattern: "\\s*[0-9a-fA-F]{64}\\s*", autocomplete: "off", spellcheck: "false" });
+const handleField = () => h("input", { name: "handle", required: true, pattern: "\\s*[0-9a-fA-F]{64}\\s*", title: word("handle"), autocomplete: "off", spellcheck: "false", class: "mono" });
 
 /** Runs what a form asks for, and shows what comes of it below. */
 function onSubmit(form, place, what) {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    place.replaceChildren(h("p", {}, word("waiting")));
+    place.replaceChildren(waiting());
     try {
       place.replaceChildren(await what());
     } catch (e) {
-      place.replaceChildren(trouble(e));
+      place.replaceChildren(refusal(e));
     }
   });
 }
 
+/** A place for files and texts: dropped, chosen, or pasted. */
+function dropArea(hint, take, ...children) {
+  const choose = h("input", { type: "file", class: "visually-hidden", "aria-describedby": "drop-hint" });
+  const area = h("div", { class: "drop" }, h("p", { id: "drop-hint" }, hint), h("label", { class: "button" }, word("choose"), choose), children);
+  choose.addEventListener("change", () => choose.files[0] && take(choose.files[0]));
+  for (const kind of ["dragenter", "dragover", "dragleave", "drop"])
+    area.addEventListener(kind, (event) => {
+      event.preventDefault();
+      area.classList.toggle("over", kind === "dragenter" || kind === "dragover");
+      if (kind !== "drop") return;
+      if (event.dataTransfer.files[0]) take(event.dataTransfer.files[0]);
+      else take(new File([event.dataTransfer.getData("text")], word("pasted"), { type: "text/plain" }));
+    });
+  area.addEventListener("paste", (event) => {
+    if (!event.clipboardData.files[0]) return; // text goes where it is pasted
+    event.preventDefault();
+    take(event.clipboardData.files[0]);
+  });
+  return area;
+}
+
 function credential(main) {
   const field = handleField(), history = h("input", { type: "checkbox", checked: true }), place = h("div", { "aria-live": "polite" });
-  const form = h("form", {}, h("label", {}, word("handle"), field), h("p", {}, h("label", {}, h("span", {}, history, " ", word("history")))),
-    h("button", {}, word("ask")));
+  const form = h("form", {}, h("label", {}, word("handle"), field), h("label", { class: "check" }, history, " ", word("history")), h("button", {}, word("ask")));
   onSubmit(form, place, async () => {
     const handle = field.value.trim().toLowerCase();
     return checked(await getProof(node(), handle, history.checked), fromHex(handle));
   });
-  main.append(h("h2", {}, word("credential")), form, place);
+  main.append(h("h2", {}, word("credential")), h("p", { class: "soft" }, word("credentialHint")), form, place);
 }
 
 // ---- a proof from elsewhere ----
 
+/** The text in a picture of a QR code. No policy is needed to read, only to judge. */
 async function qrTextOf(file) {
-  if (!("BarcodeDetector" in window)) throw new Error(word("noQr"));
-  const [code] = await new window.BarcodeDetector({ formats: ["qr_code"] }).detect(await createImageBitmap(file));
-  if (!code) throw new Error(word("noQr"));
-  return code.rawValue;
+  const reader = verifier ?? (await Verifier.load(wasm));
+  let picture;
+  try {
+    picture = await greyOf(file);
+  } catch {
+    throw new Refused({ error: "E_QR_PICTURE", message: "this browser cannot draw that picture" });
+  }
+  return reader.qrPicture(picture.grey, picture.width, picture.height);
 }
 
 function proof(main) {
-  const field = handleField(), text = h("textarea", { name: "proof", spellcheck: "false" }), age = h("input", { type: "number", min: 0, value: 0 });
-  const choose = h("input", { type: "file" }), place = h("div", { "aria-live": "polite" }), chosen = h("p", {});
-  const drop = h("div", { class: "drop" }, h("p", {}, word("proofDrop")), choose, chosen, h("label", {}, word("theProof"), text));
-  const form = h("form", {}, drop, h("label", {}, word("handle"), field), h("label", {}, word("maxAge"), age), h("button", {}, word("check")));
+  const field = handleField(), text = h("textarea", { name: "proof", spellcheck: "false", class: "mono" }), place = h("div", { "aria-live": "polite" }), chosen = h("p", { class: "small soft", "aria-live": "polite" });
+  const age = h("select", { name: "age" }, [[0, "ageAny"], [600, "age10m"], [3600, "age1h"], [86400, "age1d"]].map(([value, name]) => h("option", { value }, word(name))));
   let bytes = null;
   field.required = false;
 
   const take = async (file) => {
     chosen.textContent = `${file.name}, ${number(file.size)} B`;
-    bytes = new Uint8Array(await file.arrayBuffer());
-    const start = new TextDecoder().decode(bytes.subarray(0, 24));
+    place.replaceChildren();
+    [text.value, bytes] = ["", null];
     try {
-      if (file.type.startsWith("image/")) text.value = await qrTextOf(file);
-      else if (start.startsWith("SLK1:") || start.startsWith("c2sp.org/")) text.value = new TextDecoder().decode(bytes);
-      else text.value = "";
-      if (text.value) bytes = null;
+      if (file.type.startsWith("image/")) {
+        text.value = await qrTextOf(file);
+        chosen.textContent += ` – ${word("qrRead")}`;
+        form.requestSubmit();
+        return;
+      }
+      bytes = new Uint8Array(await file.arrayBuffer());
+      const start = new TextDecoder().decode(bytes.subarray(0, 24));
+      if (!start.startsWith("SLK1:") && !start.startsWith("c2sp.org/")) return;
+      text.value = new TextDecoder().decode(bytes);
+      bytes = null;
     } catch (e) {
-      place.replaceChildren(trouble(e));
+      place.replaceChildren(refusal(e));
     }
   };
-  choose.addEventListener("change", () => choose.files[0] && take(choose.files[0]));
-  for (const kind of ["dragenter", "dragover", "dragleave", "drop"])
-    drop.addEventListener(kind, (event) => {
-      event.preventDefault();
-      drop.classList.toggle("over", kind.startsWith("drage") || kind === "dragover");
-      if (kind === "drop" && event.dataTransfer.files[0]) take(event.dataTransfer.files[0]);
-      else if (kind === "drop") text.value = event.dataTransfer.getData("text");
-    });
+  const form = h("form", {}, dropArea(word("proofDrop"), take, chosen, h("label", {}, word("theProof"), text)),
+    h("label", {}, word("handle"), h("span", { class: "small soft" }, word("handleInQr")), field), h("label", {}, word("maxAge"), age), h("button", {}, word("check")));
   onSubmit(form, place, async () => {
-    if (text.value.startsWith("SLK1:")) {
-      const code = judge().qr(text.value);
-      if (field.value && field.value.trim().toLowerCase() !== [...code.handle].map((b) => b.toString(16).padStart(2, "0")).join(""))
-        throw new Refused({ error: "E_HANDLE", message: words[language].refused });
+    const given = text.value.trim(), handle = field.value.trim().toLowerCase();
+    if (given.startsWith("SLK1:")) {
+      const code = judge().qr(text.value.trimStart());
+      if (handle && handle !== toHex(code.handle)) throw new Refused({ error: "E_OTHER_HANDLE", message: "this QR code is about another credential than the handle" });
       return checked(code.proof, code.handle, Number(age.value));
     }
-    if (!isHandle(field.value)) throw new Error(word("handle"));
-    return checked(text.value ? new TextEncoder().encode(text.value) : bytes ?? new Uint8Array(), fromHex(field.value.trim()), Number(age.value));
+    if (!given && bytes === null) throw new Error(word("noProof"));
+    if (given && !given.startsWith("c2sp.org/")) throw new Refused({ error: "E_QR_FOREIGN", message: "this is neither a proof nor the text of a QR code of Sillok" });
+    if (!isHandle(handle)) throw new Error(word("handleNeeded"));
+    return checked(given ? new TextEncoder().encode(text.value) : bytes, fromHex(handle), Number(age.value));
   });
-  main.append(h("h2", {}, word("proof")), form, place);
+  main.append(h("h2", {}, word("proof")), h("p", { class: "soft" }, word("proofHint")), form, place);
 }
 
 // ---- crowds ----
 
 function crowd(main) {
-  const prefix = h("input", { name: "prefix", pattern: "[0-9a-f]{1,64}", autocomplete: "off" }), handle = handleField();
+  const prefix = h("input", { name: "prefix", pattern: "[0-9a-f]{1,64}", autocomplete: "off", class: "mono" }), handle = handleField();
   const digits = h("input", { type: "number", min: 1, max: 16, value: 3 }), place = h("div", { "aria-live": "polite" });
-  const form = h("form", {}, h("label", {}, word("prefix"), prefix), h("label", {}, word("prefixOf"), handle), h("label", {}, word("digits"), digits), h("button", {}, word("ask")));
+  const form = h("form", {}, h("label", {}, word("prefixOf"), handle), h("label", {}, word("digits"), digits), h("label", {}, word("prefix"), prefix), h("button", {}, word("ask")));
   handle.required = false;
   onSubmit(form, place, async () => {
     const whole = isHandle(handle.value) ? judge().sha256(fromHex(handle.value.trim())) : null;
     const asked = whole ? whole.slice(0, Number(digits.value)) : prefix.value;
+    if (!asked) throw new Error(word("prefixNeeded"));
     const answer = await judge().crowd(await getJson(node(), `/v1/map/${asked}`), asked);
-    return h("section", {}, h("p", { class: "good" }, `✓ ${number(answer.records.length)} ${word("crowdSays")}`),
-      pairs([[word("height"), number(answer.height)], [word("cosigned"), answer.cosignatures]]),
-      table([word("place"), word("state"), word("count"), word("type"), word("validUntil")], answer.records.map((r) =>
-        [r.path === whole ? h("strong", {}, hash(r.path)) : hash(r.path), word(r.state), number(r.count), r.type, when(r.validUntil)]), [2]));
+    const mine = whole && answer.records.find((r) => r.path === whole);
+    return h("section", {}, finding(say("crowdSays", { n: number(answer.records.length), prefix: asked })),
+      whole && h("p", {}, word("yours"), " ", h("strong", {}, mine ? word(mine.state) : word("NEVER_ISSUED"))),
+      pairs([[word("inBlock"), number(answer.height)], [word("cosigned"), say("cosignedBy", { n: answer.cosignatures })]]),
+      table(word("crowd"), [word("place"), word("state"), word("count"), word("type"), word("validUntil")], answer.records.map((r) =>
+        [r === mine ? h("strong", {}, hash(r.path)) : hash(r.path), word(r.state), number(r.count), r.type, when(r.validUntil)]), [2]));
   });
-  main.append(h("h2", {}, word("crowd")), form, place);
+  main.append(h("h2", {}, word("crowd")), h("p", { class: "soft" }, word("crowdHint")), form, place);
 }
 
 // ---- blocks ----
@@ -297,74 +380,110 @@ async function isInLog(first, entries, head) {
   return true;
 }
 
+const newestHead = async () => judge().checkpoint(await getText(node(), "/checkpoint"));
+
+/** A block and what is proven of it under this head: "good", "new" (not cosigned yet), "bad". */
+async function readBlock(at, head) {
+  const read = async (height) => { const b = await getJson(node(), `/v1/blocks/${height}`); return [b, judge().entries(fromBase64(b.entries))]; };
+  const [found, entries] = await read(at), before = at > 0 ? (await read(at - 1))[1].slice(-1) : [], size = found.first_index + entries.length;
+  const isNew = size > head.size && found.size > head.size, isGood = size <= head.size && isWhole(at, found.first_index, entries, before)
+    && await isInLog(found.first_index - before.length, [...before, ...entries], head);
+  return { found, entries, size, is: isGood ? "good" : isNew ? "new" : "bad" };
+}
+
 function entryRow(block, e, i) {
-  const what = e.event ? [word(e.event.kind), " ", hash(e.event.credential)] : e.entry === "AUTHORIZATION" ? [`${e.count} × `, hash(e.keyId)] : e.entry === "SEAL" ? hash(e.mapRoot) : "";
-  return [number(block.first_index + i), e.entry, what, e.event ? [word(e.event.channel), e.event.carrier && `, ${word(e.event.carrier)}`].filter(Boolean) : "", `${e.size} B`];
+  const what = e.event ? [word(e.event.kind), " ", hash(e.event.credential)] : e.entry === "AUTHORIZATION" ? [say("signedBy", { n: e.count }), " ", hash(e.keyId)]
+    : e.entry === "SEAL" ? [word("mapRoot"), " ", hash(e.mapRoot)] : "";
+  return [number(block.first_index + i), word(e.entry), what, e.event ? [word(e.event.channel), e.event.carrier && `, ${word(e.event.carrier)}`].filter(Boolean) : "", `${number(e.size)} B`];
 }
 
 async function block(main, alive, height) {
-  const place = h("div", { "aria-live": "polite" }, h("p", {}, word("waiting")));
+  const place = h("div", { "aria-live": "polite" }, waiting());
   main.append(h("h2", {}, word("block")), place);
   try {
-    const status = await getJson(node(), "/v1/status");
-    const at = height === undefined || height === "" ? status.height : Number(height);
-    const read = async (height) => { const b = await getJson(node(), `/v1/blocks/${height}`); return [b, judge().entries(fromBase64(b.entries))]; };
-    const [found, entries] = await read(at), before = at > 0 ? (await read(at - 1))[1].slice(-1) : [];
-    const head = await judge().checkpoint(await getText(node(), "/checkpoint")), size = found.first_index + entries.length;
-    const isNew = size > head.size && found.size > head.size, isGood = size <= head.size && isWhole(at, found.first_index, entries, before)
-      && await isInLog(found.first_index - before.length, [...before, ...entries], head);
+    const status = await getJson(node(), "/v1/status"), at = height === undefined || height === "" ? status.cosigned_height : Number(height);
+    const { found, entries, size, is } = await readBlock(at, await newestHead());
     if (!alive()) return;
-    const field = h("input", { type: "number", min: 0, max: status.height, value: at }), form = h("form", {}, h("label", {}, word("goTo"), field), h("button", {}, word("go")));
+    const field = h("input", { type: "number", min: 0, max: status.height, value: at }), form = h("form", { class: "row" },
+      h("label", {}, word("goTo"), field), h("button", {}, word("go")),
+      at > 0 && h("a", { href: `#/block/${at - 1}` }, `← ${word("previous")}`), at < status.height && h("a", { href: `#/block/${at + 1}` }, `${word("next")} →`));
     form.addEventListener("submit", (e) => { e.preventDefault(); location.hash = `#/block/${field.value}`; });
     place.replaceChildren(form,
-      h("p", {}, at > 0 && h("a", { href: `#/block/${at - 1}` }, `← ${word("previous")}`), " ", at < status.height && h("a", { href: `#/block/${at + 1}` }, `${word("next")} →`)),
-      h("p", { class: isGood ? "good" : isNew ? "warn" : "bad", role: "status" }, isGood ? `✓ ${word("blockGood")}` : isNew ? word("blockNew") : `✗ ${word("blockBad")}`),
-      pairs([[word("height"), number(at)], [word("time"), when((isGood ? entries.at(-1).time : found.time_ms) / 1000)], [word("hash"), h("code", {}, found.hash)],
-        [word("proposer"), found.proposer], [word("events"), number(entries.filter((e) => e.event).length)], [word("size"), number(size)]]),
-      h("h3", {}, word("entriesTitle")),
-      table(["#", word("entry"), "", "", ""], entries.slice(0, 1000).map((e, i) => entryRow(found, e, i)), [0, 4]),
-      entries.length > 1000 ? h("p", {}, `… ${number(entries.length - 1000)}`) : "");
+      is === "good" ? finding(word("blockGood")) : is === "new" ? h("p", { class: "finding warn", role: "status" }, `○ ${word("blockNew")}`) : objection(word("blockBad")),
+      pairs([[word("height"), number(at)], [word("time"), when((is === "good" ? entries.at(-1).time : found.time_ms) / 1000)], [word("proposer"), is === "good" ? entries.at(-1).proposer : found.proposer], [word("events"), number(entries.filter((e) => e.event).length)], [word("size"), number(size)],
+        [word("blockHash"), h("code", {}, found.hash)]]),
+      section(word("entriesTitle"), table(word("entriesTitle"), ["#", word("entry"), word("what"), word("channel"), word("bytes")], entries.slice(0, 1000).map((e, i) => entryRow(found, e, i)), [0, 4]),
+        entries.length > 1000 && h("p", {}, `… ${number(entries.length - 1000)}`)));
   } catch (e) {
-    place.replaceChildren(trouble(e));
+    place.replaceChildren(refusal(e));
   }
 }
 
 // ---- several nodes ----
 
+/** The newest head that this browser verified under the reader's policy: who shows it another history later is found out, too. */
+function rememberedHead() {
+  const { policy, head } = JSON.parse(kept.get("head") ?? "{}");
+  return isOwn() && head && policy === kept.get("policy") ? head : null;
+}
+function remember(head) {
+  if (isOwn()) kept.set("head", JSON.stringify({ policy: kept.get("policy"), head: { size: head.size, root: head.root, note: head.note, quorumTime: head.quorumTime } }));
+}
+
+async function isBeginning(older, newer, url) {
+  if (older.size === newer.size) return older.root === newer.root;
+  const { path } = await getJson(url, `/v1/consistency/${older.size}-${newer.size}`);
+  return judge().isConsistent(older, newer, path);
+}
+
+/** Everyone's head against the longest: "longest", "same", "other" (another history), "silent" (it did not show one that verifies). */
 async function compareNodes() {
-  const found = (await lookAtAll()).filter((f) => f.head), longest = found.reduce((a, b) => (a && a.head.size >= b.head.size ? a : b), null);
+  const found = await lookAtAll(), known = rememberedHead();
+  const all = [...found.map((f) => ({ ...f, head: f.head && { ...f.head, note: f.note } })), ...(known ? [{ url: word("remembered"), head: known, note: known.note, isMemory: true }] : [])];
+  const longest = all.reduce((a, b) => (b.head && !b.isMemory && (!a || b.head.size > a.head.size) ? b : a), null);
   const rows = [];
-  for (const f of found) {
-    let same = f.head.size === longest.head.size && f.head.root === longest.head.root;
-    if (!same && f.head.size < longest.head.size) {
-      const { path } = await getJson(longest.url, `/v1/consistency/${f.head.size}-${longest.head.size}`);
-      same = judge().isConsistent(f.head, longest.head, path);
+  for (const f of all) {
+    if (!f.head) rows.push({ ...f, is: "silent" });
+    else if (f === longest) rows.push({ ...f, is: "longest" });
+    else if (longest === null) rows.push({ ...f, is: "silent" });
+    else {
+      const [older, newer] = f.head.size <= longest.head.size ? [f, longest] : [longest, f];
+      const same = await isBeginning(older.head, newer.head, newer.isMemory ? found.find((x) => x.status)?.url : newer.url).catch((error) => error);
+      rows.push({ ...f, is: same === true ? "same" : same === false ? "other" : "silent", error: same instanceof Error ? same : undefined });
     }
-    rows.push({ ...f, same });
   }
-  return { rows, longest };
+  const split = rows.some((r) => r.is === "other");
+  if (longest && !split && (!known || longest.head.size > known.size)) remember(longest.head);
+  return { rows, split };
+}
+
+function splitVerdict(rows, split) {
+  const answered = rows.filter((r) => !r.isMemory && (r.is === "longest" || r.is === "same")), silent = rows.filter((r) => r.is === "silent" && !r.isMemory);
+  const file = split && URL.createObjectURL(new Blob([rows.filter((r) => r.note).map((r) => `${r.url}\n${r.note}`).join("\n")], { type: "text/plain" }));
+  return [split ? objection(word("splitBad")) : answered.length > 1 ? finding(word("splitGood")) : h("p", { class: "finding warn", role: "status" }, `○ ${word("splitOne")}`),
+    silent.length > 0 && h("p", { class: "warn" }, say("splitSilent", { n: silent.length })),
+    split && h("p", {}, h("a", { href: file, download: "split-view.txt" }, word("saveEvidence")))];
 }
 
 function nodes(main, alive) {
-  const field = h("input", { type: "url", required: true, placeholder: "http://node.example:8080" }), list = h("ul"), place = h("div", { "aria-live": "polite" });
-  const form = h("form", {}, h("label", {}, word("addNode"), field), h("button", {}, word("add")));
+  const field = h("input", { type: "url", required: true, placeholder: "http://node.example:8080" }), list = h("ul", { class: "plain" }), place = h("div", { "aria-live": "polite" });
+  const form = h("form", { class: "row" }, h("label", {}, word("addNode"), field), h("button", {}, word("add")));
+  const is = { longest: () => word("longest"), same: () => word("agrees"), other: () => h("strong", { class: "bad" }, word("disagrees")),
+    silent: (r) => h("span", { class: "warn" }, r.wrong || r.error ? sentenceOf(r.wrong ?? r.error) : word("none")) };
   const compare = async () => {
-    place.replaceChildren(h("p", {}, word("waiting")));
+    place.replaceChildren(waiting());
     try {
-      const { rows, longest } = await compareNodes();
+      const { rows, split } = await compareNodes();
       if (!alive()) return;
-      const split = rows.some((r) => !r.same);
-      place.replaceChildren(
-        h("p", { class: split ? "bad" : rows.length > 1 ? "good" : "warn", role: split ? "alert" : "status" }, split ? word("splitBad") : rows.length > 1 ? `✓ ${word("splitGood")}` : word("splitOne")),
-        table([word("node"), word("size"), word("hash"), ""], rows.map((r) => [r.url, number(r.head.size), hash(r.head.root),
-          r === longest || r.url === longest.url ? word("longest") : r.same ? word("agrees") : h("strong", { class: "bad" }, word("disagrees"))]), [1]),
-        split ? h("pre", {}, rows.map((r) => `${r.url}\n${r.note}`).join("\n")) : "");
+      place.replaceChildren(...splitVerdict(rows, split).filter(Boolean),
+        table(word("splitTitle"), [word("node"), word("size"), word("root"), word("cosigned"), word("state")], rows.map((r) =>
+          [r.url, r.head ? number(r.head.size) : "", r.head ? hash(r.head.root) : "", r.head?.quorumTime > 0 ? ago(r.head.quorumTime) : "", is[r.is](r)]), [1]));
     } catch (e) {
-      place.replaceChildren(trouble(e));
+      place.replaceChildren(refusal(e));
     }
   };
-  const show = () => list.replaceChildren(...allNodes().map((url) => h("li", {}, url, " ", url !== home && h("button", {
-    "aria-label": `${word("remove")} ${url}`, onclick: () => { kept.set("nodes", JSON.stringify(others().filter((o) => o !== url))); show(); compare(); },
+  const show = () => list.replaceChildren(...allNodes().map((url) => h("li", {}, h("code", {}, url), " ", url === home ? h("span", { class: "soft" }, word("homeNode")) : h("button", {
+    type: "button", "aria-label": `${word("remove")} ${url}`, onclick: () => { kept.set("nodes", JSON.stringify(others().filter((o) => o !== url))); show(); compare(); },
   }, word("remove")))));
   form.addEventListener("submit", (event) => {
     event.preventDefault();
@@ -373,46 +492,104 @@ function nodes(main, alive) {
     show();
     compare();
   });
-  main.append(h("h2", {}, word("splitTitle")), list, form, place);
+  main.append(h("h2", {}, word("splitTitle")), h("p", { class: "soft" }, word("splitHint")), list, form, place, section(word("lyingTitle"), h("ul", {}, [1, 2, 3, 4].map((i) => h("li", {}, word(`lying${i}`))))));
   show();
   compare();
 }
 
 // ---- charter ----
 
+const kindsOf = (issuer) => issuer.kinds.map((kind) => word(`may.${kind}`)).join(", ");
+const fieldOf = (one, name) => (name === "kinds" ? kindsOf(one) : Array.isArray(one[name]) ? one[name].join(", ") : word(String(one[name])));
+
+function changeLine({ change, one, old, what }, group) {
+  const name = one.name ?? one.code, keys = what?.filter((w) => ["vote", "cosign", "log", "node", "key"].includes(w)) ?? [], rest = what?.filter((w) => !keys.includes(w)) ?? [];
+  const sign = { added: "+", removed: "−", changed: "~" }[change];
+  return h("li", { class: change }, h("span", { class: "sign", "aria-hidden": "true" }, sign), h("strong", {}, word(`${group}.${change}`)), ` ${name}`,
+    one.agency && group === "issuers" && ` (${word("agency")} ${one.agency})`, group === "members" && change !== "changed" && `, ${word(one.role)}, ${word("agency")} ${one.agency}`,
+    change === "added" && group === "issuers" && `: ${kindsOf(one)}`,
+    keys.map((k) => [h("br"), `${word(`key.${k}`)}: `, hash(old[k]), " → ", hash(one[k])]),
+    rest.map((r) => [h("br"), `${word(`field.${r}`)}: ${fieldOf(old, r)} → ${fieldOf(one, r)}`]));
+}
+
+function changeList(old, next) {
+  const changes = changesOf(old, next);
+  const lines = [...["members", "issuers", "types", "reasons"].flatMap((group) => changes[group].map((c) => changeLine(c, group))),
+    ...changes.settings.map(({ name, old: was, now }) => h("li", { class: "changed" }, h("span", { class: "sign", "aria-hidden": "true" }, "~"), `${word(`set.${name}`)}: ${number(was)} → ${number(now)}`))];
+  return lines.length ? h("ul", { class: "changes" }, lines) : h("p", { class: "soft" }, word("noChanges"));
+}
+
+/** One version: when, by whom approved, what it changed, and what of that is proven. */
+function versionItem(list, i, { inForce, broken, blocks }) {
+  const { charter: c, height } = list[i], old = list[i - 1]?.charter, follows = broken === -1 || i < broken;
+  const proven = blocks[i] === "good" && follows && i <= inForce, names = (c.approvals ?? []).map((a) => old.members.find((m) => m.agency === a)?.name ?? a);
+  return h("li", { class: i === inForce ? "now" : "" },
+    h("h4", {}, `${word("version")} ${c.version} `, h("span", { class: "soft small" }, i === inForce ? word("inForce") : i > inForce ? word("pending") : "")),
+    h("p", { class: "small" }, h("span", { class: proven ? (isOwn() ? "good" : "warn") : blocks[i] === "new" ? "warn" : "bad" }, proven ? (isOwn() ? "✓ " : "○ ") : blocks[i] === "new" ? "○ " : "✗ ",
+      !follows ? word("notFollowing") : blocks[i] === "new" ? word("blockNew") : blocks[i] === "bad" ? word("blockBad") : i > inForce ? word("notYetNamed") : say("inTheLog", { n: number(height) })),
+    " · ", when((list[i].time ?? c.created) / 1000), c.activation && ` · ${say("governsFrom", { n: number(c.activation) })}`),
+    c.approvals && h("p", { class: "small" }, say(c.approved ? "approvedBy" : "approvedTooFew", { n: c.approvals.length, voting: old.voting, names: names.join(", ") })),
+    old ? changeList(old, c) : h("p", { class: "soft" }, say("firstCharter", { members: c.members.length, issuers: c.issuers.length })));
+}
+
+function charterNow(c) {
+  return [section(word("membersNow"), table(word("membersNow"), [word("agency"), word("name"), word("role"), word("key.cosign")], c.members.map((m) => [m.agency, m.name, word(m.role), hash(m.cosign)]))),
+    section(word("issuers"), table(word("issuers"), [word("name"), word("agency"), word("kinds"), word("types"), word("field.any")], c.issuers.map((i) =>
+      [i.name, i.agency, kindsOf(i), i.types.join(", "), i.any ? word("yes") : word("no")]))),
+    section(word("types"), table(word("types"), [word("code"), word("name")], c.types.map((t) => [t.code, t.name]))),
+    section(word("reasons"), table(word("reasons"), [word("code"), word("name")], c.reasons.map((r) => [r.code, r.name])))];
+}
+
+/** The seal that ends the cosigned log: it names the charter. */
+async function lastSeal(head) {
+  const seal = judge().entries(await lastBundle(node(), head.size)).at(-1), tiles = new Tiles(node(), head.size, judge());
+  if (seal?.entry !== "SEAL" || !judge().isLeafIncluded(head.size - 1, seal.leaf, head, await tiles.path(head.size - 1)))
+    throw new Refused({ error: "E_SEAL", message: "the last entry of the checkpointed log is not a seal" });
+  return seal;
+}
+
+/** How many there are, the one that waits among them: what the node says, and followCharters finds out if they are others. */
+async function charterCount() {
+  const { version, pending } = await getJson(node(), "/v1/charter");
+  return version + (pending ? 1 : 0);
+}
+
 async function charter(main, alive) {
-  main.append(h("h2", {}, word("charter")));
+  const place = h("div", { "aria-live": "polite" }, waiting());
+  main.append(h("h2", {}, word("charter")), h("p", { class: "soft" }, word("charterHint")), place);
   try {
-    const [c, evidence] = [await getJson(node(), "/v1/charter"), await getJson(node(), "/v1/evidence").catch(() => ({}))];
+    const list = await readCharters(node(), judge(), await charterCount()), head = await newestHead(), seal = await lastSeal(head), chain = followCharters(list, seal), blocks = [];
+    for (const one of list) {
+      const { is, entries, found } = await readBlock(one.height, head), here = entries[one.index - found.first_index];
+      blocks.push(is === "good" && here?.leaf !== one.charter.leaf ? "bad" : is);
+      if (is === "good") one.time = entries.at(-1).time;
+    }
     if (!alive()) return;
-    const votes = evidence.votes ?? evidence.evidence ?? [];
-    main.append(pairs([[word("version"), c.version], [word("hash"), h("code", {}, c.hash)], c.pending && [word("pendingCharter"), number(c.pending.activation)]].filter(Boolean)),
-      h("h3", {}, word("members")), table([word("agency"), word("name"), word("role")], c.members.map((m) => [m.agency, m.name, m.role])),
-      h("h3", {}, word("issuers")), table([word("name"), word("agency"), word("kinds"), word("types")], c.issuers.map((i) =>
-        [i.name, i.agency, i.kinds.map(word).join(", "), i.types.join(", ")])),
-      h("h3", {}, word("types")), table([word("code"), word("name")], c.types.map((t) => [t.code ?? t.type, t.name])),
-      h("h3", {}, word("reasons")), table([word("code"), word("name")], c.reasons.map((r) => [r.code, r.name ?? r.text])),
-      votes.length > 0 && h("h3", { class: "bad" }, `${word("evidence")}: ${votes.length}`) || "");
+    const sound = chain.inForce >= 0 && (chain.broken === -1 || chain.broken > chain.inForce) && blocks.slice(0, chain.inForce + 1).every((b) => b === "good");
+    const now = list[Math.max(0, chain.inForce)].charter;
+    place.replaceChildren(sound ? finding(say("charterGood", { n: now.version, height: number(seal.height) })) : objection(word(chain.inForce < 0 && chain.broken === -1 ? "charterNotNamed" : "charterBroken")),
+      pairs([[word("origin"), now.origin], [word("version"), now.version], [word("hash"), h("code", {}, now.hash)], [word("quorum"), say("quorumOf", { quorum: now.quorum, members: now.voting })]]),
+      section(word("charterHistory"), h("ol", { class: "versions", reversed: true }, list.map((_, i) => versionItem(list, i, { ...chain, blocks })).reverse())), ...charterNow(now));
   } catch (e) {
-    main.append(trouble(e));
+    place.replaceChildren(refusal(e));
   }
 }
 
 // ---- policy ----
 
 function policy(main) {
-  const text = h("textarea", { name: "policy", spellcheck: "false" }), place = h("div", { "aria-live": "polite" }), choose = h("input", { type: "file" });
-  const form = h("form", {}, h("label", {}, word("policyText"), text), choose, h("button", {}, word("use")));
+  const text = h("textarea", { name: "policy", spellcheck: "false", class: "mono" }), place = h("div", { "aria-live": "polite" });
+  const form = h("form", {}, dropArea(word("policyDrop"), async (file) => { text.value = await file.text(); }, h("label", {}, word("policyText"), text)), h("button", {}, word("use")));
   text.value = kept.get("policy") ?? "";
-  choose.addEventListener("change", async () => { if (choose.files[0]) text.value = await choose.files[0].text(); });
   onSubmit(form, place, async () => {
     (await Verifier.load(wasm)).policy(text.value); // refused: the one in use stays
     kept.set("policy", text.value);
     await choosePolicy();
-    return h("p", { class: "good" }, word("policySaved"));
+    return h("p", { class: "finding good" }, `✓ ${word("policySaved")}`);
   });
-  main.append(h("h2", {}, word("policy")), form, h("p", {}, h("button", { onclick: async () => { kept.set("policy", null); text.value = ""; await choosePolicy(); } }, word("forget"))), place);
-  getText(node(), "/v1/policy").then((t) => main.append(h("h3", {}, word("policyOfNode")), h("pre", {}, t)), () => {});
+  main.append(h("h2", {}, word("policy")), h("p", { class: "soft" }, word("policyHint")), form,
+    h("p", {}, h("button", { type: "button", onclick: async () => { kept.set("policy", null); kept.set("head", null); text.value = ""; await choosePolicy(); place.replaceChildren(h("p", {}, word("forgotten"))); } }, word("forget"))), place);
+  getText(node(), "/v1/policy").then((t) => main.append(h("details", {}, h("summary", {}, word("policyOfNode")), h("pre", { tabindex: 0 }, t))), () => {});
 }
 
 // ---- moving about ----
@@ -422,24 +599,26 @@ let visit = 0;
 
 function show() {
   const [, name = "", parameter] = location.hash.split("/"), view = Object.hasOwn(views, name) ? name : "", mine = ++visit, main = $("main");
-  document.documentElement.lang = language;
+  document.documentElement.lang = languageNow();
   for (const element of document.querySelectorAll("[data-word]")) element.textContent = word(element.dataset.word);
-  $("about").textContent = word("about");
+  for (const element of document.querySelectorAll("[data-label]")) element.setAttribute("aria-label", word(element.dataset.label));
+  $("about").textContent = word(home ? "aboutHome" : "aboutFile");
   $("views").replaceChildren(...Object.keys(views).map((v) => h("a", { href: `#/${v}`, "aria-current": v === view && "page" }, word(v || "overview"))));
   document.title = `${word(view || "overview")} – Sillok`;
   main.replaceChildren();
   views[view](main, () => mine === visit, parameter);
 }
 
-$("language").value = language;
+$("language").value = languageNow();
 $("language").addEventListener("change", async () => {
-  language = $("language").value;
-  kept.set("language", language);
+  setLanguage($("language").value);
   await choosePolicy();
   show();
 });
+$("skip").addEventListener("click", (event) => { event.preventDefault(); $("main").focus(); }); // the address is the view's
 window.addEventListener("hashchange", () => { show(); $("main").focus(); });
 wasm = await loadModule();
+globalThis.sillok = { Verifier, wasm, words }; // for an auditor's console, and the tests
 await choosePolicy();
 show();
 document.documentElement.dataset.ready = "yes";

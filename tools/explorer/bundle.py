@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """One page of many files: bundle.py INDEX_HTML VERIFIER_WASM OUT_HTML OUT_GZIP
 
-Style, modules and the verifier go into the page, so that it can be saved and opened from a disk. Modules are put behind one
+Style, modules and the verifier (packed by gzip) go into the page, so that it can be saved and opened from a disk. Modules are put behind one
 another in the order of their imports; no two may have a top-level name in common (browsers would say so). Its
 Content-Security-Policy names script and style by hash.
 """
@@ -41,7 +41,7 @@ script, style, page = "\n" + modules("app.js", set()), "\n" + read("style.css"),
 if re.search(r"^(import|export) ", script, re.M) or "</script" in script:
     sys.exit("bundle.py: a module has an import or export of a form that is not understood here")
 with open(wasm, "rb") as f:
-    verifier = base64.b64encode(f.read()).decode()
+    verifier = base64.b64encode(gzip.compress(f.read(), 9, mtime=0)).decode()
 policy = (f"default-src 'none'; script-src {source(script)} 'wasm-unsafe-eval'; style-src {source(style)}; connect-src 'self' http: https:; "
           "img-src 'self' data: blob:; base-uri 'none'; form-action 'none'")
 page, n = re.subn(r'(http-equiv="Content-Security-Policy" content=")[^"]*', lambda m: m.group(1) + policy, page)

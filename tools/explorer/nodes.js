@@ -26,19 +26,6 @@ export async function getProof(url, handle, history) {
   return new Uint8Array(await response.arrayBuffer());
 }
 
-/** A signed note's text, and who signed: [{ name, time }], time in Unix seconds, 0 for a log's own signature. Unverified. */
-export function readNote(note) {
-  const [text, signatures] = note.split("\n\n");
-  const [origin, size, root] = text.split("\n");
-  const signers = signatures.trim().split("\n").map((line) => {
-    const [, name, blob] = line.match(/^\u2014 (\S+) (\S+)$/) ?? [];
-    const bytes = Uint8Array.from(atob(blob ?? ""), (c) => c.charCodeAt(0));
-    const time = bytes.length === 76 ? Number(new DataView(bytes.buffer).getBigUint64(4)) : 0; // cosignature/v1
-    return { name, time };
-  });
-  return { origin, size: Number(size), root, signers };
-}
-
 // ---- tlog-tiles: an entry's path in a tree, from hash tiles ----
 
 const WIDTH = 256;
@@ -102,4 +89,10 @@ export class Tiles {
     }
     return Promise.all(rest.map(([lo, hi]) => this.#subtree(lo, hi)));
   }
+}
+
+/** The entries of an entry bundle, the last of which is the last entry of this tree, as bytes. */
+export async function lastBundle(url, size) {
+  const index = Math.floor((size - 1) / WIDTH), path = tilePath("entries", index, size - index * WIDTH);
+  return new Uint8Array(await (await ask(url, path, { cache: "default" })).arrayBuffer());
 }

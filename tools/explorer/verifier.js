@@ -133,7 +133,23 @@ export class Verifier {
     return { handle: fromHex(handle), proof: new Uint8Array(this.#wasm.memory.buffer.slice(at, at + size)) };
   }
 
-  /** A signed checkpoint under the policy: { origin, size, root, quorumTime, cosignatures }. */
+  /** The text of a QR code in a picture: one byte a pixel, 0 black. Throws Refused when there is none, or it is too damaged. */
+  qrPicture(grey, width, height) {
+    this.#wasm.begin();
+    const { at, size } = this.#answer(this.#wasm.qrPicture(this.#put(grey), width, height));
+    return new TextDecoder("latin1").decode(new Uint8Array(this.#wasm.memory.buffer, at, size).slice());
+  }
+
+  /**
+   * The charter in an entry of the log, its leaf hash, and (given the entries of the charter before it and of the chain's first) which
+   * voting agencies' approvals are good, and whether they are a quorum. Whether the entry is in the log is another question.
+   */
+  charter(entry, before = new Uint8Array(0), first = before) {
+    this.#wasm.begin();
+    return this.#answer(this.#wasm.charter(this.#put(entry), entry.length, this.#put(before), before.length, this.#put(first), first.length));
+  }
+
+  /** A signed checkpoint under the policy: { origin, size, root, quorumTime, cosignatures, signers: [{ name, time }] }. */
   async checkpoint(note, { now = Math.floor(Date.now() / 1000) } = {}) {
     const bytes = new TextEncoder().encode(note);
     return this.#judge((flags) => this.#wasm.checkpoint(this.#put(bytes), bytes.length, BigInt(now), this.#allow | flags));

@@ -222,3 +222,21 @@ int snprintf(char *out, size_t cap, const char *format, ...)
     va_end(args);
     return n;
 }
+
+/* By insertion: a charter's lists are short. */
+void qsort(void *at, size_t n, size_t size, int (*compare)(const void *, const void *))
+{
+    for (size_t i = 1; i < n; i++)
+        for (size_t k = i; k > 0; k--) {
+            uint8_t *a = (uint8_t *)at + (k - 1) * size, *b = a + size;
+
+            if (compare(a, b) <= 0)
+                break;
+            for (size_t j = 0; j < size; j++) {
+                uint8_t byte = a[j];
+
+                a[j] = b[j];
+                b[j] = byte;
+            }
+        }
+}

@@ -200,24 +200,46 @@ WASM_EXPORT("qrPicture") const char *wasm_qr_picture(const uint8_t *grey, uint32
 }
 
 /* Parses a note and judges it under the policy. */
-static enum slk_err judge_note(struct slk_checkpoint *checkpoint, struct slk_policy_verdict *verdict,
-    struct slk_span text, uint64_t now_s, uint32_t flags)
+static enum slk_err judge_note(struct slk_note *note, struct slk_checkpoint *checkpoint,
+    struct slk_policy_verdict *verdict, struct slk_span text, uint64_t now_s, uint32_t flags)
 {
     const struct slk_verify_options options = {
         .now_s = now_s, .allow_no_quorum = (flags & ALLOW_NO_QUORUM) != 0};
-    static struct slk_note note;
-    enum slk_err err = slk_note_parse(&note, (const char *)text.at, text.size);
+    enum slk_err err = slk_note_parse(note, (const char *)text.at, text.size);
 
     wasm_set_mode((flags & COLLECT) != 0 ? WASM_COLLECT : WASM_JUDGE);
     if (err == SLK_OK)
-        err = slk_checkpoint_parse(checkpoint, note.text);
+        err = slk_checkpoint_parse(checkpoint, note->text);
     if (err == SLK_OK)
-        err = slk_policy_check(verdict, policy, &note, checkpoint, &options);
+        err = slk_policy_check(verdict, policy, note, checkpoint, &options);
     wasm_set_mode(WASM_JUDGE);
     return err;
 }
 
-static void put_checkpoint(const struct slk_checkpoint *checkpoint, const struct slk_policy_verdict *verdict)
+/* The policy's keys that signed. A wrong signature by one of them has refused the whole note before (policy.h), so those are good. */
+static void put_signers(const struct slk_note *note)
+{
+    const struct slk_vkey *key;
+    const char *comma = "";
+
+    for (size_t i = 0; (key = slk_policy_key(policy, i)) != NULL; i++)
+        for (size_t k = 0; k < note->sigs_n; k++) {
+            const struct slk_note_sig *sig = &note->sigs[k];
+            struct slk_reader blob = {.rest = {sig->blob + SLK_NOTE_KEY_HASH_SIZE, 8}};
+            size_t n = strlen(key->name);
+
+            if (key->type != SLK_SIG_COSIGNATURE_V1 || sig->key_hash != key->key_hash ||
+                sig->name.size != n || memcmp(sig->name.at, key->name, n) != 0)
+                continue;
+            json_put("%s{\"name\":", comma);
+            json_text(key->name, n);
+            json_put(",\"time\":%llu}", (unsigned long long)slk_read_u64(&blob));
+            comma = ",";
+        }
+}
+
+static void put_checkpoint(const struct slk_note *note, const struct slk_checkpoint *checkpoint,
+    const struct slk_policy_verdict *verdict)
 {
     json_put("\"ok\":true,\"origin\":");
     json_text((const char *)checkpoint->origin.at, checkpoint->origin.size);
@@ -225,7 +247,9 @@ static void put_checkpoint(const struct slk_checkpoint *checkpoint, const struct
     put_number("size", checkpoint->head.tree_size);
     put_number("quorumTime", verdict->quorum_time_s);
     put_number("cosignatures", verdict->cosignatures_n);
-    json_put("\"root\":");
+    json_put("\"signers\":[");
+    put_signers(note);
+    json_put("],\"root\":");
     json_hex(checkpoint->head.root_hash.b, SLK_HASH_SIZE);
 }
 
@@ -233,14 +257,15 @@ static void put_checkpoint(const struct slk_checkpoint *checkpoint, const struct
 WASM_EXPORT("checkpoint")
 const char *wasm_checkpoint(const uint8_t *text, uint32_t size, uint64_t now_s, uint32_t flags)
 {
+    static struct slk_note note;
     struct slk_policy_verdict verdict = {0};
     struct slk_checkpoint checkpoint = {0};
-    enum slk_err err = judge_note(&checkpoint, &verdict, slk_span_of(text, size), now_s, flags);
+    enum slk_err err = judge_note(&note, &checkpoint, &verdict, slk_span_of(text, size), now_s, flags);
 
     json_begin();
     json_put("{");
     if (err == SLK_OK)
-        put_checkpoint(&checkpoint, &verdict);
+        put_checkpoint(&note, &checkpoint, &verdict);
     else
         put_error(err, "");
     json_put("}");
@@ -342,11 +367,13 @@ static void put_record(const struct slk_map_crowd_item *item, const char *comma)
 WASM_EXPORT("crowd") const char *wasm_crowd(const struct crowd *c, uint64_t now_s, uint32_t flags)
 {
     static struct slk_map_crowd_item items[CROWD_MAX];
+    static struct slk_note note;
     struct slk_policy_verdict verdict = {0};
     struct slk_checkpoint checkpoint = {0};
     struct slk_seal seal = {0};
     size_t n = 0;
-    enum slk_err err = judge_note(&checkpoint, &verdict, slk_span_of(c->note, c->note_size), now_s, flags);
+    enum slk_err err =
+        judge_note(&note, &checkpoint, &verdict, slk_span_of(c->note, c->note_size), now_s, flags);
 
     if (err == SLK_OK && c->bits > 8 * SLK_HASH_SIZE)
         err = SLK_E_RANGE;
@@ -364,7 +391,7 @@ WASM_EXPORT("crowd") const char *wasm_crowd(const struct crowd *c, uint64_t now_
         json_put("],");
         put_number("height", seal.height);
         put_number("time", seal.time_ms);
-        put_checkpoint(&checkpoint, &verdict);
+        put_checkpoint(&note, &checkpoint, &verdict);
     } else {
         put_error(err, "");
     }
@@ -424,6 +451,10 @@ static void put_entry(struct slk_span bytes)
         json_put(",\"height\":%llu,\"time\":%llu,\"mapRoot\":", (unsigned long long)entry.seal.height,
             (unsigned long long)entry.seal.time_ms);
         json_hex(entry.seal.map_root.b, SLK_HASH_SIZE);
+        json_put(",\"proposer\":%u,\"charter\":", (unsigned)entry.seal.proposer);
+        json_hex(entry.seal.charter_hash.b, SLK_HASH_SIZE);
+        json_put(",\"nextCharter\":");
+        json_hex(entry.seal.next_charter_hash.b, SLK_HASH_SIZE);
     }
     json_put("}");
 }

@@ -5,4 +5,5 @@ void *malloc(size_t size);
 void *calloc(size_t n, size_t size);
 void free(void *at);
 _Noreturn void abort(void);
+void qsort(void *at, size_t n, size_t size, int (*compare)(const void *, const void *));
 #endif
