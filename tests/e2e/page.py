@@ -489,7 +489,8 @@ def test_every_view(net):
     check("the page speaks Korean", chrome.wait("document.documentElement.lang === 'ko' && document.body.innerText.includes('개요')"), lambda: chrome.text())
     for view in VIEWS:
         chrome.run(f"location.hash = '#/{view}'")
-        chrome.wait("!document.querySelector('main').innerText.includes('조회 중') && document.querySelector('main h2')")
+        chrome.wait(f"document.querySelector('nav a[aria-current]').hash === '#/{view}' && document.querySelector('main h2') "
+                    "&& !document.querySelector('main').innerText.includes('조회 중')")
         found = chrome.run(NAMED)
         check(f"{view or 'overview'}: fit for a phone, a screen reader and a Korean", not found["unnamed"] and not found["twice"] and not found["wide"] and not found["raw"]
               and not found["skipped"] and found["h2"] == 1 and found["lang"] == "ko" and found["said"] > 0, found)

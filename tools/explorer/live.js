@@ -1,7 +1,7 @@
 // live.js: news of one node as they come, and what is measured of them. A node's word, all of it: the page shows it as that.
 
 const KEPT = 60; // samples of events per second, blocks whose latency is known
-const RETRY_MS = 2000;
+const RETRY_MS = 1000;
 
 /**
  * Follows /v1/stream. After a break it connects again by itself, and measures nothing across the gap: the first message of a
@@ -42,8 +42,8 @@ export class Stream {
     source.addEventListener("error", () => {
       [this.connected, this.#first, this.#counted, this.#committed] = [false, true, null, null];
       this.changed("lost");
-      if (source.readyState === EventSource.CLOSED && this.#source === source) // refused: the browser does not try again, we do
-        this.#retry = setTimeout(() => this.#open(), RETRY_MS);
+      source.close(); // browsers wait longer, and give up on whoever refuses once: too many streams may be open for a while
+      if (this.#source === source) this.#retry = setTimeout(() => this.#open(), RETRY_MS);
     });
   }
 
