@@ -12,6 +12,7 @@
 #include <cmocka.h>
 #include <lmdb.h>
 
+#include "tests/find.h"
 #include "tests/scratch.h"
 #include "tests/unit/ledger_fixture.h"
 
@@ -595,10 +596,10 @@ static void claim_leaves(const char *dir, const char *name)
     bytes = malloc(size);
     assert_non_null(bytes);
     assert_int_equal(fread(bytes, 1, size, file), size);
-    for (size_t i = 0; i + name_n + 48 < size;
-         i++) /* name, u32 0, u16 flags 0, u16 depth, u64 branches, u64 leaves */
-        if (memcmp(bytes + i, name, name_n) == 0 && memcmp(bytes + i + name_n, "\0\0\0\0\0", 6) == 0) {
-            memcpy(bytes + i + name_n + 16, &many, sizeof(many));
+    for (const uint8_t *at = bytes; (at = find_bytes(at, bytes + size - 48, name, name_n)) != NULL; at++)
+        if (memcmp(at + name_n, "\0\0\0\0\0", 6) ==
+            0) { /* u32 0, u16 flags 0, u16 depth, u64 branches, u64 leaves */
+            memcpy(bytes + (at - bytes) + name_n + 16, &many, sizeof(many));
             found_n++;
         }
     assert_true(found_n > 0);

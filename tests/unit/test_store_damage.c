@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tests/find.h"
 #include "tests/scratch.h"
 #include "tests/unit/sample.h"
 #include "tests/unit/store_fixture.h"
@@ -55,9 +56,8 @@ static void flip_copies(const char *path, const uint8_t *needle, size_t needle_s
     size_t size;
     uint8_t *bytes = read_file(path, &size);
 
-    for (size_t i = 0; i + needle_size <= size; i++)
-        if (memcmp(bytes + i, needle, needle_size) == 0)
-            flip_bit(path, 8 * (i + byte));
+    for (const uint8_t *at = bytes; (at = find_bytes(at, bytes + size, needle, needle_size)) != NULL; at++)
+        flip_bit(path, 8 * ((size_t)(at - bytes) + byte));
     free(bytes);
 }
 
@@ -66,13 +66,12 @@ static uint64_t place_of(const char *path, const uint8_t *needle, size_t needle_
 {
     size_t size;
     uint8_t *bytes = read_file(path, &size);
-    uint64_t at = UINT64_MAX;
+    const uint8_t *found = find_bytes(bytes, bytes + size, needle, needle_size);
+    uint64_t at;
 
-    for (size_t i = 0; at == UINT64_MAX && i + needle_size <= size; i++)
-        if (memcmp(bytes + i, needle, needle_size) == 0)
-            at = i;
+    assert_non_null(found);
+    at = (uint64_t)(found - bytes);
     free(bytes);
-    assert_true(at != UINT64_MAX);
     return at;
 }
 
