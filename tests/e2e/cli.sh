@@ -273,7 +273,7 @@ exec 9<>pipe
 : >ledger/writer.lock # the writer puts its process number there
 timeout 60 "$sillok" submit ledger --keys keys pipe >writer.out 2>&1 9>&- &
 writer=$!
-for _ in $(seq 100); do
+for _ in $(seq 300); do
     [ -s ledger/writer.lock ] && break # trying the lock could take it from the writer
     sleep 0.1
 done

@@ -22,7 +22,7 @@ import threading
 import time
 
 import network
-from network import NAMES, Net, Node, check, free_ports, must, net_main, run, skip, wait_for
+from network import NAMES, READY_S, Net, Node, check, free_ports, must, net_main, run, skip, wait_for
 
 SILLOK, SILLOKD, VERIFY, LIAR = sys.argv[1:5]
 DEAD = f"http://127.0.0.1:{free_ports(1)[0]}"  # nobody listens there
@@ -480,7 +480,7 @@ def test_watch(net):
     net.submit_some(net.nodes, 1)
     old = Stub(net.nodes[0], lambda path, status, body: (status, kept["nodes"][url(net.nodes[0])].encode() if path == "/checkpoint" else body))
     net.wait_agreed(1)
-    wait_for(lambda: all(n.status().get("cosigned_height") == n.status().get("height") for n in net.nodes), 20)
+    wait_for(lambda: all(n.status().get("cosigned_height") == n.status().get("height") for n in net.nodes), READY_S)
     r = watch(net, [old, *net.nodes[1:]], "--state", state, "--json")
     told_of = json.loads(r.stdout)
     check("watch: one node behind: consistency is proven", r.returncode == 0 and told_of["result"] == "agree"
@@ -619,7 +619,7 @@ def test_votes(net):
         if caught():
             break
         net.submit_some(net.nodes[:3], 1)
-    check("a member votes twice and is caught", wait_for(caught, 20), net.tails)
+    check("a member votes twice and is caught", wait_for(caught, READY_S), net.tails)
     net.nodes[3].kill()
     r = sillok("evidence", "export", *urls(net.nodes[:3]), "-o", net.path("votes"))
     check("evidence export: from nodes", r.returncode == 0 and os.path.getsize(net.path("votes")) > 0, *told(r))

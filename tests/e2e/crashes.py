@@ -36,7 +36,7 @@ class Crashing(Net):
     def acknowledge(self, node, wait="received"):
         with self.lock:
             k = self.take()[0]
-        code, answer = node.submit(self.submissions[k], wait)
+        code, answer = self.submit_until(node, self.submissions[k]) if wait == "final" else node.submit(self.submissions[k], wait)
         if code in (200, 202):
             with self.lock:
                 self.acknowledged[answer["id"]] = k
@@ -200,7 +200,7 @@ def vote_in_vain(net, node, other):
     for _ in range(2):
         net.acknowledge(other)
     voted = wait_for(lambda: node.metrics().get("sillok_pool_submissions", 0) == 2, FINAL_S)
-    time.sleep(2)  # for the votes: the view's longest timer is one second
+    time.sleep(5)  # for the votes, which nothing tells of: the view's longest timer is one second
     node.kill()
     shutil.rmtree(node.dir)
     must(SILLOK, "restore", backup, node.dir)
@@ -240,7 +240,7 @@ def test_end(net):
                                                                      for n in net.nodes), FINAL_S), net.tails)
     height, lost = net.nodes[0].status().get("height", 0), []
     for i, (name, k) in enumerate(net.acknowledged.items()):
-        code, answer = net.nodes[i % 3].submit(net.submissions[k])
+        code, answer = net.submit_until(net.nodes[i % 3], net.submissions[k])
         if code != 200 or answer.get("id") != name or not 0 < answer.get("height", 0) <= height:
             lost.append((code, answer))
     check(f"none of {len(net.acknowledged)} acknowledged submissions is lost", not lost, height, lost[:3])

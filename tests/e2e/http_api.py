@@ -103,7 +103,7 @@ class Unix(http.client.HTTPConnection):
 
 
 def ask(method, path, body=None, headers=None, connection=None):
-    c = connection or http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    c = connection or http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     c.request(method, path, body, headers or {})
     r = c.getresponse()
     return r.status, r.headers, r.read()
@@ -361,7 +361,7 @@ def with_the_ledger(now):
 
 
 def stream():
-    c = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    c = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     c.request("GET", "/v1/stream")
     r = c.getresponse()
     lines = [r.readline().decode() for _ in range(4)]
@@ -416,7 +416,7 @@ def with_curl():
 
 def raw(data):
     """What comes back until the end, on a connection of its own."""
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as s:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as s:
         s.sendall(data)
         s.shutdown(socket.SHUT_WR)
         out = b""
@@ -450,7 +450,7 @@ def many_at_once():
 
     def client(i):
         try:
-            c = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+            c = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
             for _ in range(20):
                 status, _, _ = ask("POST", "/v1/proofs", json.dumps({"credential": f"{i:064x}"}), JSON, c)
                 if status != 200:
@@ -489,7 +489,7 @@ try:
     handle = sample("handle").decode()
     report("no metric names a credential or a client", [
         "the handle" if handle in metrics or handle[:16] in metrics else None, "an address" if "127.0.0" in metrics else None])
-    held = http.client.HTTPConnection("127.0.0.1", port, timeout=20)  # idle while the server stops
+    held = http.client.HTTPConnection("127.0.0.1", port, timeout=60)  # idle while the server stops
     held.request("GET", "/health")
     held.getresponse().read()
     process.stdin.close()

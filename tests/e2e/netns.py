@@ -78,7 +78,7 @@ class Spaces(Net):
 
 
 def final(net, nodes):
-    answers = [n.submit(net.submissions[net.take()[0]]) for n in nodes]
+    answers = [net.submit_until(n, net.submissions[net.take()[0]]) for n in nodes]
     return all(code == 200 for code, _ in answers), answers
 
 
@@ -95,7 +95,7 @@ def test_cable(net):
     height = max(n.status().get("height", 0) for n in rest)
     must("ip", "-n", net.hub, "link", "set", away.name[:4], "up")
     check("it is put back: all agree", wait_for(lambda: net.settled(height), 2 * FINAL_S), net.tails)
-    code, answer = rest[0].submit(net.submissions[k])
+    code, answer = net.submit_until(rest[0], net.submissions[k])
     check("and what was given to the one is final everywhere", code == 200, code, answer)
 
 

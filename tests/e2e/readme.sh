@@ -34,8 +34,8 @@ section "$source/README.md" "A network" "What is" | sed -e "s/710\([1-5]\)/$node
 get() { # a page of a node
     python3 -c 'import sys, urllib.request; sys.stdout.buffer.write(urllib.request.urlopen(sys.argv[1]).read())' "$1"
 }
-wait_for() { # wait_for COMMAND: half a minute at most
-    for _ in $(seq 300); do
+wait_for() { # wait_for COMMAND: a minute at most
+    for _ in $(seq 600); do
         if eval "$1" >/dev/null 2>&1; then return 0; fi
         sleep 0.1
     done

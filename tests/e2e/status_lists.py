@@ -47,7 +47,7 @@ def start():
 
 
 def port_of(node):
-    for _ in range(600):
+    for _ in range(1200):
         with open("log") as f:
             for line in f:
                 if " listening " in line and 'for="clients"' in line:
@@ -59,9 +59,9 @@ def port_of(node):
 
 
 def get(port, path):
-    for _ in range(200):  # 503 until the node has read its ledger and signed its first checkpoint
+    for _ in range(600):  # 503 until the node has read its ledger and signed its first checkpoint
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=20) as r:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=60) as r:
                 return r.status, r.read()
         except urllib.error.HTTPError as e:
             if e.code != 503:
