@@ -163,7 +163,7 @@ bool cli_policy_update(struct cli *cli, const char *dir, const char *policy_file
     size_t cap, size_t *size);
 
 extern const struct cli_command cmd_keygen, cmd_charter, cmd_init, cmd_submit, cmd_head, cmd_history,
-    cmd_prove, cmd_verify, cmd_audit, cmd_policy, cmd_fsck, cmd_backup, cmd_restore, cmd_crowd, cmd_stat,
+    cmd_proof, cmd_prove, cmd_verify, cmd_audit, cmd_policy, cmd_fsck, cmd_backup, cmd_restore, cmd_crowd, cmd_stat,
     cmd_simulate;
 extern const struct cli_command cmd_status_list;
 /* cmd_status_list.c: is this signed status list the one that the ledger's records lead to? Says so, or why not. `keys` may be NULL. */

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "tools/prove_entry.h"
 #include "tools/qr_image.h"
 #include "tools/url_read.h"
 
@@ -177,8 +178,28 @@ static int many(struct cli *cli, struct prove *p)
     return code;
 }
 
+/* Of one entry of the log, whatever it is. */
+static int an_entry(
+    struct cli *cli, struct cli_nodes *nodes, bool by_url, const char *policy, struct prove_entry *wanted)
+{
+    struct slk_policy *trusted = NULL;
+
+    cli->exit_code = CLI_UNSURE;
+    wanted->dir = by_url ? NULL : cli->args[0];
+    wanted->nodes = nodes;
+    if ((policy == NULL || cli_policy_load(cli, policy, &trusted)) &&
+        (!by_url || cli_nodes_open(cli, nodes))) {
+        wanted->policy = trusted;
+        cli->exit_code = prove_entry(cli, wanted);
+    }
+    slk_policy_free(trusted);
+    cli_nodes_close(nodes);
+    return cli->exit_code;
+}
+
 static int run(struct cli *cli)
 {
+    struct prove_entry entry = {.index = UINT64_MAX};
     struct slk_ledger_options ledger_options = {.read_only = true};
     struct cli_handle_args which = {0};
     struct prove p = {.format = "text"};
@@ -195,6 +216,10 @@ static int run(struct cli *cli)
         CLI_TEXT("format", "text|binary", &p.format, "C2SP .tlog-proof text (default), or protobuf"),
         CLI_FLAG(
             "qr", &p.qr, "as a QR code: -o FILE.png or FILE.svg, else for a terminal; binary, --no-history"),
+        CLI_NUMBER("entry", "INDEX", &entry.index,
+            "of this entry of the log instead: a plain C2SP tlog-proof; DIR may be a tree of tiles, of any "
+            "log"),
+        CLI_TEXT("entry-file", "FILE", &entry.entry_out, "with --entry: where the entry's bytes go"),
         CLI_NODE_OPTIONS(&nodes),
         CLI_TEXT("policy", "FILE", &policy, "with --url: the trust policy each proof must satisfy (needed)"),
         CLI_OUT(&p.out, "where the proof goes (default: standard output)"),
@@ -211,6 +236,15 @@ static int run(struct cli *cli)
             : cli->args_n == 1 ? "a directory, or nodes? DIR does not go with --url"
                                : "with --url give --policy FILE: a node's proof counts only when it verifies "
                                  "(`sillok policy`)");
+    if (entry.index != UINT64_MAX) {
+        entry.out = p.out;
+        entry.json = p.json;
+        return which.hex != NULL || which.file != NULL || p.handles != NULL || p.qr ||
+                       strcmp(p.format, "text") != 0
+                   ? cli_fail(cli, CLI_UNSURE,
+                         "--entry is about an entry, and a text: without --handle, --qr and --format")
+                   : an_entry(cli, &nodes, by_url, policy, &entry);
+    }
     if ((strcmp(p.format, "text") != 0 && strcmp(p.format, "binary") != 0) || (history && p.no_history))
         return cli_fail(cli, CLI_UNSURE,
             history && p.no_history ? "--history or --no-history?" : "--format: text or binary");
@@ -234,7 +268,8 @@ static int run(struct cli *cli)
 
 const struct cli_command cmd_prove = {
     .name = "prove",
-    .usage = "DIR | --url URL... --policy FILE, --handle HEX | --handle-file FILE | --handles FILE [-o FILE]",
+    .usage = "DIR | --url URL... --policy FILE, --handle HEX | --handle-file FILE | --handles FILE | --entry "
+             "INDEX [-o FILE]",
     .summary = "Make a proof of a credential's status, or that it was never issued",
     .about =
         "The proof shows the newest signed block; anybody with a trust policy (`sillok policy`) checks it "

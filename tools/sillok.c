@@ -12,6 +12,7 @@ static const struct cli_command *const commands[] = {
     &cmd_head,
     &cmd_history,
     &cmd_prove,
+    &cmd_proof,
     &cmd_verify,
     &cmd_crowd,
     &cmd_policy,

@@ -22,6 +22,7 @@
 #define PROOF_MAX   (4u << 20) /* sillok.h: slk_verify_status */
 #define POLICY_MAX  (1u << 20) /* sillok.h: slk_policy_new */
 #define HANDLE_MAX  4096
+#define ENTRY_MAX   (16u << 20)
 #define AGE_MAX_S   (UINT64_C(1) << 40)
 #define LABEL_WIDTH 15
 
@@ -31,6 +32,9 @@ struct request {
     const char *policy_file;
     const char *handle_hex;
     const char *handle_file;
+    const char *entry_file; /* proofs are of these bytes, not of a credential */
+    uint8_t *entry;
+    size_t entry_size;
     bool qr; /* proofs are texts of QR codes, and bring their handle */
     bool json, history, has_at, has_now;
     uint64_t at_s;
@@ -42,6 +46,7 @@ struct request {
 static const char help[] =
     "Usage: sillok-verify --policy FILE (--handle HEX | --handle-file FILE) [OPTION]... PROOF...\n"
     "       sillok-verify --policy FILE --qr [OPTION]... TEXT...\n"
+    "       sillok-verify --policy FILE --entry-file FILE [OPTION]... PROOF...\n"
     "\n"
     "Checks status proofs offline and says what they prove about one credential.\n"
     "PROOF is a .tlog-proof text or its binary form; - is standard input.\n"
@@ -52,6 +57,9 @@ static const char help[] =
     "  --qr                TEXT is what a scanner read from a QR code (zbarimg --raw -q IMAGE), handle and "
     "all:\n"
     "                      compare the handle shown with the card's, or give the card's with --handle\n"
+    "  --entry-file FILE   PROOF is a C2SP tlog-proof of any log: does the log hold the bytes of FILE? (RFC "
+    "6962 leaf;\n"
+    "                      `sillok prove --entry` makes such a proof of an entry of a ledger)\n"
     "  --max-age AGE       refuse proofs that no quorum vouched for within AGE: seconds, or 15m, 24h, 7d\n"
     "  --now TIME          the time to judge by, instead of this machine's clock\n"
     "  --at TIME           answer for a time in the past (needs a proof with history)\n"
@@ -231,6 +239,7 @@ static const char *advice(enum slk_err err)
         {SLK_E_HANDLE, altered},
         {SLK_E_MAP_PROOF,
             "Check that the handle is the one this proof was made for; if it is, do not accept the proof."},
+        {SLK_E_RANGE, altered},
         {SLK_E_NO_LOG, "Check that the policy file is of the same ledger as the proof."},
         {SLK_E_QUORUM, "Ask for a newer proof; its checkpoint should carry more cosignatures."},
         {SLK_E_NO_QUORUM, "Use a policy with a quorum, or --allow-no-quorum to take the log's word alone."},
@@ -536,6 +545,63 @@ static int verify_proof(struct request *request, const char *path)
     return verdict;
 }
 
+/* ---- one proof of an entry ---- */
+
+static void print_entry(const char *name, const struct slk_entry_answer *a)
+{
+    char time_text[TEXT_TIME_SIZE], words[TEXT_HUMAN_SIZE], index[TEXT_HUMAN_SIZE], size[TEXT_HUMAN_SIZE];
+
+    printf("%s: IN THE LOG: these bytes are entry %s\n", name, text_count(index, a->index));
+    line("log", "%s, %s entries", a->origin, text_count(size, a->tree_size));
+    if (a->has_quorum) {
+        line("cosigned", "by %" PRIu32 " of the policy's witnesses, the quorum by %s", a->cosignatures_n,
+            clock_words(time_text, a->quorum_time_s));
+        line("age of proof", "%s", duration_words(words, a->age_s));
+    } else {
+        line("cosigned", "by %" PRIu32 " of the policy's witnesses, which asks for no quorum",
+            a->cosignatures_n);
+        line("age of proof", "not known");
+    }
+    if (a->has_extra)
+        line("extra data", "in the proof, which nothing here vouches for");
+}
+
+static void json_entry(const char *name, const struct slk_entry_answer *a)
+{
+    printf("{\"proof\":");
+    json_string(name);
+    printf(",\"verified\":true,\"origin\":");
+    json_string(a->origin);
+    printf(",\"index\":%" PRIu64 ",\"tree_size\":%" PRIu64 ",\"cosignatures_n\":%" PRIu32, a->index,
+        a->tree_size, a->cosignatures_n);
+    if (a->has_quorum)
+        printf(",\"quorum_time\":%" PRIu64 ",\"age\":%" PRIu64, a->quorum_time_s, a->age_s);
+    printf("}\n");
+}
+
+static int verify_entry(const struct request *request, const char *path)
+{
+    const char *name = strcmp(path, "-") == 0 ? "standard input" : path;
+    struct slk_entry_answer answer;
+    size_t size;
+    uint8_t *bytes = read_file(path, PROOF_MAX, &size);
+    int verdict = YES;
+
+    if (bytes == NULL)
+        return UNSURE;
+    struct slk_span proof = {.at = bytes, .size = size},
+                    entry = {.at = request->entry, .size = request->entry_size};
+    enum slk_err err = slk_verify_entry(&answer, proof, entry, request->policy, &request->options);
+    if (err != SLK_OK)
+        verdict = refuse(request, name, false, err, answer.detail);
+    else if (request->json)
+        json_entry(name, &answer);
+    else
+        print_entry(name, &answer);
+    free(bytes);
+    return verdict;
+}
+
 /* ---- command line ---- */
 
 static bool parse_time(uint64_t *out, const char *text)
@@ -562,6 +628,7 @@ enum choice {
     POLICY = 1,
     HANDLE,
     HANDLE_FILE,
+    ENTRY_FILE,
     QR,
     MAX_AGE,
     NOW,
@@ -577,6 +644,7 @@ static const struct option long_options[] = {
     {"policy", required_argument, NULL, POLICY},
     {"handle", required_argument, NULL, HANDLE},
     {"handle-file", required_argument, NULL, HANDLE_FILE},
+    {"entry-file", required_argument, NULL, ENTRY_FILE},
     {"qr", no_argument, NULL, QR},
     {"max-age", required_argument, NULL, MAX_AGE},
     {"now", required_argument, NULL, NOW},
@@ -601,6 +669,9 @@ static bool take_option(struct request *request, int choice, const char *value)
         return true;
     case HANDLE_FILE:
         request->handle_file = value;
+        return true;
+    case ENTRY_FILE:
+        request->entry_file = value;
         return true;
     case QR:
         request->qr = true;
@@ -660,7 +731,13 @@ static int parse_options(struct request *request, int argc, char **argv, bool *d
         return fail("--policy is missing: name the file that says whose signatures to trust");
     if (request->handle_hex != NULL && request->handle_file != NULL)
         return fail("one of --handle and --handle-file is enough");
-    if (!request->qr && request->handle_hex == NULL && request->handle_file == NULL)
+    if (request->entry_file != NULL &&
+        (has_handle(request) || request->qr || request->has_at || request->history))
+        return fail(
+            "--entry-file asks about an entry of a log: --handle, --qr, --at and --history ask about a "
+            "credential");
+    if (!request->qr && request->entry_file == NULL && request->handle_hex == NULL &&
+        request->handle_file == NULL)
         return fail("give the credential's handle with one of --handle and --handle-file");
     if (optind == argc)
         return fail("no proof given: name at least one file, or - for standard input");
@@ -675,6 +752,7 @@ static bool reads_stdin_once(const struct request *request, char **paths)
     assert(request->policy_file != NULL); /* parse_options saw to it */
     n += strcmp(request->policy_file, "-") == 0;
     n += request->handle_file != NULL && strcmp(request->handle_file, "-") == 0;
+    n += request->entry_file != NULL && strcmp(request->entry_file, "-") == 0;
     for (; *paths != NULL; paths++)
         n += strcmp(*paths, "-") == 0;
     return n <= 1;
@@ -688,12 +766,21 @@ static int verify_all(struct request *request, char **paths)
         return fail("standard input (-) can be read only once: put the others into files");
     if (has_handle(request) && load_handle(request) != YES)
         return UNSURE;
-    if (load_policy(request) != YES)
+    if (request->entry_file != NULL) {
+        request->entry = read_file(request->entry_file, ENTRY_MAX, &request->entry_size);
+        if (request->entry == NULL)
+            return UNSURE;
+    }
+    if (load_policy(request) != YES) {
+        free(request->entry);
         return UNSURE;
+    }
     for (; *paths != NULL; paths++) {
-        int verdict = verify_proof(request, *paths);
+        int verdict =
+            request->entry_file != NULL ? verify_entry(request, *paths) : verify_proof(request, *paths);
         worst = verdict > worst ? verdict : worst;
     }
+    free(request->entry);
     slk_policy_free(request->policy);
     return worst;
 }

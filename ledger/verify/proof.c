@@ -73,37 +73,6 @@ bool slk_proof_is_text(struct slk_span proof)
     return proof.size >= n && memcmp(proof.at, SLK_TLOG_PROOF_HEADER, n) == 0;
 }
 
-/* Takes a line that starts with `word`; *value is what follows it. */
-static bool take_value(struct slk_span *value, struct slk_span *rest, const char *word)
-{
-    size_t n = strlen(word);
-    struct slk_span line;
-
-    if (!slk_span_take(&line, rest, '\n') || line.size <= n || memcmp(line.at, word, n) != 0)
-        return false;
-    *value = slk_span_of(line.at + n, line.size - n);
-    return true;
-}
-
-/* Path lines up to the empty line. */
-static bool take_path(struct slk_proof *out, struct slk_span *rest)
-{
-    struct slk_span line;
-    size_t n;
-
-    while (slk_span_take(&line, rest, '\n')) {
-        if (line.size == 0)
-            return true;
-        if (line.size != HASH_DIGITS || out->path_n == SLK_PATH_MAX ||
-            !slk_base64_parse(
-                out->path[out->path_n].b, SLK_HASH_SIZE, &n, (const char *)line.at, line.size) ||
-            n != SLK_HASH_SIZE)
-            return false;
-        out->path_n++;
-    }
-    return false;
-}
-
 static enum slk_err read_note(struct slk_proof *out, struct slk_span note_bytes)
 {
     struct slk_note note;
@@ -125,27 +94,27 @@ static enum slk_err read_note(struct slk_proof *out, struct slk_span note_bytes)
 }
 
 static enum slk_err read_text(
-    struct slk_proof *out, struct slk_span rest, uint8_t *scratch, size_t scratch_size)
+    struct slk_proof *out, struct slk_span whole, uint8_t *scratch, size_t scratch_size)
 {
-    struct slk_span header, extra, index_text;
+    struct slk_tlog_proof text;
     size_t extra_size;
-    uint64_t leaf_index;
-    enum slk_err err;
+    enum slk_err err = slk_tlog_proof_parse(&text, whole);
 
-    if (!slk_span_take(&header, &rest, '\n') || !take_value(&extra, &rest, EXTRA_WORD) ||
-        !take_value(&index_text, &rest, INDEX_WORD) ||
-        !slk_decimal_parse(&leaf_index, UINT64_MAX, (const char *)index_text.at, index_text.size) ||
-        !slk_base64_parse(scratch, scratch_size, &extra_size, (const char *)extra.at, extra.size) ||
-        !take_path(out, &rest))
+    if (err != SLK_OK)
+        return err;
+    if (!text.has_extra ||
+        !slk_base64_parse(scratch, scratch_size, &extra_size, (const char *)text.extra.at, text.extra.size))
         return SLK_E_MALFORMED;
+    out->path_n = text.path_n;
+    memcpy(out->path, text.path, text.path_n * sizeof(text.path[0]));
     err = read_extra(out, slk_span_of(scratch, extra_size));
     if (err != SLK_OK)
         return err;
-    err = read_note(out, rest);
+    err = read_note(out, text.note);
     if (err != SLK_OK)
         return err;
     /* The seal is the last entry of the log the checkpoint describes. */
-    return out->head.tree_size > 0 && leaf_index == out->head.tree_size - 1 ? SLK_OK : SLK_E_MALFORMED;
+    return out->head.tree_size > 0 && text.index == out->head.tree_size - 1 ? SLK_OK : SLK_E_MALFORMED;
 }
 
 /* ---- reading: binary ---- */

@@ -4,10 +4,10 @@
 
 #include "ledger/verify/checkpoint.h"
 #include "ledger/verify/map_proof.h"
+#include "ledger/verify/tlog_proof.h"
 
 #define SLK_PROOF_MAX         (4u << 20)
 #define SLK_PROOF_EVENTS_MAX  65536
-#define SLK_TLOG_PROOF_HEADER "c2sp.org/tlog-proof@v1\n" /* C2SP tlog-proof */
 
 /* A proof taken apart; everything borrowed. The inclusion path's index is checkpoint size - 1. */
 struct slk_proof {

@@ -225,6 +225,26 @@ SLK_PUBLIC SLK_MUST_CHECK enum slk_err slk_proof_to_text(uint8_t *out, size_t ou
 SLK_PUBLIC SLK_MUST_CHECK enum slk_err slk_proof_to_binary(uint8_t *out, size_t out_cap, size_t *out_size,
     struct slk_span proof);
 
+/* ---- entries of any C2SP log ---- */
+
+struct slk_entry_answer {
+    uint64_t index;         /* the entry's place in the log */
+    uint64_t tree_size;     /* of the checkpoint */
+    bool has_quorum;        /* the policy asks for one: else nobody says how old this is, and the next two are 0 */
+    uint64_t quorum_time_s; /* as in slk_answer */
+    uint64_t age_s;
+    uint32_t cosignatures_n;
+    char origin[256];    /* the log */
+    bool has_extra;      /* the proof carries data of its own, which nothing here vouches for */
+    enum slk_err why;    /* what slk_verify_entry returned */
+    char detail[240];    /* one sentence more about a refusal, or empty */
+};
+
+/* Checks a C2SP tlog-proof text: that a log of the policy holds `entry` (its leaf is SHA-256(0x00 || entry), RFC 6962), under a checkpoint that
+ * the policy accepts. The log need not be one of ours. Returns SLK_OK, or the first reason to refuse; then `out` holds nothing else. */
+SLK_PUBLIC SLK_MUST_CHECK enum slk_err slk_verify_entry(struct slk_entry_answer *out, struct slk_span proof,
+    struct slk_span entry, const struct slk_policy *policy, const struct slk_verify_options *options);
+
 /* ---- QR codes ---- */
 
 /* A QR code's text: "SLK1:", then, in base 45 (RFC 9285), the credential's handle[32] and a proof in binary form. Who scans it learns

@@ -3,6 +3,7 @@
 set -u
 sillok=$(realpath "$1")
 verify=$(realpath "$2")
+vectors=$(realpath "$(dirname "$0")")/../vectors
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 cd "$dir" || exit 2
@@ -221,6 +222,63 @@ exits 2 "a forged proof" "$verify" --policy policy --handle "$handle" forged.tlo
 printf '%s\n%s\n' "$handle" "$third" >handles.txt
 exits 0 "many proofs" "$sillok" prove ledger --handles handles.txt -o proofs
 exits 0 "the second of them" "$verify" --policy policy --handle "$third" proofs/000002.tlog-proof
+
+# ---- proofs and policies of C2SP ----
+exits 0 "proof --help" "$sillok" proof --help
+exits 0 "proof convert --help" "$sillok" proof convert --help
+says "Usage:"
+exits 0 "a proof becomes binary" "$sillok" proof convert p.tlog-proof -o c.bin
+exits 1 "  which says the same" "$verify" --policy policy --handle "$handle" c.bin
+exits 0 "and text again" "$sillok" proof convert c.bin -o c.tlog-proof
+same "  the same bytes" "$(sha256sum <p.tlog-proof)" "$(sha256sum <c.tlog-proof)"
+exits 0 "it may stay what it is" sh -c "'$sillok' proof convert c.bin --format binary | cmp - c.bin"
+exits 2 "what is no proof is not converted" "$sillok" proof convert policy
+exits 2 "nor into anything else" "$sillok" proof convert c.bin --format pdf
+exits 0 "a proof of one entry" "$sillok" prove ledger --entry 3 -o e.tlog-proof --entry-file e.entry
+says "entry 3 of"
+exits 0 "  without extra" sh -c '! grep -q ^extra e.tlog-proof'
+exits 0 "  verifies" "$verify" --policy policy --entry-file e.entry e.tlog-proof
+says "these bytes are entry 3"
+says "age of proof"
+exits 0 "  as JSON, too" "$verify" --policy policy --entry-file e.entry --json e.tlog-proof
+says '"origin":"test.example/cards","index":3'
+exits 2 "of other bytes it proves nothing" "$verify" --policy policy --entry-file policy e.tlog-proof
+says "these bytes are not entry 3"
+exits 2 "too old a one is refused" "$verify" --policy policy --entry-file e.entry --max-age 1h --now 2038-01-01 e.tlog-proof
+says "at most 3600 s are allowed"
+exits 2 "an entry that is not there" "$sillok" prove ledger --entry 99999
+says "there is no entry 99999"
+exits 2 "an entry and a credential" "$sillok" prove ledger --entry 3 --handle "$handle"
+exits 2 "the same when verifying" "$verify" --policy policy --entry-file e.entry --handle "$handle" e.tlog-proof
+exits 0 "another program's proof of another log" "$verify" --policy "$vectors/torchwood.policy" --entry-file "$vectors/torchwood.entry" \
+    "$vectors/torchwood.tlog-proof"
+says "foreign.example/log, 11 entries"
+exits 2 "of which our policy knows nothing" "$verify" --policy policy --entry-file "$vectors/torchwood.entry" "$vectors/torchwood.tlog-proof"
+says 'the proof is of the log "foreign.example/log"'
+exits 0 "another program's policy is understood" "$sillok" policy --from "$vectors/torchwood.policy" -o foreign.policy
+same "  and kept as it is" "$(sha256sum <foreign.policy)" "$(sha256sum <"$vectors/torchwood.policy")"
+outside=$(sed -n 's/^witness y1 \([^\t]*\).*/\1/p' foreign.policy)
+exits 0 "a policy may want an outside witness as well" "$sillok" policy ledger --witness "y=$outside https://y1.example/w" -o strict.policy
+exits 0 "  as the specification writes it" grep -q "^group voting-members-and-outside all voting-members outside" strict.policy
+exits 2 "which a proof without one does not meet" "$verify" --policy strict.policy --handle "$handle" p.tlog-proof
+says "too few cosignatures"
+exits 2 "more than there are cannot be wanted" "$sillok" policy ledger --witness "y=$outside" --threshold 2
+exits 2 "a witness's key that is mistyped" "$sillok" policy ledger --witness "y=${outside%?}x"
+says "copy it again"
+exits 2 "a witness that is in the policy already" "$sillok" policy --from strict.policy --witness "z=$outside"
+says "would count twice"
+sed 's/^quorum.*/quorum none/' policy >none.policy
+exits 2 "a policy without a quorum" "$verify" --policy none.policy --handle "$handle" p.tlog-proof
+says "only an explicit permission accepts it"
+exits 1 "  needs that permission" "$verify" --policy none.policy --allow-no-quorum --handle "$handle" p.tlog-proof
+grep -v ^quorum policy >open.policy
+exits 2 "a policy that forgot it" "$sillok" policy --from open.policy
+says "no quorum line"
+exits 0 "outside witnesses alone may be the quorum" "$sillok" policy --from none.policy --witness "y=$outside" -o alone.policy
+exits 0 "  of their group" grep -qx "quorum outside" alone.policy
+sed 's/$/\r/' policy >crlf.policy
+exits 2 "a policy with other line ends" "$verify" --policy crlf.policy --handle "$handle" p.tlog-proof
+says "Unix line ends"
 # ---- QR codes ----
 exits 0 "a QR code on the terminal" "$sillok" prove ledger --handle "$third" --qr
 exits 0 "a QR code as SVG" "$sillok" prove ledger --handle "$third" --qr -o code.svg

@@ -945,6 +945,33 @@ static void seed_list_notes(void)
     seed("list_note", "proof", file, f.size);
 }
 
+/* Of a log of two entries; fuzz_tlog_proof.c knows its key and the entry. */
+static void seed_tlog_proof(const char *name, const char *more, const char *extra)
+{
+    struct slk_hash leaf[2], head;
+    char text[256], digits[45] = "";
+    uint8_t note[1024], bytes[2048];
+    struct slk_writer w = {.at = note, .cap = sizeof(note)};
+    struct slk_tlog_proof proof = {.index = 1, .path_n = 1, .has_extra = extra != NULL};
+    struct signer s;
+    int n;
+
+    signer_init(&s, "log.example/a", SLK_SIG_ED25519, 1);
+    slk_hash_leaf(&leaf[0], "other", 5);
+    slk_hash_leaf(&leaf[1], "entry", 5);
+    slk_hash_node(&head, &leaf[0], &leaf[1]);
+    slk_base64_format(digits, head.b, SLK_HASH_SIZE);
+    n = snprintf(text, sizeof(text), "log.example/a\n2\n%.44s\n%s", digits, more);
+    slk_write_bytes(&w, text, (size_t)n);
+    slk_write_u8(&w, '\n');
+    signer_add_line(&w, &s, 0, slk_span_of((const uint8_t *)text, (size_t)n));
+    proof.path[0] = leaf[0];
+    proof.note = slk_span_of(note, w.size);
+    if (extra != NULL)
+        proof.extra = slk_span_of((const uint8_t *)extra, strlen(extra));
+    seed("tlog_proof", name, bytes, slk_tlog_proof_format(bytes, sizeof(bytes), &proof));
+}
+
 /* As fuzz_witness.c reads them. */
 static void write_answer(struct slk_writer *w, uint16_t status, const char *type, struct slk_span body)
 {
@@ -1016,6 +1043,8 @@ int main(int argc, char **argv)
     seed_records(w);
     seed_receipts(w);
     seed_witness();
+    seed_tlog_proof("plain", "", NULL);
+    seed_tlog_proof("extra", "a line of its own\n", "b3BhcXVl");
     seed_lmdb("few", 6);
     seed_lmdb("many", 60);
     world_free(empty);
