@@ -237,6 +237,7 @@ static void a_proof_of_another_log_is_called_that(void **state)
     w.origin = "example.com/other";
     assert_int_equal(verify(&w, "one"), SLK_E_NO_LOG);
     assert_string_equal(w.says.detail, "the proof is of the log \"example.com/other\"");
+    slk_policy_free(w.policy);
     open_world(&w, "both");
     signer_init(&w.log, ORIGIN, SLK_SIG_ED25519, 9); /* its name under another key */
     assert_int_equal(verify(&w, "one"), SLK_E_NO_LOG);
