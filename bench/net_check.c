@@ -136,10 +136,13 @@ static bool has_blamed(const struct net *net, unsigned node)
 
     if (net_ask(net->nodes[node].http_port, "GET /metrics", "", (struct slk_span){0}, &text, &n) == 200) {
         for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+            const char *found;
             char line[80];
 
-            snprintf(line, sizeof(line), "sillok_peer_connections_ended_total{reason=\"%s\"}", reasons[i]);
-            has |= strstr((const char *)text, line) != NULL; /* it stands there only when it is not zero */
+            snprintf(line, sizeof(line), "sillok_peer_connections_ended_total{reason=\"%s\"} ", reasons[i]);
+            found = strstr((const char *)text, line);
+            has |= found == NULL ||
+                   found[strlen(line)] != '0'; /* a reason that is no longer told would hide it */
         }
     }
     free(text);
