@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 import annotate
-from network import Net, check, must, net_main, wait_for
+from network import READY_S, Net, check, must, net_main, wait_for
 
 
 def install(build, source, prefix):
@@ -57,7 +57,7 @@ def main(argv):
         with open(net.nodes[0].config, "a") as f:
             f.write(f"[status]\nlist_key = {lists}\nuri = https://test.example/v1/status-lists\n")
         net.start()
-        wait_for(lambda: net.nodes[0].status(), 30)
+        wait_for(lambda: net.nodes[0].status(), READY_S)
         url = f"http://127.0.0.1:{net.http_ports[0]}"
         handle = net.handle(0)
         r = subprocess.run([sys.executable, "integrate.py", "signed", handle, "2", "1", "http://127.0.0.1:1", url], cwd=net.root,

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 
-from network import Net, check, net_main, skip, wait_for
+from network import READY_S, Net, check, net_main, skip, wait_for
 
 TABLE = "net/operations/METRICS.md"
 HANDBOOK = "net/operations/HANDBOOK.md"
@@ -204,7 +204,7 @@ def main(argv):
         net.nodes[0].request("POST", "/v1/proofs", json.dumps({"credential": net.handle(0)}), {"Content-Type": "application/json"})
         net.nodes[0].request("GET", "/v1/status-lists/2/0", headers={"Accept": "application/statuslist+jwt"})
         net.nodes[0].request("GET", "/nowhere")
-        wait_for(lambda: net.nodes[0].metrics().get("sillok_cosigned_height", 0) > 0, 30)
+        wait_for(lambda: net.nodes[0].metrics().get("sillok_cosigned_height", 0) > 0, READY_S)
         code, body = net.nodes[0].request("GET", "/metrics")
         text = body.decode()
         families, wrong = parse(text)

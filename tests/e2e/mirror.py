@@ -215,7 +215,7 @@ class Bent(http.server.BaseHTTPRequestHandler):
         try:
             request = urllib.request.Request(f"http://127.0.0.1:{self.port}{self.path}",
                                              headers={k: v for k, v in self.headers.items() if k == "Accept"})
-            with urllib.request.urlopen(request, timeout=30) as r:
+            with urllib.request.urlopen(request, timeout=60) as r:
                 status, body = r.status, r.read()
         except urllib.error.HTTPError as e:
             status, body = e.code, e.read()
@@ -276,7 +276,7 @@ def start_node(ledger):
 def wait_cosigned(port):
     for _ in range(1200):
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/checkpoint", timeout=20):
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/checkpoint", timeout=60):
                 return
         except urllib.error.HTTPError:
             time.sleep(0.05)

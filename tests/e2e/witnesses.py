@@ -126,7 +126,7 @@ def test_lies(net):
     before = police.status()["height"]
     net.submit_some([police], 3)
     check("and /checkpoint is as new as the chain: nobody is waited for",
-          police.status()["height"] > before and wait_for(lambda: size_of(police) == police.status()["size"], 2), police.tail)
+          police.status()["height"] > before and wait_for(lambda: size_of(police) == police.status()["size"], 10), police.tail)
     check("the node is well", police.request("GET", "/health")[0] == 200 and m["sillok_healthy"] == 1)
 
 
