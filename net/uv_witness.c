@@ -18,7 +18,7 @@ struct slk_witnesses {
     struct slk_witness_http *http;
     uv_async_t answers; /* there are some */
     size_t needed;
-    uint64_t hold_ms;
+    uint64_t hold_ms, began_s;
 };
 
 static uint64_t now_ms(void)
@@ -148,6 +148,7 @@ enum slk_err slk_witnesses_new(struct slk_witnesses **out, struct uv_loop_s *loo
     w->log = log;
     w->needed = config->witness_needed;
     w->hold_ms = (uint64_t)config->witness_hold_s * 1000;
+    w->began_s = now_s();
     world.ctx = http.ctx = w;
     http.ca_file = config->witness_ca[0] != '\0' ? config->witness_ca : NULL;
     w->desk = slk_witness_desk_new(config->witnesses, config->witnesses_n, &options, &world);
@@ -215,11 +216,20 @@ static uint64_t cosigned_size(const struct slk_witness_stats *s)
     return s->cosigned_size;
 }
 
-static uint64_t age_s(const struct slk_witness_stats *s)
+static void print_ages(struct slk_api_text *t, const struct slk_witnesses *w)
 {
     uint64_t now = now_s();
 
-    return s->cosigned_s < now ? now - s->cosigned_s : 0;
+    slk_api_print(t, "# HELP sillok_witness_cosigned_age_seconds Age of its newest cosignature; without one, "
+                     "since the start.\n"
+                     "# TYPE sillok_witness_cosigned_age_seconds gauge\n");
+    for (size_t i = 0; i < slk_witness_desk_n(w->desk); i++) {
+        uint64_t then = slk_witness_desk_stats(w->desk, i)->cosigned_s;
+
+        then = then > 0 ? then : w->began_s;
+        slk_api_print(t, "sillok_witness_cosigned_age_seconds{witness=\"%s\"} %llu\n",
+            slk_witness_desk_at(w->desk, i)->label, (unsigned long long)(then < now ? now - then : 0));
+    }
 }
 
 void slk_witnesses_metrics(const struct slk_witnesses *w, struct slk_api_text *t)
@@ -231,7 +241,6 @@ void slk_witnesses_metrics(const struct slk_witnesses *w, struct slk_api_text *t
         {"asked_total", "counter", "Checkpoints sent to outside witnesses.", asked_n},
         {"failing", "gauge", "1: it failed the last time it was asked.", is_failing},
         {"cosigned_seconds", "gauge", "Time of its newest cosignature; 0: none since the start.", cosigned_s},
-        {"cosigned_age_seconds", "gauge", "Age of that.", age_s},
         {"cosigned_size", "gauge", "Size of the tree that it is of.", cosigned_size},
     };
 
@@ -245,5 +254,6 @@ void slk_witnesses_metrics(const struct slk_witnesses *w, struct slk_api_text *t
                 slk_witness_desk_at(w->desk, i)->label,
                 (unsigned long long)families[f].value(slk_witness_desk_stats(w->desk, i)));
     }
+    print_ages(t, w);
     print_says(t, w);
 }

@@ -12,6 +12,7 @@ import subprocess
 import sys
 
 from network import READY_S, Net, check, net_main, skip, wait_for
+from witness import Key, vkey
 
 TABLE = "net/operations/METRICS.md"
 HANDBOOK = "net/operations/HANDBOOK.md"
@@ -195,6 +196,7 @@ def main(argv):
         os.chmod(lists, 0o600)
         with open(net.nodes[0].config, "a") as f:
             f.write(f"[status]\nlist_key = {lists}\nuri = https://test.example/v1/status-lists\n")
+            f.write(f"[witnesses]\nnobody = {vkey('witness.example/nobody', 4, Key(bytes(32)).public)} http://127.0.0.1:1/w\n")
         net.start()
         net.wait_connected()
         net.submit_some(net.nodes[:1], 8)
