@@ -26,6 +26,7 @@
 #include "tools/charter_text.h"
 #include "tools/evidence.h"
 #include "tools/ndjson.h"
+#include "tools/tree.h"
 
 #define SEED_CONS_MAX 4096
 #define SEED_MAX      ((size_t)1 << 17)
@@ -894,6 +895,32 @@ static void seed_lists(void)
         "\"uH4sIAAAAAAAAA-3BMQEAAADCoPVPbQwfoAAAAAAAAAAAAAAAAAAAAIC3AYbSVKsAQAAA\"}}");
 }
 
+/* As fuzz_tree.c reads them: how many items, whose the first is, a bundle. */
+static void seed_trees(void)
+{
+    const struct slk_seal seal = {.height = 2, .time_ms = 1767225600000, .has_previous = true, .previous = {{1}}};
+    uint8_t bytes[2048] = {2, 0}, item[SLK_CERT_BYTES_MAX];
+    struct slk_writer w = {.at = bytes, .size = 4, .cap = sizeof(bytes)}; /* block 0 has none */
+    struct slk_cert cert = {
+        .kind = SLK_VOTE_FINALIZE, .view = 1, .bitmap_bytes = 1, .signers = 1, .hash = {{7}}};
+    size_t n;
+
+    for (cert.height = 1; cert.height < 3; cert.height++) {
+        n = slk_cert_format(item, sizeof(item), &cert);
+        slk_write_u16(&w, (uint16_t)n);
+        slk_write_bytes(&w, item, n);
+    }
+    seed("tree", "finality", bytes, w.size);
+    bytes[0] = 0;
+    w.size = 2;
+    n = slk_entry_format_seal(item, sizeof(item), &seal);
+    slk_write_u16(&w, (uint16_t)n);
+    slk_write_bytes(&w, item, n);
+    seed("tree", "seal", bytes, w.size);
+    if (w.bad)
+        abort();
+}
+
 /* As fuzz_qr_picture.c reads them. */
 static void seed_qr_pictures(void)
 {
@@ -1035,6 +1062,7 @@ int main(int argc, char **argv)
     seed_http();
     seed_api_json();
     seed_lists();
+    seed_trees();
     seed_qr_pictures();
     seed_list_notes();
     seed_messages();
