@@ -44,7 +44,7 @@ head_after() { # nothing was written: height and root are as before
 # ---- help, usage ----
 exits 0 "--version" "$sillok" --version
 exits 0 "--help" "$sillok" --help
-for c in keygen charter "charter new" "charter show" "charter propose" "charter sign" "charter apply" init submit head history prove verify crowd policy audit fsck stat backup \
+for c in keygen charter "charter new" "charter show" "charter propose" "charter sign" "charter apply" init submit head history prove verify crowd policy audit mirror fsck stat backup \
     restore simulate; do
     # shellcheck disable=SC2086
     exits 0 "$c --help" "$sillok" $c --help
