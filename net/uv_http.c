@@ -793,19 +793,6 @@ static struct conn *conn_new(struct slk_http_server *s, bool is_tcp)
     return c;
 }
 
-/* A place for one more: free, or that of whoever is idle, or slow. */
-static bool make_place(struct slk_http_server *s)
-{
-    struct conn *idle = live_n(s) < s->limits.connections_max ? NULL : slk_http_server_victim(s);
-
-    if (live_n(s) < s->limits.connections_max)
-        return true;
-    if (idle == NULL)
-        return false;
-    slk_http_conn_close(idle, SLK_HTTP_EVICTED);
-    return true;
-}
-
 void slk_http_conn_ready(struct conn *c)
 {
     enter(c, CONN_IDLE);
@@ -822,14 +809,22 @@ static bool begin_tls(struct conn *c, bool place)
     return true;
 }
 
+bool slk_http_server_has_place(const struct slk_http_server *s)
+{
+    return live_n(s) < s->limits.connections_max;
+}
+
+static bool is_crammed(const struct slk_http_server *s)
+{
+    return live_n(s) >= (uint64_t)s->limits.connections_max + FULL_EXTRA;
+}
+
 void slk_http_server_accept(struct listener *listener)
 {
     struct slk_http_server *s = listener->server;
-    bool rests = listener->is_tls && !slk_https_may_shake(s);
-    bool place = rests || make_place(s);
-    bool full = !place && live_n(s) >= (uint64_t)s->limits.connections_max + FULL_EXTRA;
+    bool place = slk_http_server_has_place(s);
     bool is_tcp = listener->io.handle.type == UV_TCP;
-    struct conn *c = full || rests ? NULL : conn_new(s, is_tcp);
+    struct conn *c = !place && is_crammed(s) ? NULL : conn_new(s, is_tcp);
 
     listener->waits = c == NULL; /* the kernel queues them until one leaves, or there is memory again */
     if (c == NULL)

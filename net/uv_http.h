@@ -122,7 +122,9 @@ struct slk_http_server {
     struct listener listeners[SLK_HTTP_LISTENERS_MAX];
     size_t listeners_n, listeners_open;
     uv_timer_t timer;
-    bool timer_open;
+    uv_check_t polled;
+    unsigned clocks_open; /* of these two */
+    unsigned ahead;       /* places that are made when all are taken */
     struct conn_list lists[CONN_STATE_N];
     bool stopping;
     uint64_t stop_at; /* when the time for draining is over */
@@ -140,7 +142,9 @@ struct slk_http_server {
 };
 
 /* uv_http.c */
+/* Into a free place, or to be told that there is none. */
 void slk_http_server_accept(struct listener *listener);
+bool slk_http_server_has_place(const struct slk_http_server *server);
 void slk_http_server_expire(struct slk_http_server *server);
 void slk_http_server_drain(struct slk_http_server *server, bool at_once);
 void slk_http_conn_feed(struct conn *c, const uint8_t *at, size_t size);
@@ -173,7 +177,5 @@ bool slk_https_flush(struct conn *c);
 bool slk_https_may(const struct conn *c, const struct slk_http_route *route);
 /* uv_serve.c: a connection or a listener is gone. */
 void slk_http_server_closed(struct slk_http_server *server);
-/* All places are taken: whose is it worth least to keep? NULL: nobody's. */
-struct conn *slk_http_server_victim(struct slk_http_server *server);
 
 #endif

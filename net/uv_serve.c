@@ -49,19 +49,11 @@ static void set_defaults(struct slk_http_limits *l)
 #undef SLK_DEFAULT
 }
 
-static void retry_accepts(struct slk_http_server *s)
-{
-    for (size_t i = 0; i < s->listeners_n && !s->stopping; i++) {
-        if (s->listeners[i].waits)
-            slk_http_server_accept(&s->listeners[i]);
-    }
-}
-
-static void timer_closed(uv_handle_t *handle)
+static void clock_closed(uv_handle_t *handle)
 {
     struct slk_http_server *s = handle->data;
 
-    s->timer_open = false;
+    s->clocks_open--;
     slk_http_server_closed(s);
 }
 
@@ -73,24 +65,26 @@ static void end_if_done(struct slk_http_server *s)
         if (s->lists[state].n > 0)
             return;
     }
-    if (s->timer_open && !uv_is_closing((uv_handle_t *)&s->timer))
-        uv_close((uv_handle_t *)&s->timer, timer_closed);
-    else if (!s->timer_open && s->stopped != NULL)
+    if (s->clocks_open > 0 && !uv_is_closing((uv_handle_t *)&s->timer)) {
+        uv_close((uv_handle_t *)&s->timer, clock_closed);
+        uv_close((uv_handle_t *)&s->polled, clock_closed);
+    } else if (s->clocks_open == 0 && s->stopped != NULL) {
         s->stopped(s->stopped_ctx);
-}
-
-void slk_http_server_closed(struct slk_http_server *s)
-{
-    if (s->stopping)
-        end_if_done(s);
-    else
-        retry_accepts(s);
+    }
 }
 
 /* ---- who has to go when all places are taken ---- */
 
-#define PATIENT_MS        2000u /* on a good line nobody needs longer for a head, or comes back so late */
+static void on_polled(uv_check_t *polled);
+
+/* How long they may take: first those go who took longer than a client on a good line needs for a head, a body or an answer, and
+ * longer than one needs to come back; if there are none, those who take longer than what a crowd at the door leaves for each. */
+#define PATIENT_MS        2000u
 #define PATIENT_WRITER_MS 5000u
+#define HURRIED_MS        100u /* who has just come has not had the time to speak */
+#define HURRIED_BODY_MS   500u
+#define HURRIED_WRITER_MS 1000u
+#define AHEAD_MAX         32u /* places made at once */
 #define BODY_BYTES_PER_MS                                                                                    \
     4u /* who sends a body slower than that is not worth more than those who wait at the door */
 
@@ -124,12 +118,12 @@ static struct conn *longest_waiting(struct slk_http_server *s, uint64_t least_ms
     return longest;
 }
 
-static struct conn *slow_body(struct slk_http_server *s)
+static struct conn *slow_body(struct slk_http_server *s, uint64_t patient_ms)
 {
     for (struct conn *c = s->lists[CONN_BODY].first; c != NULL; c = c->next) {
         uint64_t age = age_of(c, s->limits.body_ms);
 
-        if (age < PATIENT_MS)
+        if (age < patient_ms)
             return NULL; /* those behind it are younger */
         if (c->exchange->in.body_size / BODY_BYTES_PER_MS < age)
             return c;
@@ -137,24 +131,106 @@ static struct conn *slow_body(struct slk_http_server *s)
     return NULL;
 }
 
-static struct conn *slow_writer(struct slk_http_server *s)
+static struct conn *slow_writer(struct slk_http_server *s, uint64_t patient_ms)
 {
     struct conn *c = s->lists[CONN_WRITING].first;
 
-    return c != NULL && age_of(c, s->limits.write_ms) >= PATIENT_WRITER_MS ? c : NULL;
+    return c != NULL && age_of(c, s->limits.write_ms) >= patient_ms ? c : NULL;
 }
 
 /* Slow ones go before young ones: a client that has just come, and is about to speak, must not make place for the next one while
  * thousands drip. Whose answer is being made, and who follows a stream, stays. */
-struct conn *slk_http_server_victim(struct slk_http_server *s)
+static struct conn *victim(struct slk_http_server *s)
 {
     struct conn *c = longest_waiting(s, PATIENT_MS);
 
     if (c == NULL)
-        c = slow_body(s);
+        c = slow_body(s, PATIENT_MS);
     if (c == NULL)
-        c = slow_writer(s);
-    return c != NULL ? c : longest_waiting(s, 0);
+        c = slow_writer(s, PATIENT_WRITER_MS);
+    if (c == NULL)
+        c = longest_waiting(s, HURRIED_MS);
+    if (c == NULL)
+        c = slow_body(s, HURRIED_BODY_MS);
+    return c != NULL ? c : slow_writer(s, HURRIED_WRITER_MS);
+}
+
+static bool is_younger(const struct conn *c, uint64_t limit, uint64_t patient_ms)
+{
+    return c != NULL && age_of(c, limit) < patient_ms;
+}
+
+/* Nobody has to go yet, but may have to soon: who knocks waits for that, and is not told that there is no place. */
+static bool may_have_victim_soon(struct slk_http_server *s)
+{
+    return longest_waiting(s, 0) != NULL ||
+           is_younger(s->lists[CONN_BODY].first, s->limits.body_ms, HURRIED_BODY_MS) ||
+           is_younger(s->lists[CONN_WRITING].first, s->limits.write_ms, HURRIED_WRITER_MS);
+}
+
+/* One for who waits; twice as many each time that was not enough between two ticks: a crowd is not let in one by one. */
+static void make_places(struct slk_http_server *s)
+{
+    struct conn *c;
+
+    for (unsigned i = 0; i < s->ahead && (c = victim(s)) != NULL; i++)
+        slk_http_conn_close(c, SLK_HTTP_EVICTED);
+    if (s->ahead < AHEAD_MAX)
+        s->ahead *= 2;
+}
+
+/* Not before all that has come is read: a request that waits in the kernel while the loop is busy makes nobody idle. */
+static void wait_for_poll(struct listener *l)
+{
+    l->waits = true;
+    (void)uv_check_start(&l->server->polled, on_polled);
+}
+
+static void accept_one(struct listener *l, bool is_polled)
+{
+    struct slk_http_server *s = l->server;
+
+    if (l->is_tls && !slk_https_may_shake(s)) {
+        l->waits = true;
+        return;
+    }
+    if (slk_http_server_has_place(s)) {
+        slk_http_server_accept(l);
+        return;
+    }
+    if (!is_polled) {
+        wait_for_poll(l);
+        return;
+    }
+    make_places(s);
+    if (slk_http_server_has_place(s) || !may_have_victim_soon(s))
+        slk_http_server_accept(l);
+    else
+        l->waits = true; /* until somebody leaves, or the next tick */
+}
+
+static void retry_accepts(struct slk_http_server *s, bool is_polled)
+{
+    for (size_t i = 0; i < s->listeners_n && !s->stopping; i++) {
+        if (s->listeners[i].waits)
+            accept_one(&s->listeners[i], is_polled);
+    }
+}
+
+static void on_polled(uv_check_t *polled)
+{
+    struct slk_http_server *s = polled->data;
+
+    (void)uv_check_stop(polled);
+    retry_accepts(s, true);
+}
+
+void slk_http_server_closed(struct slk_http_server *s)
+{
+    if (s->stopping)
+        end_if_done(s);
+    else
+        retry_accepts(s, false);
 }
 
 static void on_tick(uv_timer_t *timer)
@@ -164,9 +240,10 @@ static void on_tick(uv_timer_t *timer)
 
     slk_https_tick(s, s->limits.tick_ms);
     slk_http_server_expire(s);
+    s->ahead = 1;
     if (s->stopping && now >= s->stop_at)
         slk_http_server_drain(s, true);
-    retry_accepts(s);
+    retry_accepts(s, false);
     if (s->tick != NULL && !s->stopping && now - s->ticked_at >= TICK_EACH_MS) {
         s->ticked_at = now;
         s->tick(s->ctx, now);
@@ -195,12 +272,13 @@ enum slk_err slk_http_server_new(struct slk_http_server **out, const struct slk_
 
 static enum slk_err start_timer(struct slk_http_server *s)
 {
-    if (s->timer_open)
+    if (s->clocks_open > 0)
         return SLK_OK;
-    if (uv_timer_init(s->loop, &s->timer) != 0)
+    if (uv_timer_init(s->loop, &s->timer) != 0 || uv_check_init(s->loop, &s->polled) != 0)
         return SLK_E_IO;
-    s->timer.data = s;
-    s->timer_open = true;
+    s->timer.data = s->polled.data = s;
+    s->clocks_open = 2;
+    s->ahead = 1;
     return uv_timer_start(&s->timer, on_tick, s->limits.tick_ms, s->limits.tick_ms) == 0 ? SLK_OK : SLK_E_IO;
 }
 
@@ -217,7 +295,7 @@ static void on_connection(uv_stream_t *stream, int status)
     struct listener *l = stream->data;
 
     if (status == 0 && !l->server->stopping)
-        slk_http_server_accept(l);
+        accept_one(l, false);
 }
 
 static enum slk_err refuse(struct slk_fault *fault, enum slk_err err, const char *what, const char *why)
@@ -408,7 +486,7 @@ void slk_http_server_free(struct slk_http_server *server)
 {
     if (server == NULL)
         return;
-    assert(!server->timer_open && server->listeners_open == 0);
+    assert(server->clocks_open == 0 && server->listeners_open == 0);
     slk_tls_context_free(server->tls);
     free(server);
 }
