@@ -39,10 +39,10 @@ class Faulty(Net):
             for b in others:
                 what(self.proxy.way(a.name, b.name))
 
-    def hold(self, some, others, both=True):
-        self.between(some, others, lambda way: setattr(way, "held", True))
+    def hold(self, some, others, both=True, held=True):
+        self.between(some, others, lambda way: setattr(way, "held", held))
         if both:
-            self.between(others, some, lambda way: setattr(way, "held", True))
+            self.between(others, some, lambda way: setattr(way, "held", held))
 
     def acknowledge(self, node, wait="received"):
         """A submission that is promised: it has to be in the chain at the end. "again": asked again until it is final."""
@@ -121,10 +121,18 @@ def test_minority(net):
     check("three and one: a large submission, too", code == 200, code, answer)
     height = max(net.heights(rest))
     check("three and one: the one has none of the new blocks", alone.status().get("height", height) < height, net.tails)
-    net.proxy.heal()
-    net.between(rest, [alone], lambda way: setattr(way, "rate", 8000))  # it hears of the large block, and lacks it for long
+    links = [net.proxy.link(alone.name, n.name) for n in rest]
+    for link in links:
+        link.refuse = True  # what was under way is lost, so that the first it hears is how far the others are
+    wait_for(lambda: alone.status().get("peers") == 0, FINAL_S)
+    net.between(rest, [alone], lambda way: setattr(way, "rate", 8000))  # the large block takes it seconds
+    net.hold([alone], rest, held=False)
+    for link in links:
+        link.refuse = False
 
     def is_behind():
+        if not alone.status().get("behind"):
+            return False
         code, answer = net.acknowledge(alone)
         return code == 503 and answer.get("code") == "BEHIND"
 
