@@ -190,19 +190,16 @@ static void accept_one(struct listener *l, bool is_polled)
 {
     struct slk_http_server *s = l->server;
 
+    if (!slk_http_server_has_place(s) && !is_polled) {
+        wait_for_poll(l);
+        return;
+    }
     if (l->is_tls && !slk_https_may_shake(s)) {
         l->waits = true;
         return;
     }
-    if (slk_http_server_has_place(s)) {
-        slk_http_server_accept(l);
-        return;
-    }
-    if (!is_polled) {
-        wait_for_poll(l);
-        return;
-    }
-    make_places(s);
+    if (!slk_http_server_has_place(s))
+        make_places(s);
     if (slk_http_server_has_place(s) || !may_have_victim_soon(s))
         slk_http_server_accept(l);
     else

@@ -653,6 +653,28 @@ static void one_connection_too_many_makes_an_idle_one_go_or_is_refused(void **st
     world_close(w);
 }
 
+static void nobody_goes_whose_request_waits_in_the_kernel(void **state)
+{
+    const struct slk_http_limits limits = {.connections_max = 2};
+    struct world *w = world_open(&limits);
+    int fds[5];
+
+    (void)state;
+    for (unsigned i = 0; i < 5; i++) { /* all of it comes while the loop is busy */
+        fds[i] = dial(&w->net);
+        say(&w->net, fds[i], "GET /hello HTTP/1.1\r\n" HOST "\r\n");
+    }
+    for (unsigned i = 0; i < 5; i++) {
+        hear_until(&w->net, fds[i], "hello");
+        assert_status("200");
+    }
+    assert_int_equal(counted(w, SLK_HTTP_EVICTED), 3);
+    assert_int_equal(counted(w, SLK_HTTP_FULL), 0);
+    for (unsigned i = 0; i < 5; i++)
+        (void)close(fds[i]);
+    world_close(w);
+}
+
 static void who_drips_a_head_makes_place_for_who_speaks(void **state)
 {
     const struct slk_http_limits limits = {.connections_max = 3};
@@ -957,6 +979,7 @@ int main(void)
         cmocka_unit_test(a_slow_reader_that_reads_is_served),
         cmocka_unit_test(all_answers_and_all_bodies_are_bounded),
         cmocka_unit_test(one_connection_too_many_makes_an_idle_one_go_or_is_refused),
+        cmocka_unit_test(nobody_goes_whose_request_waits_in_the_kernel),
         cmocka_unit_test(who_drips_a_head_makes_place_for_who_speaks),
         cmocka_unit_test(told_twice_to_stop_it_waits_for_nobody),
         cmocka_unit_test(a_thousand_connections_are_served),
