@@ -97,6 +97,7 @@ static uint64_t live_n(const struct slk_http_server *s)
 
 static void exchange_free(struct slk_http_exchange *x)
 {
+    slk_http_turn_leave(x);
     if (x->conn != NULL)
         x->conn->server->stats.bodies_bytes -= x->counted;
     slk_http_parser_free(&x->in);
@@ -127,7 +128,8 @@ void slk_http_conn_close(struct conn *c, enum slk_http_reason why)
         c->server->stats.streams--;
         x->gone(x->gone_ctx, x);
     }
-    if (x != NULL && c->state == CONN_ANSWERING) { /* its handler answers into the void, and frees it then */
+    if (x != NULL && c->state == CONN_ANSWERING &&
+        !x->is_queued) { /* its handler answers into the void, and frees it then */
         c->server->stats.bodies_bytes -= x->counted;
         x->conn = NULL;
     } else if (x != NULL) {
@@ -246,7 +248,7 @@ void slk_http_conn_linger(struct conn *c)
     read_on(c);
 }
 
-static void next_request(struct conn *c)
+void slk_http_conn_next(struct conn *c)
 {
     uint8_t *pending = c->pending;
     size_t size = c->pending_n;
@@ -291,7 +293,7 @@ void slk_http_conn_written(uv_write_t *write, int status)
     else if (c->close_after || c->server->stopping)
         slk_http_conn_linger(c);
     else
-        next_request(c);
+        slk_http_conn_next(c);
 }
 
 static void count_answer(struct slk_http_server *s, const struct slk_http_route *route, unsigned status)
@@ -504,7 +506,7 @@ static void dispatch(struct conn *c)
         c->close_after = true;
     enter(c, CONN_ANSWERING);
     c->asked_ns = uv_hrtime();
-    x->route->handle(c->server->ctx, x);
+    slk_http_turn_take(x);
 }
 
 /* As much of the bytes as the request under way takes; it may be answered when this returns. */
@@ -696,6 +698,10 @@ static void answer_is_late(struct conn *c)
     struct slk_http_exchange *x = c->exchange;
     const struct slk_http_route *route = x->route;
 
+    if (x->is_queued) {
+        slk_http_refuse(x, SLK_HTTP_ANSWER_SLOW, NULL);
+        return;
+    }
     if (route->late != NULL) {
         route->late(c->server->ctx, x);
         return;

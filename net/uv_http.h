@@ -1,5 +1,5 @@
-/* uv_http.h: the inside of the HTTP server, shared by uv_http.c (connections), uv_write.c (answers), uv_https.c (TLS) and uv_serve.c (listening,
- * stopping). */
+/* uv_http.h: the inside of the HTTP server, shared by uv_http.c (connections), uv_turn.c (whose turn it is), uv_write.c (answers),
+ * uv_https.c (TLS) and uv_serve.c (listening, stopping). */
 #ifndef SLK_NET_UV_HTTP_H
 #define SLK_NET_UV_HTTP_H
 
@@ -72,6 +72,13 @@ struct slk_http_exchange {
     void *user;
     void (*gone)(void *ctx, struct slk_http_exchange *);
     void *gone_ctx;
+    bool is_queued; /* its handler has not been called yet */
+    struct slk_http_exchange *before, *behind;
+};
+
+/* Requests that wait for their handler: who came first is first. */
+struct slk_http_turns {
+    struct slk_http_exchange *first, *last;
 };
 
 #define SLK_HTTP_ANSWER_HEAD 640u
@@ -123,9 +130,12 @@ struct slk_http_server {
     size_t listeners_n, listeners_open;
     uv_timer_t timer;
     uv_check_t polled;
-    unsigned clocks_open; /* of these two */
+    uv_idle_t idle;       /* while somebody waits for his turn */
+    unsigned clocks_open; /* of these three */
     unsigned ahead;       /* places that are made when all are taken */
     struct conn_list lists[CONN_STATE_N];
+    struct slk_http_turns turns;
+    uint64_t turn_at, turn_ns; /* the loop's time, and how much of it handlers have had */
     bool stopping;
     uint64_t stop_at; /* when the time for draining is over */
     uint64_t ticked_at;
@@ -154,6 +164,10 @@ void slk_http_conn_linger(struct conn *c);
 void slk_http_conn_close(struct conn *c, enum slk_http_reason why);
 void slk_http_conn_written(uv_write_t *write, int status);
 void slk_http_conn_sent(struct conn *c); /* all of an answer, at once */
+void slk_http_conn_next(struct conn *c); /* its next request, of which something may be here */
+/* uv_turn.c */
+void slk_http_turn_take(struct slk_http_exchange *x); /* handles it now or later; it may be gone */
+void slk_http_turn_leave(struct slk_http_exchange *x);
 /* uv_write.c */
 const char *slk_http_date(struct slk_http_server *server); /* of now, made once a second */
 struct output *slk_http_output_new(struct conn *c, uint8_t *owned);

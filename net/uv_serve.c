@@ -68,6 +68,7 @@ static void end_if_done(struct slk_http_server *s)
     if (s->clocks_open > 0 && !uv_is_closing((uv_handle_t *)&s->timer)) {
         uv_close((uv_handle_t *)&s->timer, clock_closed);
         uv_close((uv_handle_t *)&s->polled, clock_closed);
+        uv_close((uv_handle_t *)&s->idle, clock_closed);
     } else if (s->clocks_open == 0 && s->stopped != NULL) {
         s->stopped(s->stopped_ctx);
     }
@@ -271,10 +272,11 @@ static enum slk_err start_timer(struct slk_http_server *s)
 {
     if (s->clocks_open > 0)
         return SLK_OK;
-    if (uv_timer_init(s->loop, &s->timer) != 0 || uv_check_init(s->loop, &s->polled) != 0)
+    if (uv_timer_init(s->loop, &s->timer) != 0 || uv_check_init(s->loop, &s->polled) != 0 ||
+        uv_idle_init(s->loop, &s->idle) != 0)
         return SLK_E_IO;
-    s->timer.data = s->polled.data = s;
-    s->clocks_open = 2;
+    s->timer.data = s->polled.data = s->idle.data = s;
+    s->clocks_open = 3;
     s->ahead = 1;
     return uv_timer_start(&s->timer, on_tick, s->limits.tick_ms, s->limits.tick_ms) == 0 ? SLK_OK : SLK_E_IO;
 }

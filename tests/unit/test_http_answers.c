@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,7 @@ struct world {
     char order[1024]; /* the parameters of requests, as they were handled */
     size_t order_n;
     bool answers_kept; /* inside slk_http_answer, for the one that was kept */
+    unsigned heavy_n;
     bool stopped;
 };
 
@@ -67,10 +69,31 @@ static void get_later(void *ctx, struct slk_http_exchange *x)
     ((struct world *)ctx)->kept = x;
 }
 
+/* More than handlers have in one turn. */
+static void get_heavy(void *ctx, struct slk_http_exchange *x)
+{
+    const struct slk_http_answer answer = {.status = 200, .type = "text/plain"};
+    uint64_t until = uv_hrtime() + 11000000;
+
+    while (uv_hrtime() < until)
+        ;
+    ((struct world *)ctx)->heavy_n++;
+    slk_http_answer(x, &answer);
+}
+
+/* Only of what the handler knows. */
+static void never_late(void *ctx, struct slk_http_exchange *x)
+{
+    (void)ctx;
+    (void)x;
+    fail();
+}
+
 static const struct slk_http_route routes[] = {
     {.path = "/lent", .method = SLK_HTTP_GET, .handle = get_lent},
     {.path = "/named/", .parameter = true, .method = SLK_HTTP_GET, .handle = get_named},
     {.path = "/later", .method = SLK_HTTP_GET, .handle = get_later},
+    {.path = "/heavy", .method = SLK_HTTP_GET, .handle = get_heavy, .late = never_late},
 };
 
 static void is_stopped(void *ctx)
@@ -239,6 +262,80 @@ static void no_request_is_handled_inside_another_ones_late_answer(void **state)
     world_close(w);
 }
 
+#define HEAVY "HEAD /heavy HTTP/1.1\r\n" HOST "\r\n"
+
+/* `n` connections that send four heavy requests each. */
+static void send_heavy(struct world *w, int *fds, unsigned n)
+{
+    static const char text[] = HEAVY HEAVY HEAVY HEAVY;
+
+    for (unsigned i = 0; i < n; i++) {
+        fds[i] = dial(&w->net);
+        assert_int_equal(send(fds[i], text, sizeof(text) - 1, MSG_NOSIGNAL), sizeof(text) - 1);
+    }
+}
+
+/* The loop has more to do than to answer: between two looks at what has come, handlers have their share and no more. */
+static void costly_requests_do_not_keep_the_loop(void **state)
+{
+    struct world *w = world_open(NULL);
+    unsigned before = 0;
+    int fds[4];
+
+    (void)state;
+    send_heavy(w, fds, 4);
+    for (unsigned i = 0; i < TURNS_MAX && w->heavy_n < 16; i++) {
+        turn(&w->net);
+        assert_true(w->heavy_n - before <= 2); /* of those that waited, and of those that have just come */
+        before = w->heavy_n;
+    }
+    assert_int_equal(w->heavy_n, 16);
+    for (unsigned i = 0; i < 4; i++) {
+        hear_until(&w->net, fds[i], "\r\n\r\n");
+        assert_int_equal(count_of(reply.text, "HTTP/1.1 200 OK"), 4);
+        (void)close(fds[i]);
+    }
+    world_close(w);
+}
+
+static void who_waits_for_his_turn_may_leave_or_be_late(void **state)
+{
+    const struct slk_http_limits limits = {.answer_ms = 20};
+    struct world *w = world_open(&limits);
+    const struct slk_http_stats *stats = slk_http_server_stats(w->net.server);
+    int fds[6];
+
+    (void)state;
+    send_heavy(w, fds, 6);
+    for (unsigned i = 0; i < TURNS_MAX && w->heavy_n == 0; i++)
+        turn(&w->net);
+    (void)close(fds[5]);
+    for (unsigned i = 0; i < TURNS_MAX && w->heavy_n + stats->reasons[SLK_HTTP_ANSWER_SLOW] < 20; i++)
+        turn(&w->net);
+    assert_true(stats->reasons[SLK_HTTP_ANSWER_SLOW] > 0);
+    for (unsigned i = 0; i < 5; i++)
+        (void)close(fds[i]);
+    for (unsigned i = 0; i < 20; i++)
+        turn(&w->net);
+    assert_int_equal(slk_http_server_stats(w->net.server)->open, 0);
+    world_close(w);
+}
+
+static void a_server_stops_while_requests_wait_for_their_turn(void **state)
+{
+    const struct slk_http_limits limits = {.drain_ms = 15};
+    struct world *w = world_open(&limits);
+    int fds[6];
+
+    (void)state;
+    send_heavy(w, fds, 6);
+    for (unsigned i = 0; i < TURNS_MAX && w->heavy_n == 0; i++)
+        turn(&w->net);
+    world_close(w); /* nobody is called when it is gone */
+    for (unsigned i = 0; i < 6; i++)
+        (void)close(fds[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -247,7 +344,11 @@ int main(void)
         cmocka_unit_test(who_never_reads_holds_what_is_left_and_not_for_long),
         cmocka_unit_test(many_requests_at_once_keep_nobody_waiting),
         cmocka_unit_test(no_request_is_handled_inside_another_ones_late_answer),
+        cmocka_unit_test(costly_requests_do_not_keep_the_loop),
+        cmocka_unit_test(who_waits_for_his_turn_may_leave_or_be_late),
+        cmocka_unit_test(a_server_stops_while_requests_wait_for_their_turn),
     };
 
+    (void)signal(SIGPIPE, SIG_IGN);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
