@@ -109,6 +109,44 @@ void slk_api_reply_json(struct slk_http_exchange *exchange, const struct api_rep
             exchange, reply, "application/json", slk_span_of(text, strlen(text)), (uint8_t *)text);
 }
 
+/* `object` is not empty. */
+static char *add_member(const char *object, const char *name, struct slk_span bytes, size_t *size)
+{
+    size_t object_n = strlen(object), name_n = strlen(name), text_n = slk_base64_size(bytes.size);
+    struct slk_writer w = {.cap = object_n + name_n + text_n + 6};
+
+    w.at = malloc(w.cap);
+    if (w.at == NULL)
+        return NULL;
+    slk_write_bytes(&w, object, object_n - 1);
+    slk_write_bytes(&w, ",\"", 2);
+    slk_write_bytes(&w, name, name_n);
+    slk_write_bytes(&w, "\":\"", 3);
+    slk_base64_format((char *)w.at + w.size, bytes.at, bytes.size);
+    w.size += text_n;
+    slk_write_bytes(&w, "\"}", 2);
+    assert(!w.bad);
+    *size = w.size;
+    return (char *)w.at;
+}
+
+void slk_api_reply_json_bytes(struct slk_http_exchange *exchange, const struct api_reply *reply,
+    json_t *value, const char *name, struct slk_span bytes)
+{
+    const struct slk_fault fault = {0};
+    char *object = value != NULL ? json_dumps(value, JSON_COMPACT) : NULL, *text = NULL;
+    size_t size = 0;
+
+    json_decref(value);
+    if (object != NULL)
+        text = add_member(object, name, bytes, &size);
+    free(object);
+    if (text == NULL)
+        slk_api_reply_err(exchange, SLK_E_NOMEM, &fault);
+    else
+        slk_api_reply_bytes(exchange, reply, "application/json", slk_span_of(text, size), (uint8_t *)text);
+}
+
 void slk_api_reply_err(struct slk_http_exchange *exchange, enum slk_err err, const struct slk_fault *fault)
 {
     struct api_reply reply = {500, SLK_API_NO_STORE};

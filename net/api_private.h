@@ -53,6 +53,10 @@ struct api_reply {
 #define SLK_API_NO_STORE "Cache-Control: no-store\r\nAccess-Control-Allow-Origin: *\r\n"
 /* Prints and lets go of `value`; NULL, or no memory: 500. */
 void slk_api_reply_json(struct slk_http_exchange *exchange, const struct api_reply *reply, json_t *value);
+/* The same with one member more, the last, of these bytes in base64: jansson looks at every character of a text three times, which for
+ * megabytes of them is most of what an answer costs. */
+void slk_api_reply_json_bytes(struct slk_http_exchange *exchange, const struct api_reply *reply,
+    json_t *value, const char *name, struct slk_span bytes);
 void slk_api_reply_bytes(struct slk_http_exchange *exchange, const struct api_reply *reply, const char *type,
     struct slk_span bytes, uint8_t *owned);
 /* A problem document with a code of our own. */

@@ -306,6 +306,7 @@ static json_t *finality_json(struct slk_view *view, uint64_t height)
     return value;
 }
 
+/* But its entries. */
 static json_t *block_json(struct slk_view *view, const struct slk_view_block *block)
 {
     struct slk_block_header h;
@@ -315,15 +316,14 @@ static json_t *block_json(struct slk_view *view, const struct slk_view_block *bl
     if (slk_block_header_parse(&h, block->header) != SLK_OK)
         return NULL;
     slk_block_hash(&hash, block->header);
-    value = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "height",
+    value = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "height",
         slk_api_number(h.height), "hash", slk_api_hash(&hash), "previous", slk_api_hash(&h.previous),
         "time_ms", slk_api_number(h.time_ms), "proposer", slk_api_number(h.proposer), "view",
         slk_api_number(h.origin_view), "events", slk_api_number(h.event_count), "first_index",
         slk_api_number(block->first_index), "size", slk_api_number(h.log_size), "root",
         slk_api_hash(&h.log_root), "map_root", slk_api_hash(&h.map_root), "charter_hash",
         slk_api_hash(&h.charter_hash), "next_charter_hash", slk_api_hash(&h.next_charter_hash), "header",
-        slk_api_base64(slk_span_of(block->header, SLK_BLOCK_HEADER_SIZE)), "entries",
-        slk_api_base64(block->entries));
+        slk_api_base64(slk_span_of(block->header, SLK_BLOCK_HEADER_SIZE)));
     finality = finality_json(view, h.height);
     if (finality != NULL)
         json_object_set_new(value, "finality", finality);
@@ -370,7 +370,7 @@ static void reply_block(
     uint8_t *bytes;
 
     if (type == 0) {
-        slk_api_reply_json(x, &reply, block_json(view, block));
+        slk_api_reply_json_bytes(x, &reply, block_json(view, block), "entries", block->entries);
         return;
     }
     bytes = malloc(size);

@@ -506,13 +506,17 @@ static void blocks_charter_policy_and_checkpoint_are_read(void **state)
     struct slk_policy *policy;
     struct slk_fault fault = {0};
     struct slk_span body;
+    char entries[4096];
     json_t *value;
 
     json_decref(submit(w, "", fixture_single(&w->f, MINISTRY, &life, SLK_ISSUE), "200"));
     body = get(w, "/v1/blocks/1", "application/octet-stream", "200");
-    assert_true(body.size > SLK_BLOCK_HEADER_SIZE);
+    assert_true(body.size > SLK_BLOCK_HEADER_SIZE && body.size < SLK_BLOCK_HEADER_SIZE + sizeof(entries) / 2);
     assert_non_null(strstr(reply.text, "immutable"));
+    slk_base64_format(entries, body.at + SLK_BLOCK_HEADER_SIZE, body.size - SLK_BLOCK_HEADER_SIZE);
+    entries[slk_base64_size(body.size - SLK_BLOCK_HEADER_SIZE)] = '\0';
     value = json_of(get(w, "/v1/blocks/1", NULL, "200"));
+    assert_string_equal(text_of(value, "entries"), entries);
     assert_int_equal(number_of(value, "height"), 1);
     assert_int_equal(number_of(value, "events"), 1);
     assert_int_equal(json_array_size(json_object_get(json_object_get(value, "finality"), "signatures")), 1);
