@@ -136,6 +136,10 @@ void slk_http_conn_close(struct conn *c, enum slk_http_reason why)
         exchange_free(x);
     }
     c->exchange = NULL;
+    if (c->writing != NULL) { /* it is freed in this turn of the loop: others may count on that */
+        c->server->stats.answers_bytes -= c->writing->counted;
+        c->writing->counted = 0;
+    }
     enter(c, CONN_CLOSING);
     uv_close(&c->io.handle, closed);
 }
@@ -317,15 +321,23 @@ static void time_answer(struct conn *c, const struct slk_http_route *route)
     c->asked_ns = 0;
 }
 
+/* What the kernel has not taken yet. */
+static size_t unsent(const struct conn *c)
+{
+    size_t n = uv_stream_get_write_queue_size(&c->io.stream);
+
+    return c->writing == NULL ? n : n + c->writing->head_n + c->writing->body.size - c->writing->at;
+}
+
 /* One answer, for a connection whose exchange is finished. */
 static void write_answer(
     struct conn *c, const struct slk_http_route *route, bool head_only, const struct slk_http_answer *answer)
 {
     enter(c, CONN_WRITING);
-    c->queue_seen = SIZE_MAX;
     count_answer(c->server, route, answer->status);
     time_answer(c, route);
     slk_http_write_answer(c, head_only, answer);
+    c->queue_seen = unsent(c);
 }
 
 /* ---- refusals ---- */
@@ -457,7 +469,7 @@ static bool headed(struct conn *c)
         refuse_request(c, SLK_HTTP_MEDIA_TYPE, x->route);
         return false;
     }
-    if (x->in.length > s->limits.bodies_max - (size_t)s->stats.bodies_bytes) {
+    if (!slk_http_server_room_for_body(s, c, x->in.length)) {
         refuse_request(c, SLK_HTTP_MEMORY, x->route);
         return false;
     }
@@ -478,7 +490,7 @@ static bool count_body(struct conn *c)
     struct slk_http_exchange *x = c->exchange;
     size_t more = x->in.body_room - x->counted;
 
-    if (more > c->server->limits.bodies_max - (size_t)c->server->stats.bodies_bytes)
+    if (!slk_http_server_room_for_body(c->server, c, more))
         return false;
     x->counted += more;
     c->server->stats.bodies_bytes += more;
@@ -584,7 +596,7 @@ void slk_http_answer(struct slk_http_exchange *x, const struct slk_http_answer *
     }
     assert(c->exchange == x && c->state == CONN_ANSWERING);
     c->exchange = NULL;
-    if (slk_http_body_size(answer) > c->server->limits.answers_max - (size_t)c->server->stats.answers_bytes) {
+    if (!slk_http_server_room_for_answer(c->server, slk_http_body_size(answer))) {
         free(answer->owned);
         write_problem(c, route, head_only, SLK_HTTP_MEMORY, NULL);
     } else {
@@ -619,6 +631,7 @@ void slk_http_stream_begin(struct slk_http_exchange *x, const char *type,
     x->gone = gone;
     x->gone_ctx = ctx;
     c->server->stats.streams++;
+    c->queue_seen = SIZE_MAX;
     enter(c, CONN_STREAM);
     count_answer(c->server, x->route, 200);
     free(c->pending);
@@ -672,25 +685,22 @@ bool slk_http_stream_send(struct slk_http_exchange *x, struct slk_span piece)
 
 /* ---- deadlines ---- */
 
-/* What the kernel has not taken yet. */
-static size_t unsent(const struct conn *c)
-{
-    size_t n = uv_stream_get_write_queue_size(&c->io.stream);
-
-    return c->writing == NULL ? n : n + c->writing->head_n + c->writing->body.size - c->writing->at;
-}
-
-static void write_is_slow(struct conn *c)
+bool slk_http_conn_moves(struct conn *c)
 {
     size_t queued = unsent(c);
     size_t least = c->server->limits.write_bytes;
 
-    if (c->queue_seen == SIZE_MAX || (queued < c->queue_seen && c->queue_seen - queued >= least)) {
-        c->queue_seen = queued;
-        enter(c, c->state);
-        return;
-    }
-    slk_http_conn_close(c, SLK_HTTP_READER_SLOW);
+    if (c->queue_seen != SIZE_MAX && (queued > c->queue_seen || c->queue_seen - queued < least))
+        return false;
+    c->queue_seen = queued;
+    enter(c, c->state);
+    return true;
+}
+
+static void write_is_slow(struct conn *c)
+{
+    if (!slk_http_conn_moves(c))
+        slk_http_conn_close(c, SLK_HTTP_READER_SLOW);
 }
 
 static void answer_is_late(struct conn *c)

@@ -54,7 +54,7 @@ struct conn {
     uint64_t asked_ns;      /* when the request under way was whole; 0: none is */
     bool close_after;       /* the answer is the last one */
     bool broken;            /* a stream to be closed at the next tick */
-    struct output *writing; /* WRITING, over TLS: of which not all may be sealed yet */
+    struct output *writing; /* WRITING: of which, over TLS, not all may be sealed yet */
     uv_shutdown_t shutdown;
 };
 
@@ -189,7 +189,12 @@ bool slk_https_send_now(struct conn *c, const struct slk_http_parts *parts);
 bool slk_https_say(struct conn *c, const char *text, size_t size);
 bool slk_https_flush(struct conn *c);
 bool slk_https_may(const struct conn *c, const struct slk_http_route *route);
-/* uv_serve.c: a connection or a listener is gone. */
+/* Whether the kernel took as much of an answer as it must since the last look; its time begins anew. */
+bool slk_http_conn_moves(struct conn *c);
+/* uv_serve.c: so much for one more body (of `c`), or one more answer. False: there is no room for it, and none was to be had. */
+bool slk_http_server_room_for_body(struct slk_http_server *server, const struct conn *c, uint64_t bytes);
+bool slk_http_server_room_for_answer(struct slk_http_server *server, size_t bytes);
+/* A connection or a listener is gone. */
 void slk_http_server_closed(struct slk_http_server *server);
 
 #endif

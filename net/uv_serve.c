@@ -134,9 +134,12 @@ static struct conn *slow_body(struct slk_http_server *s, uint64_t patient_ms)
 
 static struct conn *slow_writer(struct slk_http_server *s, uint64_t patient_ms)
 {
-    struct conn *c = s->lists[CONN_WRITING].first;
+    struct conn *c;
 
-    return c != NULL && age_of(c, s->limits.write_ms) >= patient_ms ? c : NULL;
+    while ((c = s->lists[CONN_WRITING].first) != NULL && age_of(c, s->limits.write_ms) >= patient_ms)
+        if (!slk_http_conn_moves(c))
+            return c;
+    return NULL; /* those that moved are the youngest now */
 }
 
 /* Slow ones go before young ones: a client that has just come, and is about to speak, must not make place for the next one while
@@ -178,6 +181,54 @@ static void make_places(struct slk_http_server *s)
         slk_http_conn_close(c, SLK_HTTP_EVICTED);
     if (s->ahead < AHEAD_MAX)
         s->ahead *= 2;
+}
+
+/* ---- who has to go when memory is short ---- */
+
+#define SHORT_WRITE_SHARE 20u /* of the time in which an answer must move: a second */
+#define SHORT_BODY_SHARE  15u /* of a body's time: two seconds, before which nobody goes */
+#define FILL_SHARE        6u  /* of it, in which a body fills the memory that it holds: five seconds */
+
+/* Memory is taken in a moment, and then held without sending more: what a body has filled by now counts, not how much that is. Those that
+ * come as fast as they should are never cut off, so some are always finished. */
+static struct conn *lagging_body(struct slk_http_server *s, const struct conn *but)
+{
+    uint64_t fill_ms = s->limits.body_ms / FILL_SHARE;
+
+    for (struct conn *c = s->lists[CONN_BODY].first; c != NULL; c = c->next) {
+        uint64_t age = age_of(c, s->limits.body_ms);
+
+        if (age < s->limits.body_ms / SHORT_BODY_SHARE)
+            return NULL; /* those behind it are younger */
+        if (c != but && c->exchange->in.body_size * fill_ms < c->exchange->counted * age)
+            return c;
+    }
+    return NULL;
+}
+
+bool slk_http_server_room_for_body(struct slk_http_server *s, const struct conn *c, uint64_t bytes)
+{
+    while (bytes > s->limits.bodies_max - (size_t)s->stats.bodies_bytes) {
+        struct conn *goes = bytes <= s->limits.bodies_max ? lagging_body(s, c) : NULL;
+
+        if (goes == NULL)
+            return false;
+        slk_http_conn_close(goes, SLK_HTTP_EVICTED);
+    }
+    return true;
+}
+
+bool slk_http_server_room_for_answer(struct slk_http_server *s, size_t bytes)
+{
+    while (bytes > s->limits.answers_max - (size_t)s->stats.answers_bytes) {
+        struct conn *goes =
+            bytes <= s->limits.answers_max ? slow_writer(s, s->limits.write_ms / SHORT_WRITE_SHARE) : NULL;
+
+        if (goes == NULL)
+            return false;
+        slk_http_conn_close(goes, SLK_HTTP_EVICTED);
+    }
+    return true;
 }
 
 /* Not before all that has come is read: a request that waits in the kernel while the loop is busy makes nobody idle. */

@@ -52,7 +52,9 @@ void slk_http_output_send(struct conn *c, struct output *out)
     }
     c->server->stats.answers_bytes += out->counted;
     c->server->stats.bytes_out += out->head_n + out->body.size;
-    if (c->tls != NULL && c->state == CONN_WRITING)
+    if (c->tls == NULL)
+        out->at = out->head_n + out->body.size; /* all of it is libuv's */
+    if (c->state == CONN_WRITING)
         c->writing = out;
     if (c->tls != NULL ? slk_https_send(c, out)
                        : uv_write(&out->write, &c->io.stream, bufs, out->body.size > 0 ? 2 : 1,

@@ -624,6 +624,88 @@ static void all_answers_and_all_bodies_are_bounded(void **state)
     world_close(w);
 }
 
+/* Asks anew until it is not refused for want of memory. */
+static void ask_until_there_is_room(struct world *w, const char *request)
+{
+    for (unsigned i = 0; i < TURNS_MAX; i++) {
+        int fd = dial(&w->net);
+
+        say(&w->net, fd, request);
+        hear_until(&w->net, fd, "\r\n\r\n");
+        (void)close(fd);
+        if (strstr(reply.text, "MEMORY") == NULL)
+            break;
+        assert_true(slk_http_server_stats(w->net.server)->answers_bytes <= BIG + 1000);
+    }
+    assert_status("200");
+}
+
+static void answers_nobody_takes_do_not_keep_others_out(void **state)
+{
+    const struct slk_http_limits limits = {.answers_max = BIG + 1000, .write_ms = 4000};
+    struct world *w = world_open(&limits);
+    int fd = dial(&w->net);
+
+    (void)state;
+    say(&w->net, fd, "GET /big HTTP/1.1\r\n" HOST "\r\n");
+    for (unsigned i = 0; i < TURNS_MAX && slk_http_server_stats(w->net.server)->answers_bytes == 0; i++)
+        turn(&w->net);
+    ask_until_there_is_room(w, "GET /big HTTP/1.1\r\n" HOST "\r\n");
+    assert_int_equal(counted(w, SLK_HTTP_EVICTED), 1);
+    hear_end(&w->net, fd);
+    world_close(w);
+}
+
+static void a_reader_that_reads_is_not_cut_off_for_another(void **state)
+{
+    const struct slk_http_limits limits = {.answers_max = BIG + 1000};
+    struct world *w = world_open(&limits);
+    int fd = dial(&w->net), other = dial(&w->net);
+    size_t total = 0;
+
+    (void)state;
+    say(&w->net, fd, "GET /big HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n");
+    for (unsigned i = 0; i < TURNS_MAX; i++) { /* 16 KiB a turn, for longer than who does not read may stay */
+        ssize_t n = recv(fd, reply.text, 16384, 0);
+
+        if (n == 0)
+            break;
+        total += n > 0 ? (size_t)n : 0;
+        if (i % 50 == 0 && total < BIG / 2)
+            say(&w->net, other, "GET /big HTTP/1.1\r\n" HOST "\r\n");
+        for (unsigned k = 0; k < 3; k++)
+            wait_turn(&w->net);
+    }
+    assert_true(total > BIG && total < BIG + 1000);
+    assert_true(counted(w, SLK_HTTP_MEMORY) > 0);
+    assert_int_equal(counted(w, SLK_HTTP_EVICTED), 0);
+    (void)close(fd);
+    (void)close(other);
+    world_close(w);
+}
+
+static void bodies_that_stand_still_do_not_keep_others_out(void **state)
+{
+    const struct slk_http_limits limits = {.bodies_max = 9000, .body_ms = 3000};
+    static const char begun[] =
+        "POST /echo HTTP/1.1\r\n" HOST "Content-Type: text/plain\r\nContent-Length: 8000\r\n\r\n";
+    struct world *w = world_open(&limits);
+    char body[5000];
+    int fd = dial(&w->net);
+
+    (void)state;
+    memset(body, 'x', sizeof(body)); /* more than half of what it says, at once, and then nothing */
+    say(&w->net, fd, begun);
+    assert_true(say_bytes(&w->net, fd, body, sizeof(body)));
+    for (unsigned i = 0; i < TURNS_MAX && slk_http_server_stats(w->net.server)->bodies_bytes < 8000; i++)
+        turn(&w->net);
+    ask_until_there_is_room(
+        w, "POST /echo HTTP/1.1\r\n" HOST "Content-Type: text/plain\r\nContent-Length: 5\r\n\r\nhello");
+    assert_int_equal(counted(w, SLK_HTTP_EVICTED), 1);
+    hear_end(&w->net, fd);
+    world_close(w);
+}
+
 static void one_connection_too_many_makes_an_idle_one_go_or_is_refused(void **state)
 {
     const struct slk_http_limits limits = {.connections_max = 2};
@@ -978,6 +1060,9 @@ int main(void)
         cmocka_unit_test(a_client_that_never_reads_is_disconnected),
         cmocka_unit_test(a_slow_reader_that_reads_is_served),
         cmocka_unit_test(all_answers_and_all_bodies_are_bounded),
+        cmocka_unit_test(answers_nobody_takes_do_not_keep_others_out),
+        cmocka_unit_test(a_reader_that_reads_is_not_cut_off_for_another),
+        cmocka_unit_test(bodies_that_stand_still_do_not_keep_others_out),
         cmocka_unit_test(one_connection_too_many_makes_an_idle_one_go_or_is_refused),
         cmocka_unit_test(nobody_goes_whose_request_waits_in_the_kernel),
         cmocka_unit_test(who_drips_a_head_makes_place_for_who_speaks),
