@@ -211,7 +211,7 @@ def test_wrong(net):
     s = raw(net, context(net))
     s.sendall(b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n")
     socket.socket.shutdown(s, socket.SHUT_WR)  # without close_notify
-    check("a half-closed client still has its answer", b"200 OK" in read_all(s))
+    check("a half-closed client still has its answer", b"200 OK" in s.recv(65536))  # some OpenSSLs want to write when the end comes
     check("the node is well", node.request("GET", "/health")[0] == 200, net.tails)
 
 
