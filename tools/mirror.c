@@ -155,6 +155,49 @@ static enum slk_err judge(struct mirror *m, const struct mirror_source *source, 
     return compare_with_ours(m, source, checkpoint);
 }
 
+/* By members of the charter that governed the last block under it, or of the one that governs the next. SLK_E_CHARTER: neither is here. */
+static enum slk_err check_members(const struct mirror *m, const struct slk_note *note,
+    const struct slk_checkpoint *checkpoint, struct slk_policy_verdict *verdict)
+{
+    const struct slk_hash *hashes[] = {&m->charter_hash, &m->next_charter_hash};
+    enum slk_err err = SLK_E_CHARTER;
+
+    for (size_t i = 0; err != SLK_OK && i < 2; i++) {
+        struct slk_charter *charter = mirror_charter(m, hashes[i]);
+
+        if (charter == NULL)
+            continue;
+        err = tree_note_check(charter, note, checkpoint, verdict);
+        free(charter);
+    }
+    return err;
+}
+
+static enum slk_err check_signers(
+    struct mirror *m, const struct slk_note *note, const struct slk_checkpoint *checkpoint)
+{
+    struct slk_policy_verdict verdict;
+    enum slk_err err = check_members(m, note, checkpoint, &verdict);
+
+    return err == SLK_OK ? SLK_OK
+                         : mirror_fail(m, err, "its checkpoint is not signed as the charter asks: %s",
+                               slk_err_text(err));
+}
+
+/* When a quorum had signed it: of the policy, else of the charter's members; 0 when neither can say. Anybody can write a line with a later
+ * time: what counts is who signed it. */
+static uint64_t quorum_time(
+    const struct mirror *m, const struct slk_note *note, const struct slk_checkpoint *checkpoint)
+{
+    const struct slk_verify_options options = {.now_s = m->o->now_s, .allow_no_quorum = true};
+    struct slk_policy_verdict verdict;
+
+    if (m->o->policy != NULL &&
+        slk_policy_check(&verdict, m->o->policy, note, checkpoint, &options) == SLK_OK && verdict.has_quorum)
+        return verdict.quorum_time_s;
+    return check_members(m, note, checkpoint, &verdict) == SLK_OK ? verdict.quorum_time_s : 0;
+}
+
 enum slk_err mirror_judge(struct mirror *m, const struct mirror_source *source, struct slk_tree_head *head,
     uint64_t *cosigned_at_s, struct slk_fault *fault)
 {
@@ -169,31 +212,10 @@ enum slk_err mirror_judge(struct mirror *m, const struct mirror_source *source, 
     err = judge(m, source, note, &checkpoint);
     if (err == SLK_OK) {
         *head = checkpoint.head;
-        *cosigned_at_s = tree_note_time(note);
+        *cosigned_at_s = quorum_time(m, note, &checkpoint);
     }
     free(note);
     return err;
-}
-
-/* By members of the charter that governed the last block under it, or of the one that governs the next. */
-static enum slk_err check_signers(
-    struct mirror *m, const struct slk_note *note, const struct slk_checkpoint *checkpoint)
-{
-    const struct slk_hash *hashes[] = {&m->charter_hash, &m->next_charter_hash};
-    struct slk_policy_verdict verdict;
-    enum slk_err err = SLK_E_CHARTER;
-
-    for (size_t i = 0; err != SLK_OK && i < 2; i++) {
-        struct slk_charter *charter = mirror_charter(m, hashes[i]);
-
-        if (charter == NULL)
-            continue;
-        err = tree_note_check(charter, note, checkpoint, &verdict);
-        free(charter);
-    }
-    return err == SLK_OK ? SLK_OK
-                         : mirror_fail(m, err, "its checkpoint is not signed as the charter asks: %s",
-                               slk_err_text(err));
 }
 
 /* ---- entries into tiles ---- */
@@ -464,12 +486,12 @@ static enum slk_err take_blocks(
     return err == SLK_OK ? prove(m, source, &target->head) : err;
 }
 
-/* Last, and only when everything under it is on the disk. An older cosignature does not replace a newer one. */
-static enum slk_err publish(struct mirror *m, const struct mirror_source *source, const struct slk_note *note,
-    const struct slk_checkpoint *checkpoint)
+/* Last, and only when everything under it is on the disk. An older quorum does not replace a newer one. */
+static enum slk_err publish(struct mirror *m, const struct mirror_source *source,
+    const struct slk_checkpoint *checkpoint, uint64_t time_s)
 {
     const bool has_grown = !m->has_base || checkpoint->head.tree_size > m->base.checkpoint.head.tree_size;
-    const bool is_newer = has_grown || tree_note_time(note) > tree_note_time(&m->base.note);
+    const bool is_newer = has_grown || time_s > quorum_time(m, &m->base.note, &m->base.checkpoint);
     enum slk_err err = has_grown || m->o->repair ? write_edge(m) : SLK_OK;
 
     if (err == SLK_OK && is_newer && tree_write(m->writer, TREE_CHECKPOINT, source->note) != SLK_OK)
@@ -488,7 +510,7 @@ enum slk_err mirror_take(
 {
     struct slk_checkpoint target;
     struct slk_note *note = malloc(sizeof(*note));
-    uint64_t size, blocks_n;
+    uint64_t size, blocks_n, time_s = 0;
     enum slk_err err;
 
     *fault = (struct slk_fault){0};
@@ -505,12 +527,14 @@ enum slk_err mirror_take(
         err = take_blocks(m, source, &target);
     if (err == SLK_OK)
         err = check_signers(m, note, &target);
-    if (err == SLK_OK)
-        err = publish(m, source, note, &target);
+    if (err == SLK_OK) {
+        time_s = quorum_time(m, note, &target);
+        err = publish(m, source, &target, time_s);
+    }
     *out = (struct mirror_result){.chain_id = m->chain_id,
         .head = target.head,
         .height = m->height,
-        .cosigned_at_s = tree_note_time(note),
+        .cosigned_at_s = time_s,
         .entries_n = m->log.size - size,
         .blocks_n = m->has_blocks ? m->height + 1 - blocks_n : 0,
         .written = *tree_writer_counts(m->writer)};

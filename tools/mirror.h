@@ -43,7 +43,8 @@ SLK_MUST_CHECK enum slk_err mirror_open(
 void mirror_close(struct mirror *mirror); /* NULL is fine */
 
 /* Could this note be the next checkpoint? SLK_OK, also when it is the same as ours or older cosignatures under it; SLK_E_REFUSED: it is
- * of a smaller log than ours; SLK_E_CHAIN: of another ledger or another history; what the policy refuses it for. *head is its. */
+ * of a smaller log than ours; SLK_E_CHAIN: of another ledger or another history; what the policy refuses it for. *head is its,
+ * *cosigned_at_s when a quorum of the policy, else of the charter, had signed it; 0: nobody here can tell. */
 SLK_MUST_CHECK enum slk_err mirror_judge(struct mirror *mirror, const struct mirror_source *source,
     struct slk_tree_head *head, uint64_t *cosigned_at_s, struct slk_fault *fault);
 /* Brings the mirror to this source's checkpoint. After anything but SLK_OK open it anew: what is on the disk is sound. */

@@ -78,16 +78,6 @@ enum slk_err tree_note_parse(struct slk_note *note, struct slk_checkpoint *check
     return err == SLK_OK ? slk_checkpoint_parse(checkpoint, note->text) : err;
 }
 
-uint64_t tree_note_time(const struct slk_note *note)
-{
-    uint64_t newest = 0;
-
-    for (size_t i = 0; i < note->sigs_n; i++)
-        if (note->sigs[i].blob_size == SLK_NOTE_BLOB_MAX && slk_get_u64(note->sigs[i].blob + 4) > newest)
-            newest = slk_get_u64(note->sigs[i].blob + 4);
-    return newest;
-}
-
 enum slk_err tree_note_check(const struct slk_charter *charter, const struct slk_note *note,
     const struct slk_checkpoint *checkpoint, struct slk_policy_verdict *verdict)
 {

@@ -45,8 +45,6 @@ SLK_MUST_CHECK enum slk_err tree_seal_parse(struct slk_seal *out, struct slk_spa
 /* A signed checkpoint; both borrow from the bytes. */
 SLK_MUST_CHECK enum slk_err tree_note_parse(
     struct slk_note *note, struct slk_checkpoint *checkpoint, struct slk_span bytes);
-/* The time of its newest cosignature in Unix seconds, as it says; 0: it has none. */
-uint64_t tree_note_time(const struct slk_note *note);
 /* Is it signed as the policy of this charter asks? SLK_OK, or what slk_policy_check refused it for; SLK_E_NOMEM. */
 SLK_MUST_CHECK enum slk_err tree_note_check(const struct slk_charter *charter, const struct slk_note *note,
     const struct slk_checkpoint *checkpoint, struct slk_policy_verdict *verdict);

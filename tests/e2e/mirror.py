@@ -282,6 +282,40 @@ def wait_cosigned(port):
             time.sleep(0.05)
 
 
+def note_of(ledger):
+    return must("head", ledger, "--checkpoint").encode()
+
+
+def late_line():
+    """What anybody can write under a checkpoint: a stranger's cosignature, of a time that never comes."""
+    return "— stranger.example ".encode() + base64.b64encode(b"\1\2\3\4" + b"\x7f" + b"\xff" * 7 + bytes(64)) + b"\n"
+
+
+def test_times(port):
+    """When it was cosigned: what a quorum says, and no stranger."""
+    must("mirror", "ledger", "timed")
+    old = note_of("ledger")
+    shutil.copytree("ledger", "newer-ledger")
+    while note_of("newer-ledger") == old:  # in the next second
+        must("head", "newer-ledger", "--sign", "--log-key", "keys/interior-ministry.log.pem", "--cosign-key", "keys/interior-ministry.cosign.pem")
+    r = run("mirror", "newer-ledger", "timed", "--json")
+    new, time_s = note_of("newer-ledger"), json.loads(r.stdout or "{}").get("cosigned_at")
+    check("a newer cosignature under the same checkpoint is taken", open("timed/checkpoint", "rb").read() == new != old, told(r))
+    stale = bent(port, lambda path, body: old + late_line() if path == "/checkpoint" else body)
+    for policy in (["--policy", "policy"], []):
+        r = run("mirror", "--url", stale.url, "timed", "--json", *policy)
+        check("an older one is not, whatever time a stranger adds", r.returncode == 0 and open("timed/checkpoint", "rb").read() == new and
+              json.loads(r.stdout)["cosigned_at"] < time_s, told(r))
+    fresh_one = bent(port, lambda path, body: new if path == "/checkpoint" else body)
+    shutil.rmtree("timed")
+    must("mirror", "ledger", "timed")
+    r = run("mirror", "--url", stale.url, "--url", fresh_one.url, "timed", "--json")
+    check("and keeps nobody from giving the newer one", r.returncode == 0 and open("timed/checkpoint", "rb").read() == new and
+          json.loads(r.stdout)["cosigned_at"] == time_s, told(r))
+    r = run("head", "--url", stale.url, "--policy", "policy", "--json")
+    check("`head --policy` says when the quorum signed", r.returncode == 0 and json.loads(r.stdout)["cosigned_at"] < time_s, told(r))
+
+
 def flipped(data, at):
     return data[:at] + bytes([data[at] ^ 1]) + data[at + 1:]
 
@@ -303,6 +337,7 @@ def test_node(state):
     check("a node's own tiles are audited, and that they show no votes is said",
           r.returncode == 0 and json.loads(r.stdout)["finality"] == "not shown", told(r))
 
+    test_times(port)
     block = bent(port, lambda path, body: flipped(body, len(body) - 40) if path == "/v1/blocks/40?finality" else body)
     vote = bent(port, lambda path, body: flipped(body, 266 + 2 + 60) if path == "/v1/blocks/40?finality" else body)
     note = bent(port, lambda path, body: flipped(body, 40) if path == "/checkpoint" else body)
