@@ -2,12 +2,14 @@
 #include "tools/tree_read.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define PATH_ROOM 4096
 #define TRIES     3 /* of one file: a connection may break */
@@ -91,12 +93,23 @@ static enum slk_err read_all(
     return is_whole ? SLK_OK : fail(fault, SLK_E_IO, "%s: cannot be read to its end", path);
 }
 
+/* A pipe is refused later, not waited for. */
+static FILE *open_file(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    FILE *file = fd >= 0 ? fdopen(fd, "rb") : NULL;
+
+    if (file == NULL && fd >= 0)
+        close(fd);
+    return file;
+}
+
 static enum slk_err get_file(
     struct tree *tree, const char *path, size_t max, struct tree_file *out, struct slk_fault *fault)
 {
     char whole[PATH_ROOM];
     int n = snprintf(whole, sizeof(whole), "%s/%s", tree->dir, path);
-    FILE *file = n > 0 && (size_t)n < sizeof(whole) ? fopen(whole, "rbe") : NULL;
+    FILE *file = n > 0 && (size_t)n < sizeof(whole) ? open_file(whole) : NULL;
     enum slk_err err;
 
     if (file == NULL)

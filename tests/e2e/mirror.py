@@ -409,6 +409,9 @@ def test_audit(_):
     for what, name, change, words in cases:
         altered(name, change)
         refused(f"{what} is found and named", 1, words, "audit", "altered")
+    altered("tile/0/001", lambda d: None)
+    os.mkfifo("altered/tile/0/001")
+    refused("a pipe is not waited for", 2, "tile/0/001: not a file that can be read", "audit", "altered", timeout=120)
     altered("checkpoint", lambda d: None)
     refused("a directory without a checkpoint is no tree", 2, "altered", "audit", "altered")
     shutil.rmtree("altered")
