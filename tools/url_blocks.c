@@ -226,7 +226,7 @@ enum slk_err url_begins_with(
         good = text != NULL && text_hash_parse(hashes[i].b, text, strlen(text));
     }
     good = good && slk_tree_check_consistency(old, now, hashes, n) == SLK_OK;
-    was_asked = answer.status != 0;
+    was_asked = answer.status >= 200 && answer.status < 500 && answer.status != 429;
     json_decref(object);
     http_answer_clear(&answer);
     return good ? SLK_OK : was_asked ? SLK_E_PROOF : SLK_E_IO;

@@ -220,6 +220,8 @@ class Bent(http.server.BaseHTTPRequestHandler):
         except urllib.error.HTTPError as e:
             status, body = e.code, e.read()
         body = self.bend(self.path, body)
+        if body is None:  # out of order
+            status, body = 500, b""
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -350,6 +352,8 @@ def test_node(state):
     shutil.copytree("early-tree", "bad4")
     refused("and one that proves nothing of what was mirrored before", 1, f"{proof.url}: nothing shows that its", "mirror", "--url",
             proof.url, "bad4")
+    broken = bent(port, lambda path, body: None if "consistency" in path else body)
+    refused("who is out of order is not accused of that", 2, f"{broken.url}: it does not answer what its", "mirror", "--url", broken.url, "bad4")
     check("nothing of theirs is published", not any(os.path.exists(f"bad{i}/checkpoint") for i in (1, 2, 3)) and
           is_same("bad4", "early-tree"))
     r = run("mirror", "--url", block.url, "--url", good, "--url", vote.url, "some")
