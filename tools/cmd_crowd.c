@@ -29,21 +29,23 @@ static bool parse_prefix(const char *text, struct prefix *out)
     return text_hash_parse(out->bytes, padded, sizeof(padded));
 }
 
-static void print_item(const struct slk_map_crowd_item *item, bool json)
+static void print_item(const struct slk_map_crowd_item *item, uint64_t now_s, bool json)
 {
+    const char *state;
     char path[TEXT_HEX_SIZE], until[TEXT_TIME_SIZE], since[TEXT_TIME_SIZE];
     struct slk_record r;
 
     if (slk_record_parse(&r, item->record) != SLK_OK)
         return;
+    state = slk_state_name(slk_state_at(r.state, r.valid_until_s, now_s));
     text_hex(path, item->path, SLK_HASH_SIZE);
     text_time(until, r.valid_until_s);
     text_time_ms(since, r.recorded_at_ms);
     if (json)
-        cli_json(json_pack("{s:s, s:s, s:I, s:I, s:s, s:s}", "path", path, "state", slk_state_name(r.state),
-            "type", (json_int_t)r.type, "events", (json_int_t)r.count, "since", since, "valid_until", until));
+        cli_json(json_pack("{s:s, s:s, s:I, s:I, s:s, s:s}", "path", path, "state", state, "type",
+            (json_int_t)r.type, "events", (json_int_t)r.count, "since", since, "valid_until", until));
     else
-        printf("%s  %-8s since %s, valid until %.10s\n", path, slk_state_name(r.state), since, until);
+        printf("%s  %-8s since %s, valid until %.10s\n", path, state, since, until);
 }
 
 static int show(
@@ -64,7 +66,7 @@ static int show(
     if (err != SLK_OK)
         code = cli_fault(cli, cli_code_of(err), cli->args[0], err, &fault);
     for (size_t i = 0; code == CLI_YES && i < n; i++)
-        print_item(&items[i], json);
+        print_item(&items[i], cli_now_ms() / 1000, json);
     if (code == CLI_YES && !json)
         printf(
             "%zu credential%s under the prefix, proven complete by %zu bytes\n", n, n == 1 ? "" : "s", size);

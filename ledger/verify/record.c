@@ -95,6 +95,11 @@ void slk_record_format(uint8_t out[SLK_RECORD_SIZE], const struct slk_record *re
     assert(!w.bad && w.size == SLK_RECORD_SIZE);
 }
 
+enum slk_state slk_state_at(enum slk_state stored, uint64_t valid_until_s, uint64_t at_s)
+{
+    return stored == SLK_ACTIVE && valid_until_s <= at_s ? SLK_EXPIRED : stored;
+}
+
 /* ---- the rules ---- */
 
 /* Fields whose presence depends on the kind. `previous` depends on the sequence instead. */

@@ -69,6 +69,8 @@ struct slk_record {
 /* Returns SLK_OK or SLK_E_RECORD: count 0, a state, carrier or padding that cannot be. */
 SLK_MUST_CHECK enum slk_err slk_record_parse(struct slk_record *out, const uint8_t bytes[SLK_RECORD_SIZE]);
 void slk_record_format(uint8_t out[SLK_RECORD_SIZE], const struct slk_record *record);
+/* What a reader is told: EXPIRED is computed, not stored (design §4). */
+enum slk_state slk_state_at(enum slk_state stored, uint64_t valid_until_s, uint64_t at_s);
 
 /* The rules that need neither charter nor issuer, in five pieces because the rules of ledger/core/rules.c stand
  * between them in SLK_RULES. The offline verifier calls just these, in this order. All are total: any event and

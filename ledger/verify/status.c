@@ -244,11 +244,6 @@ static enum slk_err check_age(struct job *job)
     return SLK_OK;
 }
 
-static enum slk_state state_at(enum slk_state stored, uint64_t valid_until_s, uint64_t at_s)
-{
-    return stored == SLK_ACTIVE && valid_until_s <= at_s ? SLK_EXPIRED : stored;
-}
-
 static void fill_answer(const struct job *job)
 {
     const struct slk_record *record = &job->record;
@@ -262,7 +257,7 @@ static void fill_answer(const struct job *job)
     out->present = job->record_bytes.size > 0;
     if (!out->present)
         return;
-    out->state = state_at(record->state, record->valid_until_s, job->options->now_s);
+    out->state = slk_state_at(record->state, record->valid_until_s, job->options->now_s);
     out->has_history = job->proof.events_n > 0;
     out->carrier = (enum slk_carrier)record->carrier;
     out->type = record->type;
@@ -393,6 +388,6 @@ enum slk_err slk_answer_at(const struct slk_answer *answer, uint64_t at_s, enum 
         *state = item.state;
         valid_until_s = item.valid_until_s;
     }
-    *state = state_at(*state, valid_until_s, at_s);
+    *state = slk_state_at(*state, valid_until_s, at_s);
     return SLK_OK;
 }

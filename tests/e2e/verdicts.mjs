@@ -201,6 +201,21 @@ const head = await verifier.checkpoint(note, { now });
 check("a checkpoint under the policy", head.size > 1500 && head.cosignatures === 1 && /^[0-9a-f]{64}$/.test(head.root), head);
 const refusal = await verifier.checkpoint(note.replace(/\n\d+\n/, (n) => `\n${Number(n) + 1}\n`), { now }).catch((e) => e.code);
 check("and one that was altered", refusal === "E_SIGNATURE", refusal);
+// ---- crowds: what a record says, said at this time ----
+
+{
+  const [, extra, , ...rest] = new TextDecoder().decode(proofs[0].bytes).split("\n"), seal = Buffer.from(extra.slice("extra ".length), "base64");
+  run("crowd", "ledger", "--prefix", "", "-o", "crowd");
+  const answer = { proof: readFileSync("crowd").toString("base64"), anchor: { checkpoint: run("head", "ledger", "--checkpoint"),
+    seal: seal.subarray(seal[1] < 128 ? 2 : 3, (seal[1] < 128 ? 2 + seal[1] : 3 + (seal[1] & 127) + 128 * seal[2])).toString("base64"),
+    seal_path: rest.slice(0, rest.indexOf("")).map((line) => Buffer.from(line, "base64").toString("hex")) } };
+  const states = async (at) => (await verifier.crowd(answer, "", { now: at })).records.map((r) => r.validUntil <= at ? { ACTIVE: "in force", EXPIRED: "past" }[r.state] : { EXPIRED: "too early" }[r.state]);
+  const [today, later] = [await states(now), await states(now + 20 * 365 * 86400)];
+  check("in a crowd none is in force past its end", later.includes("past") && ![...today, ...later].some((s) => s === "in force" || s === "too early"), later);
+  const rows = run("crowd", "ledger", "--prefix", "", "--json").trim().split("\n").map((line) => JSON.parse(line)).filter((r) => r.path);
+  check("nor in one that the command line shows", rows.length === later.length && !rows.some((r) => (r.state === "ACTIVE") && Date.parse(r.valid_until) <= Date.now()), rows[0]);
+}
+
 check("one tree is consistent with itself", verifier.isConsistent(head, head, []));
 check("and not with another of its size", !verifier.isConsistent(head, { ...head, root: "00".repeat(32) }, []));
 

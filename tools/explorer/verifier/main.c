@@ -344,14 +344,15 @@ static enum slk_err seal_of(struct slk_seal *seal, const struct crowd *c, const 
     return slk_tree_check_inclusion(head, head->tree_size - 1, &leaf, path, c->path_n);
 }
 
-static void put_record(const struct slk_map_crowd_item *item, const char *comma)
+static void put_record(const struct slk_map_crowd_item *item, uint64_t now_s, const char *comma)
 {
     struct slk_record record;
 
     json_put("%s{\"path\":", comma);
     json_hex(item->path, SLK_HASH_SIZE);
     if (slk_record_parse(&record, item->record) == SLK_OK) {
-        json_put(",\"state\":\"%s\",\"carrier\":\"%s\",", slk_state_name(record.state),
+        json_put(",\"state\":\"%s\",\"carrier\":\"%s\",",
+            slk_state_name(slk_state_at(record.state, record.valid_until_s, now_s)),
             slk_carrier_name(record.carrier));
         put_number("count", record.count);
         put_number("type", record.type);
@@ -387,7 +388,7 @@ WASM_EXPORT("crowd") const char *wasm_crowd(const struct crowd *c, uint64_t now_
     if (err == SLK_OK) {
         json_put("\"records\":[");
         for (size_t i = 0; i < n; i++)
-            put_record(&items[i], i > 0 ? "," : "");
+            put_record(&items[i], now_s, i > 0 ? "," : "");
         json_put("],");
         put_number("height", seal.height);
         put_number("time", seal.time_ms);
