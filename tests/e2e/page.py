@@ -281,6 +281,8 @@ class Liar(http.server.BaseHTTPRequestHandler):
         if path == "/v1/charters/2" and "altered charter" in self.lies:
             value = json.loads(body)
             return json.dumps({**value, "entry": base64.b64encode(base64.b64decode(value["entry"]).replace(b"harbour", b"herbour")).decode()}).encode()
+        if path.startswith("/v1/consistency/") and "path" in self.lies:
+            return b'{"path":[]}'
         if path == "/checkpoint":
             return body.replace(b"\n", b"\n1", 1) if "checkpoint" in self.lies else self.note if "another history" in self.lies else body
         return body
@@ -371,6 +373,13 @@ def test_nodes(net):
         {"policy": read(net.path("policy")).decode(), "head": kept_head(net)}))
     again(net, "nodes", net.liar)
     check("nor can a node turn to another history later", chrome.wait("document.querySelector('main .finding.bad')?.innerText.includes('SPLIT VIEW')"), main_text)
+    # But none can make a split of two heads that are no such thing.
+    Liar.lies = ("path",)
+    first = net.nodes[0].request("GET", f"/tile/0/000.p/{kept_head(net)['size']}" if kept_head(net)["size"] < 256 else "/tile/0/000")[1][:32]
+    chrome.run("localStorage.setItem('sillok.nodes', JSON.stringify([arguments[0]])); localStorage.setItem('sillok.head', arguments[1])", address(net, 0),
+               json.dumps({"policy": read(net.path("policy")).decode(), "head": {**kept_head(net), "size": 1, "root": first.hex()}}))
+    again(net, "nodes", net.liar)
+    check("a node that gives a false path makes no split", chrome.wait("document.querySelector('main .finding.good')"), main_text)
     Liar.lies = ()
 
 

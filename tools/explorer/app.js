@@ -430,15 +430,25 @@ function remember(head) {
   if (isOwn()) kept.set("head", JSON.stringify({ policy: kept.get("policy"), head: { size: head.size, root: head.root, note: head.note, quorumTime: head.quorumTime } }));
 }
 
-async function isBeginning(older, newer, url) {
+/** One path that fits shows it, whoever gives it: a node that gives a false one cannot make a split of two heads that are no such thing. */
+async function isBeginning(older, newer, urls) {
   if (older.size === newer.size) return older.root === newer.root;
-  const { path } = await getJson(url, `/v1/consistency/${older.size}-${newer.size}`);
-  return judge().isConsistent(older, newer, path);
+  let said;
+  for (const url of new Set(urls)) {
+    try {
+      const { path } = await getJson(url, `/v1/consistency/${older.size}-${newer.size}`);
+      if (judge().isConsistent(older, newer, path)) return true;
+      said = false;
+    } catch (error) {
+      said ??= error;
+    }
+  }
+  return said;
 }
 
 /** Everyone's head against the longest: "longest", "same", "other" (another history), "silent" (it did not show one that verifies). */
 async function compareNodes() {
-  const found = await lookAtAll(), known = rememberedHead();
+  const found = await lookAtAll(), known = rememberedHead(), answering = found.filter((f) => f.status).map((f) => f.url);
   const all = [...found.map((f) => ({ ...f, head: f.head && { ...f.head, note: f.note } })), ...(known ? [{ url: word("remembered"), head: known, note: known.note, isMemory: true }] : [])];
   const longest = all.reduce((a, b) => (b.head && !b.isMemory && (!a || b.head.size > a.head.size) ? b : a), null);
   const rows = [];
@@ -448,7 +458,7 @@ async function compareNodes() {
     else if (longest === null) rows.push({ ...f, is: "silent" });
     else {
       const [older, newer] = f.head.size <= longest.head.size ? [f, longest] : [longest, f];
-      const same = await isBeginning(older.head, newer.head, newer.isMemory ? found.find((x) => x.status)?.url : newer.url).catch((error) => error);
+      const same = await isBeginning(older.head, newer.head, newer.isMemory ? answering : [newer.url, ...answering]);
       rows.push({ ...f, is: same === true ? "same" : same === false ? "other" : "silent", error: same instanceof Error ? same : undefined });
     }
   }
