@@ -383,6 +383,31 @@ def test_nodes(net):
     Liar.lies = ()
 
 
+def test_memory(net):
+    """What was verified under a node's policy is not kept as verified under the reader's, who chose one meanwhile."""
+    go(net, "nodes")
+    chrome.run("for (const name of ['policy', 'head']) localStorage.removeItem(`sillok.${name}`);"
+               "localStorage.setItem('sillok.nodes', JSON.stringify([arguments[0]]))", address(net, 1))
+    again(net, "nodes")
+    chrome.wait("document.querySelectorAll('main tbody tr').length === 2")
+    chrome.run("""const ask = fetch, open = new Promise((go) => { window.go = go; });
+        window.fetch = async (url, options) => { if (url.origin === arguments[0] && url.pathname === '/v1/status') { window.held = true; await open; } return ask(url, options); };""",
+               address(net, 1))
+    fill("main input", address(net, 2))
+    press()
+    chrome.wait("window.held")
+    chrome.run("location.hash = '#/policy'")
+    chrome.wait("document.querySelector('textarea[name=policy]')")
+    drop(read(net.path("policy")), "policy", "text/plain")
+    chrome.wait("document.querySelector('textarea').value")
+    press()
+    chrome.wait("document.querySelector('#trust').className === 'good'")
+    chrome.run("window.seen = 0; const ask = fetch; window.fetch = async (...all) => { const is = await ask(...all); window.seen += all[0].pathname === '/checkpoint'; return is; }; window.go()")
+    check("the comparison goes on", chrome.wait("window.seen > 0"))
+    chrome.run("return new Promise((done) => setTimeout(done, 500))")
+    check("but what began under another policy is not remembered", chrome.run("return localStorage.getItem('sillok.head')") is None)
+
+
 def kept_head(net):
     note = net.nodes[0].request("GET", "/checkpoint")[1].decode()
     return {"size": int(note.split("\n")[1]), "root": base64.b64decode(note.split("\n")[2]).hex(), "note": note, "quorumTime": int(time.time())}
@@ -562,7 +587,7 @@ if not browser.available():
     print("1..1")
     sys.exit(0)
 chrome = browser.Browser()
-tests = [test_unarmed, test_overview, test_credential, test_proof, test_qr, test_crowd, test_blocks, test_charter, test_liars, test_nodes, test_guard, test_contrast,
+tests = [test_unarmed, test_overview, test_credential, test_proof, test_qr, test_crowd, test_blocks, test_charter, test_liars, test_nodes, test_memory, test_guard, test_contrast,
          test_keyboard, test_every_view, test_file]
 try:
     status = net_main("page", make, *([measure] if "--measure" in sys.argv else [use_policy, take_pictures] if os.environ.get("SLK_SHOTS") else tests))

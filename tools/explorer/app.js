@@ -448,7 +448,7 @@ async function isBeginning(older, newer, urls) {
 
 /** Everyone's head against the longest: "longest", "same", "other" (another history), "silent" (it did not show one that verifies). */
 async function compareNodes() {
-  const found = await lookAtAll(), known = rememberedHead(), answering = found.filter((f) => f.status).map((f) => f.url);
+  const under = verifier, found = await lookAtAll(), known = rememberedHead(), answering = found.filter((f) => f.status).map((f) => f.url);
   const all = [...found.map((f) => ({ ...f, head: f.head && { ...f.head, note: f.note } })), ...(known ? [{ url: word("remembered"), head: known, note: known.note, isMemory: true }] : [])];
   const longest = all.reduce((a, b) => (b.head && !b.isMemory && (!a || b.head.size > a.head.size) ? b : a), null);
   const rows = [];
@@ -463,7 +463,8 @@ async function compareNodes() {
     }
   }
   const split = rows.some((r) => r.is === "other");
-  if (longest && !split && (!known || longest.head.size > known.size)) remember(longest.head);
+  const isOfThisPolicy = verifier === under; // another may have been chosen meanwhile
+  if (isOfThisPolicy && longest && !split && (!known || longest.head.size > known.size)) remember(longest.head);
   return { rows, split };
 }
 
