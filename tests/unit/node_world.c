@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "ledger/core/bft.h"
+#include "ledger/verify/list_note.h"
 #include "tests/scratch.h"
 
 static void must(bool ok, const char *what)
@@ -276,4 +277,113 @@ bool world_is_cosigned(struct node_world *w, void *height)
         if (runs(w, i) && world_status(w, i).cosigned_height < *(const uint64_t *)height)
             return false;
     return true;
+}
+
+bool world_never(struct node_world *w, void *ctx)
+{
+    (void)w;
+    (void)ctx;
+    return false;
+}
+
+void world_settle(struct node_world *w, uint64_t height)
+{
+    must(world_run(w, world_is_cosigned, &height, 60000), "no quorum cosigns that height");
+}
+
+void world_state_lists(struct node_world *w, unsigned i, uint64_t size)
+{
+    const struct slk_lists_statement s = {
+        .origin = slk_span_of(FIXTURE_ORIGIN, strlen(FIXTURE_ORIGIN)), .size = size, .time_s = 1};
+    char text[SLK_LISTS_TEXT_MAX];
+    size_t n = slk_lists_statement_format(text, &s);
+
+    slk_node_state_lists(w->nodes[i].node, slk_span_of(text, n), size);
+}
+
+int world_set_up(void **state)
+{
+    static struct node_world world;
+
+    *state = &world;
+    world_open(&world, 4);
+    return 0;
+}
+
+int world_tear_down(void **state)
+{
+    world_close(*state);
+    return 0;
+}
+
+/* ---- clients ---- */
+
+static void hear(void *ctx, const struct slk_node_answer *answer)
+{
+    struct world_client *client = ctx;
+
+    must(answer->receipts_n <= WORLD_NODES_MAX, "more receipts than nodes");
+    client->answers_n++;
+    client->answer = *answer;
+    client->answer.receipts = NULL;
+    client->answer.verdict.events = NULL;
+    for (size_t i = 0; i < answer->receipts_n; i++)
+        client->receipts[i] = answer->receipts[i];
+}
+
+uint64_t world_ask(struct node_world *w, unsigned i, struct slk_span submission, enum slk_node_stage stage,
+    struct world_client *client)
+{
+    uint64_t ticket;
+
+    memset(client, 0, sizeof(*client));
+    ticket = slk_node_submit(w->nodes[i].node, submission, stage, hear, client);
+    must(ticket != 0, "too many clients wait");
+    must(client->answers_n == 0, "an answer from inside the question");
+    return ticket;
+}
+
+bool world_is_answered(struct node_world *w, void *client)
+{
+    (void)w;
+    return ((const struct world_client *)client)->answers_n > 0;
+}
+
+void world_submit(struct node_world *w, unsigned i, struct slk_span submission, enum slk_node_stage stage,
+    struct world_client *client)
+{
+    (void)world_ask(w, i, submission, stage, client);
+    must(world_run(w, world_is_answered, client, 60000), "a client is not answered");
+    must(client->answers_n == 1, "a client is answered twice");
+}
+
+struct slk_span world_event(struct node_world *w, struct fixture_life *life, enum slk_kind kind)
+{
+    w->f.now_ms = FIXTURE_START_MS + w->now_ms;
+    return fixture_single(&w->f, MINISTRY, life, kind);
+}
+
+struct world_client world_submit_event(struct node_world *w, unsigned i, struct fixture_life *life,
+    enum slk_kind kind, enum slk_node_stage stage)
+{
+    struct slk_span bytes = world_event(w, life, kind);
+    struct world_client client;
+
+    world_submit(w, i, bytes, stage, &client);
+    fixture_free(bytes);
+    return client;
+}
+
+uint64_t world_go_on(struct node_world *w, unsigned i, uint32_t number, unsigned n)
+{
+    uint64_t height = 0;
+
+    for (unsigned k = 0; k < n; k++) {
+        struct fixture_life life = fixture_life(FIXTURE_CARD, number + k);
+        struct world_client client = world_submit_event(w, i, &life, SLK_ISSUE, SLK_STAGE_FINAL);
+
+        must(client.answer.outcome == SLK_NODE_ACCEPTED, "a new credential is not accepted");
+        height = client.answer.height;
+    }
+    return height;
 }

@@ -54,5 +54,34 @@ struct slk_node_status world_status(struct node_world *w, unsigned i);
 /* Every node that runs has committed this height. */
 bool world_is_at(struct node_world *w, void *height);
 bool world_is_cosigned(struct node_world *w, void *height); /* and has a quorum's checkpoint of it */
+bool world_never(struct node_world *w, void *ctx);          /* the time has to pass */
+void world_settle(struct node_world *w, uint64_t height);   /* until it is cosigned everywhere */
+/* Node i says of status lists that they are empty in the log of this size. */
+void world_state_lists(struct node_world *w, unsigned i, uint64_t size);
+
+/* cmocka setup and teardown: *state is a struct node_world; four members, all started. The teardown is for every world. */
+int world_set_up(void **state);
+int world_tear_down(void **state);
+
+/* ---- clients ---- */
+
+struct world_client {
+    unsigned answers_n;
+    struct slk_node_answer answer; /* the last one; it points to nothing: */
+    struct slk_receipt receipts[WORLD_NODES_MAX];
+};
+/* Gives node i a submission, whose answer comes when the world runs. Returns the ticket. */
+uint64_t world_ask(struct node_world *w, unsigned i, struct slk_span submission, enum slk_node_stage stage,
+    struct world_client *client);
+bool world_is_answered(struct node_world *w, void *client);
+/* Until it is answered. */
+void world_submit(struct node_world *w, unsigned i, struct slk_span submission, enum slk_node_stage stage,
+    struct world_client *client);
+/* The next event of a life, signed by the ministry now: for fixture_free. */
+struct slk_span world_event(struct node_world *w, struct fixture_life *life, enum slk_kind kind);
+struct world_client world_submit_event(struct node_world *w, unsigned i, struct fixture_life *life,
+    enum slk_kind kind, enum slk_node_stage stage);
+/* n new credentials at node i, one after the other, each until it is final; the height of the last. */
+uint64_t world_go_on(struct node_world *w, unsigned i, uint32_t number, unsigned n);
 
 #endif

@@ -16,84 +16,6 @@
 #include "tests/unit/node_world.h"
 #include "tests/unit/signer.h"
 
-static struct node_world world;
-
-static int open_four(void **state)
-{
-    *state = &world;
-    world_open(&world, 4);
-    return 0;
-}
-
-static int close_world(void **state)
-{
-    world_close(*state);
-    return 0;
-}
-
-/* ---- a client ---- */
-
-struct client {
-    unsigned answers_n;
-    enum slk_node_outcome outcome;
-    enum slk_node_stage stage;
-    enum slk_err err;
-    enum slk_rule rule;
-    bool has_head;
-    uint64_t head_sequence, height, first_index;
-    struct slk_hash id;
-    struct slk_receipt receipts[WORLD_NODES_MAX];
-    size_t receipts_n;
-};
-
-static void note(void *ctx, const struct slk_node_answer *answer)
-{
-    struct client *c = ctx;
-
-    c->answers_n++;
-    c->outcome = answer->outcome;
-    c->stage = answer->stage;
-    c->err = answer->err;
-    c->rule = answer->verdict.rule;
-    c->has_head = answer->verdict.has_head;
-    c->head_sequence = answer->verdict.head_sequence;
-    c->height = answer->height;
-    c->first_index = answer->first_index;
-    c->id = answer->id;
-    c->receipts_n = answer->receipts_n;
-    for (size_t i = 0; i < answer->receipts_n && i < WORLD_NODES_MAX; i++)
-        c->receipts[i] = answer->receipts[i];
-}
-
-static bool is_answered(struct node_world *w, void *client)
-{
-    (void)w;
-    return ((const struct client *)client)->answers_n > 0;
-}
-
-static void submit(
-    struct node_world *w, unsigned i, struct slk_span bytes, enum slk_node_stage stage, struct client *c)
-{
-    memset(c, 0, sizeof(*c));
-    assert_true(slk_node_submit(w->nodes[i].node, bytes, stage, note, c) != 0);
-    assert_int_equal(c->answers_n, 0); /* never from inside */
-    assert_true(world_run(w, is_answered, c, 60000));
-    assert_int_equal(c->answers_n, 1);
-}
-
-static struct client submit_new(struct node_world *w, unsigned i, struct fixture_life *life,
-    enum slk_kind kind, enum slk_node_stage stage)
-{
-    struct slk_span bytes;
-    struct client c;
-
-    w->f.now_ms = FIXTURE_START_MS + w->now_ms;
-    bytes = fixture_single(&w->f, MINISTRY, life, kind);
-    submit(w, i, bytes, stage, &c);
-    fixture_free(bytes);
-    return c;
-}
-
 static void assert_same_chain(struct node_world *w)
 {
     struct slk_node_status first = {0};
@@ -116,25 +38,20 @@ static void assert_same_chain(struct node_world *w)
     }
 }
 
-static void settle_at(struct node_world *w, uint64_t height)
-{
-    assert_true(world_run(w, world_is_cosigned, &height, 60000));
-}
-
 /* ---- tests ---- */
 
 static void a_submission_given_to_one_is_final_on_all(void **state)
 {
     struct node_world *w = *state;
     struct fixture_life life = fixture_life(FIXTURE_CARD, 1);
-    struct client c = submit_new(w, 2, &life, SLK_ISSUE, SLK_STAGE_FINAL);
+    struct world_client c = world_submit_event(w, 2, &life, SLK_ISSUE, SLK_STAGE_FINAL);
     uint64_t height, first;
 
-    assert_int_equal(c.outcome, SLK_NODE_ACCEPTED);
-    assert_int_equal(c.stage, SLK_STAGE_FINAL);
-    assert_int_equal(c.height, 1);
-    assert_int_equal(c.first_index, 2); /* after the charter and its seal */
-    settle_at(w, c.height);
+    assert_int_equal(c.answer.outcome, SLK_NODE_ACCEPTED);
+    assert_int_equal(c.answer.stage, SLK_STAGE_FINAL);
+    assert_int_equal(c.answer.height, 1);
+    assert_int_equal(c.answer.first_index, 2); /* after the charter and its seal */
+    world_settle(w, c.answer.height);
     assert_same_chain(w);
     for (unsigned i = 0; i < w->n; i++) {
         struct slk_record record;
@@ -143,9 +60,9 @@ static void a_submission_given_to_one_is_final_on_all(void **state)
         assert_int_equal(
             slk_ledger_lookup(slk_node_ledger(w->nodes[i].node), life.handle, &record, &fault), SLK_OK);
         assert_int_equal(record.state, SLK_ACTIVE);
-        assert_int_equal(slk_node_find(w->nodes[i].node, &c.id, &height, &first), SLK_NODE_FINAL);
-        assert_int_equal(height, c.height);
-        assert_int_equal(first, c.first_index);
+        assert_int_equal(slk_node_find(w->nodes[i].node, &c.answer.id, &height, &first), SLK_NODE_FINAL);
+        assert_int_equal(height, c.answer.height);
+        assert_int_equal(first, c.answer.first_index);
         assert_int_equal(world_status(w, i).pool_count, 0);
     }
 }
@@ -154,12 +71,12 @@ static void a_receipt_is_a_promise_that_anybody_can_check(void **state)
 {
     struct node_world *w = *state;
     struct fixture_life life = fixture_life(FIXTURE_CARD, 1);
-    struct client c = submit_new(w, 1, &life, SLK_ISSUE, SLK_STAGE_RECEIVED);
+    struct world_client c = world_submit_event(w, 1, &life, SLK_ISSUE, SLK_STAGE_RECEIVED);
 
-    assert_int_equal(c.outcome, SLK_NODE_ACCEPTED);
-    assert_int_equal(c.receipts_n, 1);
+    assert_int_equal(c.answer.outcome, SLK_NODE_ACCEPTED);
+    assert_int_equal(c.answer.receipts_n, 1);
     assert_int_equal(c.receipts[0].agency, 2);
-    assert_memory_equal(c.receipts[0].submission_id.b, c.id.b, SLK_HASH_SIZE);
+    assert_memory_equal(c.receipts[0].submission_id.b, c.answer.id.b, SLK_HASH_SIZE);
     assert_true(slk_receipt_check(&c.receipts[0], w->f.charter, &w->f.chain_id, &slk_verifier_ed25519));
 }
 
@@ -167,15 +84,15 @@ static void safe_is_the_promise_of_two_of_four(void **state)
 {
     struct node_world *w = *state;
     struct fixture_life life = fixture_life(FIXTURE_CARD, 1);
-    struct client c = submit_new(w, 0, &life, SLK_ISSUE, SLK_STAGE_SAFE);
+    struct world_client c = world_submit_event(w, 0, &life, SLK_ISSUE, SLK_STAGE_SAFE);
 
-    assert_int_equal(c.outcome, SLK_NODE_ACCEPTED);
-    assert_true(c.stage >= SLK_STAGE_SAFE);
-    if (c.stage == SLK_STAGE_SAFE)
-        assert_true(
-            slk_receipts_are_safe(slk_receipts_count(c.receipts, c.receipts_n, &c.id, c.receipts[0].key_id,
-                                      w->f.charter, &w->f.chain_id, &slk_verifier_ed25519),
-                w->f.charter));
+    assert_int_equal(c.answer.outcome, SLK_NODE_ACCEPTED);
+    assert_true(c.answer.stage >= SLK_STAGE_SAFE);
+    if (c.answer.stage == SLK_STAGE_SAFE)
+        assert_true(slk_receipts_are_safe(
+            slk_receipts_count(c.receipts, c.answer.receipts_n, &c.answer.id, c.receipts[0].key_id,
+                w->f.charter, &w->f.chain_id, &slk_verifier_ed25519),
+            w->f.charter));
 }
 
 /* Two of four decide nothing. */
@@ -190,15 +107,15 @@ static void safe_comes_without_a_quorum(void **state)
 {
     struct node_world *w = *state;
     struct fixture_life life = fixture_life(FIXTURE_CARD, 1);
-    struct client c;
+    struct world_client c;
 
     cut_off_two(w);
-    c = submit_new(w, 0, &life, SLK_ISSUE, SLK_STAGE_SAFE);
-    assert_int_equal(c.outcome, SLK_NODE_ACCEPTED);
-    assert_int_equal(c.stage, SLK_STAGE_SAFE);
-    assert_int_equal(c.receipts_n, 2);
-    assert_int_equal(slk_receipts_count(c.receipts, c.receipts_n, &c.id, c.receipts[0].key_id, w->f.charter,
-                         &w->f.chain_id, &slk_verifier_ed25519),
+    c = world_submit_event(w, 0, &life, SLK_ISSUE, SLK_STAGE_SAFE);
+    assert_int_equal(c.answer.outcome, SLK_NODE_ACCEPTED);
+    assert_int_equal(c.answer.stage, SLK_STAGE_SAFE);
+    assert_int_equal(c.answer.receipts_n, 2);
+    assert_int_equal(slk_receipts_count(c.receipts, c.answer.receipts_n, &c.answer.id, c.receipts[0].key_id,
+                         w->f.charter, &w->f.chain_id, &slk_verifier_ed25519),
         2);
 }
 
@@ -245,26 +162,25 @@ static void who_waits_for_safe_later_gets_the_promises_of_the_others(void **stat
     struct node_world *w = *state;
     struct fixture_life life = fixture_life(FIXTURE_CARD, 1);
     struct slk_span bytes;
-    struct client c, early = {0};
+    struct world_client c, early = {0};
 
     cut_off_two(w);
-    w->f.now_ms = FIXTURE_START_MS + w->now_ms;
-    bytes = fixture_single(&w->f, MINISTRY, &life, SLK_ISSUE);
-    assert_true(slk_node_submit(w->nodes[0].node, bytes, SLK_STAGE_FINAL, note, &early) != 0);
-    assert_false(world_run(w, is_answered, &early, 5000));
+    bytes = world_event(w, &life, SLK_ISSUE);
+    (void)world_ask(w, 0, bytes, SLK_STAGE_FINAL, &early);
+    assert_false(world_run(w, world_is_answered, &early, 5000));
     assert_int_equal(world_status(w, 1).pool_count, 1);
     assert_int_equal(w->sent_n[SLK_FRAME_RECEIPT], 0);
     assert_int_equal(pooled_on_disk(w->nodes[0].dir), 1); /* it has given its word */
     assert_int_equal(pooled_on_disk(w->nodes[1].dir), 0);
-    submit(w, 0, bytes, SLK_STAGE_SAFE, &c);
-    assert_int_equal(c.stage, SLK_STAGE_SAFE);
-    assert_int_equal(c.receipts_n, 2);
+    world_submit(w, 0, bytes, SLK_STAGE_SAFE, &c);
+    assert_int_equal(c.answer.stage, SLK_STAGE_SAFE);
+    assert_int_equal(c.answer.receipts_n, 2);
     assert_int_equal(w->sent_n[SLK_FRAME_RECEIPT], 1);
     assert_int_equal(pooled_on_disk(w->nodes[1].dir), 1);
     fixture_free(bytes);
     memset(w->cut, 0, sizeof(w->cut));
-    assert_true(world_run(w, is_answered, &early, 60000));
-    assert_int_equal(early.stage, SLK_STAGE_FINAL);
+    assert_true(world_run(w, world_is_answered, &early, 60000));
+    assert_int_equal(early.answer.stage, SLK_STAGE_FINAL);
 }
 
 static void a_peer_that_asks_for_receipts_without_end_gets_a_thousand_a_second(void **state)
@@ -273,17 +189,17 @@ static void a_peer_that_asks_for_receipts_without_end_gets_a_thousand_a_second(v
     struct node_world *w = *state;
     struct fixture_life life = fixture_life(FIXTURE_CARD, 1);
     uint8_t inv[NAMES * (SLK_HASH_SIZE + SLK_KEY_ID_SIZE + 1)];
-    struct client c;
+    struct world_client c;
 
     for (unsigned i = 0; i < w->n; i++)
         for (unsigned k = 0; k < w->n; k++)
             w->cut[i][k] = true;
-    c = submit_new(w, 0, &life, SLK_ISSUE, SLK_STAGE_RECEIVED);
-    assert_int_equal(c.outcome, SLK_NODE_ACCEPTED);
+    c = world_submit_event(w, 0, &life, SLK_ISSUE, SLK_STAGE_RECEIVED);
+    assert_int_equal(c.answer.outcome, SLK_NODE_ACCEPTED);
     for (unsigned i = 0; i < NAMES; i++) {
         uint8_t *at = inv + (size_t)i * (SLK_HASH_SIZE + SLK_KEY_ID_SIZE + 1);
 
-        memcpy(at, c.id.b, SLK_HASH_SIZE);
+        memcpy(at, c.answer.id.b, SLK_HASH_SIZE);
         memcpy(at + SLK_HASH_SIZE, c.receipts[0].key_id, SLK_KEY_ID_SIZE);
         at[SLK_HASH_SIZE + SLK_KEY_ID_SIZE] = 1;
     }
@@ -304,7 +220,8 @@ static void names_leave_no_faster_than_peers_read(void **state)
     for (uint32_t i = 0; i < MANY; i++) {
         struct fixture_life life = fixture_life(FIXTURE_CARD, i);
 
-        assert_int_equal(submit_new(w, 0, &life, SLK_ISSUE, SLK_STAGE_SAFE).outcome, SLK_NODE_ACCEPTED);
+        assert_int_equal(
+            world_submit_event(w, 0, &life, SLK_ISSUE, SLK_STAGE_SAFE).answer.outcome, SLK_NODE_ACCEPTED);
     }
     ms = w->now_ms - begun;
     assert_true(w->sent_n[SLK_FRAME_INV] > 0);
@@ -328,7 +245,7 @@ static void false_receipts_cost_ten_signatures_a_second_however_many_wait(void *
     enum { SIZE = SLK_HASH_SIZE + SLK_KEY_ID_SIZE + 11 + SLK_SIGNATURE_SIZE, MANY = 140, CLIENTS = 20 };
     struct node_world *w = *state;
     struct fixture_life life = fixture_life(FIXTURE_CARD, 1);
-    struct client first, waiting[CLIENTS] = {0};
+    struct world_client first, waiting[CLIENTS] = {0};
     uint8_t bytes[MANY * SIZE];
     struct slk_writer out = {.at = bytes, .cap = sizeof(bytes)};
     struct slk_receipt receipt;
@@ -337,12 +254,11 @@ static void false_receipts_cost_ten_signatures_a_second_however_many_wait(void *
     for (unsigned i = 0; i < w->n; i++)
         for (unsigned k = 0; k < w->n; k++)
             w->cut[i][k] = true;
-    w->f.now_ms = FIXTURE_START_MS + w->now_ms;
-    submission = fixture_single(&w->f, MINISTRY, &life, SLK_ISSUE);
-    submit(w, 0, submission, SLK_STAGE_RECEIVED, &first);
+    submission = world_event(w, &life, SLK_ISSUE);
+    world_submit(w, 0, submission, SLK_STAGE_RECEIVED, &first);
     for (unsigned i = 0; i < CLIENTS; i++)
-        assert_true(slk_node_submit(w->nodes[0].node, submission, SLK_STAGE_SAFE, note, &waiting[i]) != 0);
-    assert_false(world_run(w, is_answered, &waiting[0], 1000));
+        (void)world_ask(w, 0, submission, SLK_STAGE_SAFE, &waiting[i]);
+    assert_false(world_run(w, world_is_answered, &waiting[0], 1000));
     receipt = first.receipts[0];
     receipt.agency = 2;
     for (unsigned i = 0; i < MANY; i++)
@@ -353,7 +269,7 @@ static void false_receipts_cost_ten_signatures_a_second_however_many_wait(void *
             SLK_MESH_OK);
     assert_int_equal(world_status(w, 0).false_receipts_n, 10);
     assert_int_equal(waiting[0].answers_n, 0);
-    submit(w, 1, submission, SLK_STAGE_RECEIVED, &first);
+    world_submit(w, 1, submission, SLK_STAGE_RECEIVED, &first);
     fixture_free(submission);
     out.size = 0;
     print_receipt(&out, &first.receipts[0]);
@@ -362,8 +278,8 @@ static void false_receipts_cost_ten_signatures_a_second_however_many_wait(void *
     slk_node_run(w->nodes[0].node);
     for (unsigned i = 0; i < CLIENTS; i++) {
         assert_int_equal(waiting[i].answers_n, 1);
-        assert_int_equal(waiting[i].stage, SLK_STAGE_SAFE);
-        assert_int_equal(waiting[i].receipts_n, 2);
+        assert_int_equal(waiting[i].answer.stage, SLK_STAGE_SAFE);
+        assert_int_equal(waiting[i].answer.receipts_n, 2);
     }
 }
 
@@ -371,12 +287,12 @@ static void nobody_signs_a_receipt_that_nobody_reads(void **state)
 {
     struct node_world *w = *state;
     struct fixture_life life = fixture_life(FIXTURE_CARD, 1);
-    struct client c = submit_new(w, 0, &life, SLK_ISSUE, SLK_STAGE_FINAL);
+    struct world_client c = world_submit_event(w, 0, &life, SLK_ISSUE, SLK_STAGE_FINAL);
 
-    assert_int_equal(c.stage, SLK_STAGE_FINAL);
-    assert_int_equal(c.receipts_n, 1); /* this node's own */
+    assert_int_equal(c.answer.stage, SLK_STAGE_FINAL);
+    assert_int_equal(c.answer.receipts_n, 1); /* this node's own */
     assert_int_equal(c.receipts[0].agency, 1);
-    settle_at(w, c.height);
+    world_settle(w, c.answer.height);
     assert_int_equal(w->sent_n[SLK_FRAME_RECEIPT], 0);
 }
 
@@ -385,11 +301,11 @@ static void a_proof_of_any_node_verifies_against_the_policy_of_the_agencies(void
     struct node_world *w = *state;
     struct fixture_life life = fixture_life(FIXTURE_CARD, 1);
     struct slk_policy *policy = fixture_policy(&w->f);
-    struct client c = submit_new(w, 0, &life, SLK_ISSUE, SLK_STAGE_COSIGNED);
+    struct world_client c = world_submit_event(w, 0, &life, SLK_ISSUE, SLK_STAGE_COSIGNED);
 
-    assert_int_equal(c.stage, SLK_STAGE_COSIGNED);
-    c = submit_new(w, 3, &life, SLK_LOCK, SLK_STAGE_COSIGNED);
-    settle_at(w, c.height);
+    assert_int_equal(c.answer.stage, SLK_STAGE_COSIGNED);
+    c = world_submit_event(w, 3, &life, SLK_LOCK, SLK_STAGE_COSIGNED);
+    world_settle(w, c.answer.height);
     for (unsigned i = 0; i < w->n; i++) {
         struct slk_verify_options options = {.now_s = (FIXTURE_START_MS + w->now_ms) / 1000 + 10};
         struct slk_answer answer;
@@ -410,50 +326,35 @@ static void a_proof_of_any_node_verifies_against_the_policy_of_the_agencies(void
     slk_policy_free(policy);
 }
 
-/* A few blocks, each with one new credential, given to node i. */
-static uint64_t go_on(struct node_world *w, unsigned i, uint32_t number, unsigned n)
-{
-    uint64_t height = 0;
-
-    for (unsigned k = 0; k < n; k++) {
-        struct fixture_life life = fixture_life(FIXTURE_CARD, number + k);
-        struct client c = submit_new(w, i, &life, SLK_ISSUE, SLK_STAGE_FINAL);
-
-        assert_int_equal(c.outcome, SLK_NODE_ACCEPTED);
-        height = c.height;
-    }
-    return height;
-}
-
 static void one_may_stop_and_catches_up_when_it_is_back(void **state)
 {
     struct node_world *w = *state;
-    uint64_t height = go_on(w, 0, 1, 3);
+    uint64_t height = world_go_on(w, 0, 1, 3);
 
-    settle_at(w, height);
+    world_settle(w, height);
     world_stop(w, 2);
-    height = go_on(w, 1, 10, 12);
+    height = world_go_on(w, 1, 10, 12);
     assert_true(height >= 12);
     world_start(w, 2);
-    settle_at(w, height);
-    height = go_on(w, 2, 30, 2); /* and it is a member like any other */
-    settle_at(w, height);
+    world_settle(w, height);
+    height = world_go_on(w, 2, 30, 2); /* and it is a member like any other */
+    world_settle(w, height);
     assert_same_chain(w);
 }
 
 static void with_an_empty_directory_one_catches_up_from_the_charter(void **state)
 {
     struct node_world *w = *state;
-    uint64_t height = go_on(w, 0, 1, 40);
+    uint64_t height = world_go_on(w, 0, 1, 40);
 
-    settle_at(w, height);
+    world_settle(w, height);
     world_stop(w, 3);
     world_empty(w, 3);
     world_start(w, 3);
     assert_int_equal(world_status(w, 3).height, 0);
-    settle_at(w, height);
-    height = go_on(w, 3, 100, 1);
-    settle_at(w, height);
+    world_settle(w, height);
+    height = world_go_on(w, 3, 100, 1);
+    world_settle(w, height);
     assert_true(world_status(w, 3).muted == false);
     assert_same_chain(w);
 }
@@ -468,8 +369,8 @@ static void an_emptied_node_votes_again_where_it_is_needed(void **state)
     uint64_t height;
 
     world_stop(w, 3); /* with three left each vote is needed, and each is in every certificate */
-    height = go_on(w, 1, 1, 2);
-    settle_at(w, height);
+    height = world_go_on(w, 1, 1, 2);
+    world_settle(w, height);
     world_stop(w, 0);
     world_empty(w, 0);
     world_start(w, 0);
@@ -483,9 +384,9 @@ static void an_emptied_node_votes_again_where_it_is_needed(void **state)
                          slk_span_of(bytes, slk_msg_format(bytes, sizeof(bytes), msg))),
         SLK_MESH_OK);
     assert_false(world_status(w, 0).muted);
-    settle_at(w, height);
-    height = go_on(w, 0, 10, 2);
-    settle_at(w, height);
+    world_settle(w, height);
+    height = world_go_on(w, 0, 10, 2);
+    world_settle(w, height);
     assert_same_chain(w);
     free(cert);
     free(msg);
@@ -495,24 +396,24 @@ static void all_may_stop_and_nothing_that_was_promised_is_lost(void **state)
 {
     struct node_world *w = *state;
     struct fixture_life life = fixture_life(FIXTURE_CARD, 1);
-    struct client c;
+    struct world_client c;
     uint64_t height, first;
 
     for (unsigned i = 0; i < w->n; i++) /* it is promised, and nobody else hears of it */
         for (unsigned k = 0; k < w->n; k++)
             w->cut[i][k] = true;
-    c = submit_new(w, 1, &life, SLK_ISSUE, SLK_STAGE_RECEIVED);
-    assert_int_equal(c.outcome, SLK_NODE_ACCEPTED);
+    c = world_submit_event(w, 1, &life, SLK_ISSUE, SLK_STAGE_RECEIVED);
+    assert_int_equal(c.answer.outcome, SLK_NODE_ACCEPTED);
     for (unsigned i = 0; i < w->n; i++)
         world_stop(w, i);
     memset(w->cut, 0, sizeof(w->cut));
     for (unsigned i = 0; i < w->n; i++)
         world_start(w, i);
-    assert_int_equal(slk_node_find(w->nodes[1].node, &c.id, &height, &first), SLK_NODE_WAITING);
+    assert_int_equal(slk_node_find(w->nodes[1].node, &c.answer.id, &height, &first), SLK_NODE_WAITING);
     height = 1;
-    settle_at(w, height);
+    world_settle(w, height);
     for (unsigned i = 0; i < w->n; i++)
-        assert_int_equal(slk_node_find(w->nodes[i].node, &c.id, &height, &first), SLK_NODE_FINAL);
+        assert_int_equal(slk_node_find(w->nodes[i].node, &c.answer.id, &height, &first), SLK_NODE_FINAL);
     assert_same_chain(w);
 }
 
@@ -544,11 +445,11 @@ static void a_checkpoint_that_was_not_on_disk_yet_is_signed_again(void **state)
 {
     struct node_world *w = *state;
     struct fixture_life life = fixture_life(FIXTURE_CARD, 1);
-    struct client c = submit_new(w, 0, &life, SLK_ISSUE, SLK_STAGE_FINAL);
+    struct world_client c = world_submit_event(w, 0, &life, SLK_ISSUE, SLK_STAGE_FINAL);
     uint64_t signed_size, log_size, none = 2;
     char crashed[320];
 
-    settle_at(w, c.height);
+    world_settle(w, c.answer.height);
     snprintf(crashed, sizeof(crashed), "%s.crashed", w->nodes[3].dir);
     shell("cp -r", w->nodes[3].dir, crashed);
     look_at_disk(crashed, &signed_size, &log_size);
@@ -562,7 +463,7 @@ static void a_checkpoint_that_was_not_on_disk_yet_is_signed_again(void **state)
     shell("mv", crashed, w->nodes[3].dir);
     world_start(w, 3);
     w->nodes[3].cosigned = 0;
-    settle_at(w, c.height);
+    world_settle(w, c.answer.height);
     assert_false(world_run(w, world_is_at, &none, 1000));
     assert_same_chain(w);
     look_at_disk(w->nodes[3].dir, &signed_size, &log_size);
@@ -573,15 +474,15 @@ static void what_a_lost_message_left_out_a_fingerprint_finds(void **state)
 {
     struct node_world *w = *state;
     struct fixture_life life = fixture_life(FIXTURE_CARD, 1);
-    struct client c;
+    struct world_client c;
     uint64_t height = 1;
 
     for (unsigned k = 0; k < w->n; k++)
         w->cut[0][k] = w->cut[k][0] = true;
-    c = submit_new(w, 0, &life, SLK_ISSUE, SLK_STAGE_RECEIVED);
-    assert_int_equal(c.outcome, SLK_NODE_ACCEPTED);
+    c = world_submit_event(w, 0, &life, SLK_ISSUE, SLK_STAGE_RECEIVED);
+    assert_int_equal(c.answer.outcome, SLK_NODE_ACCEPTED);
     memset(w->cut, 0, sizeof(w->cut));
-    settle_at(w, height);
+    world_settle(w, height);
     assert_same_chain(w);
 }
 
@@ -591,38 +492,37 @@ static void refusals_say_which_rule_and_where_the_credential_is(void **state)
     struct fixture_life life = fixture_life(FIXTURE_CARD, 1), old = life,
                         other = fixture_life(FIXTURE_PHONE, 2);
     struct slk_span bytes;
-    struct client c;
+    struct world_client c;
 
-    w->f.now_ms = FIXTURE_START_MS + w->now_ms;
-    bytes = fixture_single(&w->f, MINISTRY, &life, SLK_ISSUE);
-    submit(w, 0, bytes, SLK_STAGE_FINAL, &c);
-    assert_int_equal(c.outcome, SLK_NODE_ACCEPTED);
-    settle_at(w, c.height);
+    bytes = world_event(w, &life, SLK_ISSUE);
+    world_submit(w, 0, bytes, SLK_STAGE_FINAL, &c);
+    assert_int_equal(c.answer.outcome, SLK_NODE_ACCEPTED);
+    world_settle(w, c.answer.height);
 
-    submit(w, 3, bytes, SLK_STAGE_FINAL, &c); /* the same again, elsewhere */
-    assert_int_equal(c.outcome, SLK_NODE_DUPLICATE);
-    assert_int_equal(c.height, 1);
-    assert_int_equal(c.first_index, 2);
+    world_submit(w, 3, bytes, SLK_STAGE_FINAL, &c); /* the same again, elsewhere */
+    assert_int_equal(c.answer.outcome, SLK_NODE_DUPLICATE);
+    assert_int_equal(c.answer.height, 1);
+    assert_int_equal(c.answer.first_index, 2);
     fixture_free(bytes);
 
     w->f.now_ms += 1000; /* another event in the same place */
     bytes = fixture_single(&w->f, MINISTRY, &old, SLK_ISSUE);
-    submit(w, 1, bytes, SLK_STAGE_RECEIVED, &c);
+    world_submit(w, 1, bytes, SLK_STAGE_RECEIVED, &c);
     fixture_free(bytes);
-    assert_int_equal(c.outcome, SLK_NODE_REFUSED);
-    assert_int_equal(c.rule, SLK_RULE_SEQUENCE);
-    assert_true(c.has_head);
-    assert_int_equal(c.head_sequence, 1);
+    assert_int_equal(c.answer.outcome, SLK_NODE_REFUSED);
+    assert_int_equal(c.answer.verdict.rule, SLK_RULE_SEQUENCE);
+    assert_true(c.answer.verdict.has_head);
+    assert_int_equal(c.answer.verdict.head_sequence, 1);
 
     bytes = fixture_single(&w->f, STRANGER, &other, SLK_ISSUE);
-    submit(w, 1, bytes, SLK_STAGE_RECEIVED, &c);
+    world_submit(w, 1, bytes, SLK_STAGE_RECEIVED, &c);
     fixture_free(bytes);
-    assert_int_equal(c.outcome, SLK_NODE_REFUSED);
-    assert_int_equal(c.rule, SLK_RULE_ISSUER_UNKNOWN);
+    assert_int_equal(c.answer.outcome, SLK_NODE_REFUSED);
+    assert_int_equal(c.answer.verdict.rule, SLK_RULE_ISSUER_UNKNOWN);
 
-    submit(w, 1, slk_span_of((const uint8_t *)"no submission", 13), SLK_STAGE_RECEIVED, &c);
-    assert_int_equal(c.outcome, SLK_NODE_MALFORMED);
-    assert_int_equal(c.err, SLK_E_MALFORMED);
+    world_submit(w, 1, slk_span_of((const uint8_t *)"no submission", 13), SLK_STAGE_RECEIVED, &c);
+    assert_int_equal(c.answer.outcome, SLK_NODE_MALFORMED);
+    assert_int_equal(c.answer.err, SLK_E_MALFORMED);
 }
 
 static void an_operator_is_shown_what_happened(void **state)
@@ -630,15 +530,15 @@ static void an_operator_is_shown_what_happened(void **state)
     static struct slk_node_figures f;
     struct node_world *w = *state;
     struct fixture_life life = fixture_life(FIXTURE_CARD, 1), old = life;
-    struct client c = submit_new(w, 0, &life, SLK_ISSUE, SLK_STAGE_FINAL);
+    struct world_client c = world_submit_event(w, 0, &life, SLK_ISSUE, SLK_STAGE_FINAL);
     struct slk_span bytes;
 
-    settle_at(w, c.height);
+    world_settle(w, c.answer.height);
     w->f.now_ms += 1000; /* another event in the same place */
     bytes = fixture_single(&w->f, MINISTRY, &old, SLK_ISSUE);
-    submit(w, 0, bytes, SLK_STAGE_RECEIVED, &c);
+    world_submit(w, 0, bytes, SLK_STAGE_RECEIVED, &c);
     fixture_free(bytes);
-    assert_int_equal(c.rule, SLK_RULE_SEQUENCE);
+    assert_int_equal(c.answer.verdict.rule, SLK_RULE_SEQUENCE);
     slk_node_figures(w->nodes[0].node, &f);
     assert_int_equal(f.refused[SLK_RULE_SEQUENCE], 1);
     assert_int_equal(f.receipts_given, 1);
@@ -661,7 +561,7 @@ static void an_operator_is_shown_what_happened(void **state)
     world_stop(w, 2); /* and what waits for a quorum grows old */
     world_stop(w, 3);
     life = fixture_life(FIXTURE_CARD, 2);
-    c = submit_new(w, 0, &life, SLK_ISSUE, SLK_STAGE_RECEIVED);
+    c = world_submit_event(w, 0, &life, SLK_ISSUE, SLK_STAGE_RECEIVED);
     assert_false(world_run(w, world_is_at, &(uint64_t){3}, 30000));
     slk_node_figures(w->nodes[0].node, &f);
     assert_true(f.pool_bytes > 0);
@@ -675,19 +575,18 @@ static void rivals_for_one_place_end_as_one_event_everywhere(void **state)
     struct node_world *w = *state;
     struct fixture_life a = fixture_life(FIXTURE_CARD, 1), b = a;
     struct slk_span first, second;
-    struct client c = {0}, d = {0};
+    struct world_client c = {0}, d = {0};
 
-    w->f.now_ms = FIXTURE_START_MS + w->now_ms;
-    first = fixture_single(&w->f, MINISTRY, &a, SLK_ISSUE);
+    first = world_event(w, &a, SLK_ISSUE);
     w->f.now_ms += 1000;
     second = fixture_single(&w->f, MINISTRY, &b, SLK_ISSUE);
-    assert_true(slk_node_submit(w->nodes[0].node, first, SLK_STAGE_FINAL, note, &c) != 0);
-    assert_true(slk_node_submit(w->nodes[2].node, second, SLK_STAGE_FINAL, note, &d) != 0);
-    assert_true(world_run(w, is_answered, &c, 60000));
-    assert_true(world_run(w, is_answered, &d, 60000));
-    assert_int_equal((c.outcome == SLK_NODE_ACCEPTED) + (d.outcome == SLK_NODE_ACCEPTED), 1);
-    assert_int_equal((c.outcome == SLK_NODE_OVERTAKEN) + (d.outcome == SLK_NODE_OVERTAKEN), 1);
-    settle_at(w, c.outcome == SLK_NODE_ACCEPTED ? c.height : d.height);
+    (void)world_ask(w, 0, first, SLK_STAGE_FINAL, &c);
+    (void)world_ask(w, 2, second, SLK_STAGE_FINAL, &d);
+    assert_true(world_run(w, world_is_answered, &c, 60000));
+    assert_true(world_run(w, world_is_answered, &d, 60000));
+    assert_int_equal((c.answer.outcome == SLK_NODE_ACCEPTED) + (d.answer.outcome == SLK_NODE_ACCEPTED), 1);
+    assert_int_equal((c.answer.outcome == SLK_NODE_OVERTAKEN) + (d.answer.outcome == SLK_NODE_OVERTAKEN), 1);
+    world_settle(w, c.answer.outcome == SLK_NODE_ACCEPTED ? c.answer.height : d.answer.height);
     assert_same_chain(w);
     fixture_free(first);
     fixture_free(second);
@@ -698,7 +597,7 @@ static void a_large_submission_travels_in_parts(void **state)
     struct node_world *w = *state;
     struct fixture_batch batch = {0};
     struct slk_span bytes;
-    struct client c;
+    struct world_client c;
 
     w->f.now_ms = FIXTURE_START_MS + w->now_ms;
     for (uint32_t i = 0; i < 2000; i++) {
@@ -708,9 +607,9 @@ static void a_large_submission_travels_in_parts(void **state)
     }
     bytes = fixture_sign(&w->f, MINISTRY, &batch);
     assert_true(bytes.size > 3 * SLK_CHUNK_BYTES);
-    submit(w, 1, bytes, SLK_STAGE_SAFE, &c);
-    assert_int_equal(c.outcome, SLK_NODE_ACCEPTED);
-    settle_at(w, 1);
+    world_submit(w, 1, bytes, SLK_STAGE_SAFE, &c);
+    assert_int_equal(c.answer.outcome, SLK_NODE_ACCEPTED);
+    world_settle(w, 1);
     assert_int_equal(world_status(w, 0).events_n, 2000);
     assert_same_chain(w);
     fixture_batch_free(&batch);
@@ -738,7 +637,7 @@ static void what_is_gone_between_two_parts_is_answered_so_that_it_reads(void **s
 static void many_at_once_go_into_few_blocks(void **state)
 {
     enum { MANY = 300 };
-    static struct client clients[MANY];
+    static struct world_client clients[MANY];
     struct node_world *w = *state;
     uint64_t height = 0;
 
@@ -748,17 +647,17 @@ static void many_at_once_go_into_few_blocks(void **state)
         struct fixture_life life = fixture_life(FIXTURE_CARD, i);
         struct slk_span bytes = fixture_single(&w->f, MINISTRY, &life, SLK_ISSUE);
 
-        assert_true(slk_node_submit(w->nodes[i % 4].node, bytes, SLK_STAGE_COSIGNED, note, &clients[i]) != 0);
+        (void)world_ask(w, i % 4, bytes, SLK_STAGE_COSIGNED, &clients[i]);
         fixture_free(bytes);
     }
     for (unsigned i = 0; i < MANY; i++) {
-        assert_true(clients[i].answers_n > 0 || world_run(w, is_answered, &clients[i], 60000));
-        assert_int_equal(clients[i].outcome, SLK_NODE_ACCEPTED);
-        assert_int_equal(clients[i].stage, SLK_STAGE_COSIGNED);
-        height = clients[i].height > height ? clients[i].height : height;
+        assert_true(clients[i].answers_n > 0 || world_run(w, world_is_answered, &clients[i], 60000));
+        assert_int_equal(clients[i].answer.outcome, SLK_NODE_ACCEPTED);
+        assert_int_equal(clients[i].answer.stage, SLK_STAGE_COSIGNED);
+        height = clients[i].answer.height > height ? clients[i].answer.height : height;
     }
     assert_true(height <= 12);
-    settle_at(w, height);
+    world_settle(w, height);
     assert_same_chain(w);
 }
 
@@ -767,13 +666,12 @@ static void who_was_forgotten_is_not_called(void **state)
     struct node_world *w = *state;
     struct fixture_life life = fixture_life(FIXTURE_CARD, 1);
     struct slk_span bytes;
-    struct client c = {0};
+    struct world_client c = {0};
     uint64_t height = 1;
 
-    w->f.now_ms = FIXTURE_START_MS + w->now_ms;
-    bytes = fixture_single(&w->f, MINISTRY, &life, SLK_ISSUE);
-    slk_node_forget(w->nodes[0].node, slk_node_submit(w->nodes[0].node, bytes, SLK_STAGE_FINAL, note, &c));
-    settle_at(w, height);
+    bytes = world_event(w, &life, SLK_ISSUE);
+    slk_node_forget(w->nodes[0].node, world_ask(w, 0, bytes, SLK_STAGE_FINAL, &c));
+    world_settle(w, height);
     assert_int_equal(c.answers_n, 0);
     assert_int_equal(world_status(w, 0).waiting_n, 0);
     fixture_free(bytes);
@@ -784,14 +682,13 @@ static void who_waits_when_a_node_stops_is_told(void **state)
     struct node_world *w = *state;
     struct fixture_life life = fixture_life(FIXTURE_CARD, 1);
     struct slk_span bytes;
-    struct client c = {0};
+    struct world_client c = {0};
 
-    w->f.now_ms = FIXTURE_START_MS + w->now_ms;
-    bytes = fixture_single(&w->f, MINISTRY, &life, SLK_ISSUE);
-    assert_true(slk_node_submit(w->nodes[0].node, bytes, SLK_STAGE_FINAL, note, &c) != 0);
+    bytes = world_event(w, &life, SLK_ISSUE);
+    (void)world_ask(w, 0, bytes, SLK_STAGE_FINAL, &c);
     world_stop(w, 0);
     assert_int_equal(c.answers_n, 1);
-    assert_int_equal(c.outcome, SLK_NODE_STOPPING);
+    assert_int_equal(c.answer.outcome, SLK_NODE_STOPPING);
     fixture_free(bytes);
 }
 
@@ -799,9 +696,9 @@ static void garbage_is_called_bad_and_changes_nothing(void **state)
 {
     struct node_world *w = *state;
     uint8_t bytes[100];
-    uint64_t height = go_on(w, 0, 1, 1);
+    uint64_t height = world_go_on(w, 0, 1, 1);
 
-    settle_at(w, height);
+    world_settle(w, height);
     memset(bytes, 0x55, sizeof(bytes));
     for (unsigned type = 1; type < SLK_FRAME_TYPE_N; type++) {
         enum slk_mesh_verdict v =
@@ -809,17 +706,17 @@ static void garbage_is_called_bad_and_changes_nothing(void **state)
 
         assert_true(v == SLK_MESH_BAD || (type == SLK_FRAME_EVENTS && v == SLK_MESH_USELESS));
     }
-    height = go_on(w, 0, 10, 2);
-    settle_at(w, height);
+    height = world_go_on(w, 0, 10, 2);
+    world_settle(w, height);
     assert_same_chain(w);
 }
 
 static void an_idle_chain_gets_fresh_signatures_and_a_heartbeat(void **state)
 {
     struct node_world *w = *state;
-    uint64_t height = go_on(w, 0, 1, 1), before, age;
+    uint64_t height = world_go_on(w, 0, 1, 1), before, age;
 
-    settle_at(w, height);
+    world_settle(w, height);
     before = world_status(w, 1).height;
     height = before + 2;
     assert_true(world_run(w, world_is_cosigned, &height, 300000)); /* heartbeat_s is 60 */
@@ -828,31 +725,24 @@ static void an_idle_chain_gets_fresh_signatures_and_a_heartbeat(void **state)
     assert_same_chain(w);
 }
 
-static bool never(struct node_world *w, void *ctx)
-{
-    (void)w;
-    (void)ctx;
-    return false;
-}
-
 static void a_quorum_that_fell_silent_grows_old_whoever_signs_again(void **state)
 {
     struct node_world *w = *state;
-    uint64_t height = go_on(w, 0, 1, 1);
+    uint64_t height = world_go_on(w, 0, 1, 1);
     const uint64_t minutes_4 = 240000; /* each signs again every minute */
 
-    settle_at(w, height);
+    world_settle(w, height);
     for (unsigned i = 0; i < 4; i++)
         for (unsigned k = 0; k < 4; k++)
             w->cut[i][k] = i / 2 != k / 2;
-    assert_false(world_run(w, never, NULL, minutes_4));
+    assert_false(world_run(w, world_never, NULL, minutes_4));
     for (unsigned i = 0; i < 4; i++) {
         uint64_t at = world_status(w, i).cosigned_time_ms;
 
         assert_true(FIXTURE_START_MS + 1000 + w->now_ms - at > minutes_4 - 61000);
     }
     memset(w->cut, 0, sizeof(w->cut));
-    assert_false(world_run(w, never, NULL, 120000));
+    assert_false(world_run(w, world_never, NULL, 120000));
     assert_true(FIXTURE_START_MS + 1000 + w->now_ms - world_status(w, 0).cosigned_time_ms < 61000);
     assert_same_chain(w);
 }
@@ -889,10 +779,10 @@ static struct slk_span false_note(struct node_world *w, bool is_signed, uint8_t 
 static void another_root_is_a_fork_when_it_is_signed(void **state)
 {
     struct node_world *w = *state;
-    uint64_t height = go_on(w, 0, 1, 1);
+    uint64_t height = world_go_on(w, 0, 1, 1);
     uint8_t bytes[4096];
 
-    settle_at(w, height);
+    world_settle(w, height);
     assert_int_equal(
         slk_node_received(w->nodes[0].node, 3, SLK_FRAME_COSIG, false_note(w, false, bytes, 4096)),
         SLK_MESH_BAD);
@@ -901,7 +791,7 @@ static void another_root_is_a_fork_when_it_is_signed(void **state)
         slk_node_received(w->nodes[0].node, 3, SLK_FRAME_COSIG, false_note(w, true, bytes, 4096)),
         SLK_MESH_BAD);
     assert_string_equal(world_status(w, 0).alarm, "FORK");
-    go_on(w, 1, 2, 1); /* an alarm stops nobody: the chain is what a quorum says */
+    world_go_on(w, 1, 2, 1); /* an alarm stops nobody: the chain is what a quorum says */
 }
 
 /* The charter with another timer, approved by three of four, from `activation` on. */
@@ -945,19 +835,19 @@ static struct slk_span make_change(struct node_world *w, uint64_t activation)
 static void a_charter_change_given_to_one_governs_all(void **state)
 {
     struct node_world *w = *state;
-    uint64_t height = go_on(w, 0, 1, 1);
+    uint64_t height = world_go_on(w, 0, 1, 1);
     struct slk_span entry = make_change(w, height + 4);
     struct slk_fault fault;
 
-    settle_at(w, height);
+    world_settle(w, height);
     assert_int_equal(slk_node_change(w->nodes[1].node, slk_span_of(entry.at, entry.size - 1), &fault),
         SLK_CHANGE_MALFORMED);
     assert_int_equal(slk_node_change(w->nodes[1].node, entry, &fault), SLK_CHANGE_OK);
     height++;
     assert_true(
         world_run(w, world_is_at, &height, 5000)); /* an idle chain wakes for it, long before its heartbeat */
-    height = go_on(w, 0, 10, 5);
-    settle_at(w, height);
+    height = world_go_on(w, 0, 10, 5);
+    world_settle(w, height);
     for (unsigned i = 0; i < w->n; i++) {
         assert_int_equal(slk_ledger_charter(slk_node_ledger(w->nodes[i].node))->version, 2);
         assert_int_equal(slk_ledger_charter(slk_node_ledger(w->nodes[i].node))->fresh_s, 120);
@@ -967,7 +857,7 @@ static void a_charter_change_given_to_one_governs_all(void **state)
     world_stop(w, 3); /* who was away, or starts from nothing, learns of it from the blocks */
     world_empty(w, 3);
     world_start(w, 3);
-    settle_at(w, height);
+    world_settle(w, height);
     assert_same_chain(w);
     free((void *)(uintptr_t)entry.at);
 }
@@ -975,11 +865,11 @@ static void a_charter_change_given_to_one_governs_all(void **state)
 static void a_bad_change_does_not_hide_the_good_one_that_waits(void **state)
 {
     struct node_world *w = *state;
-    uint64_t height = go_on(w, 0, 1, 1);
+    uint64_t height = world_go_on(w, 0, 1, 1);
     struct slk_span entry = make_change(w, height + 4);
     struct slk_fault fault;
 
-    settle_at(w, height);
+    world_settle(w, height);
     for (unsigned i = 1; i < 4; i++)
         world_stop(w, i);
     assert_int_equal(slk_node_change(w->nodes[0].node, entry, &fault), SLK_CHANGE_OK);
@@ -990,13 +880,13 @@ static void a_bad_change_does_not_hide_the_good_one_that_waits(void **state)
     world_stop(w, 0);
     world_start(w, 2);
     world_start(w, 3);
-    height = go_on(w, 1, 10, 5);
-    settle_at(w, height);
+    height = world_go_on(w, 1, 10, 5);
+    world_settle(w, height);
     assert_int_equal(slk_ledger_charter(slk_node_ledger(w->nodes[3].node))->version, 2);
     free((void *)(uintptr_t)entry.at);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, open_four, close_world)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, world_set_up, world_tear_down)
 
 int main(void)
 {

@@ -22,64 +22,12 @@ static int open_world(void **state)
     return 0;
 }
 
-static int close_world(void **state)
-{
-    world_close(*state);
-    return 0;
-}
-
 /* ---- steps ---- */
-
-struct client {
-    unsigned answers_n;
-    struct slk_node_answer answer;
-};
-
-static void note(void *ctx, const struct slk_node_answer *answer)
-{
-    struct client *c = ctx;
-
-    c->answers_n++;
-    c->answer = *answer;
-}
-
-static bool is_answered(struct node_world *w, void *client)
-{
-    (void)w;
-    return ((const struct client *)client)->answers_n > 0;
-}
 
 static struct slk_node_answer submit(
     struct node_world *w, unsigned i, struct fixture_life *life, enum slk_kind kind)
 {
-    struct client c = {0};
-    struct slk_span bytes;
-
-    w->f.now_ms = FIXTURE_START_MS + w->now_ms;
-    bytes = fixture_single(&w->f, MINISTRY, life, kind);
-    assert_true(slk_node_submit(w->nodes[i].node, bytes, SLK_STAGE_FINAL, note, &c) != 0);
-    assert_true(world_run(w, is_answered, &c, 60000));
-    fixture_free(bytes);
-    return c.answer;
-}
-
-static uint64_t go_on(struct node_world *w, unsigned i, uint32_t number, unsigned n)
-{
-    uint64_t height = 0;
-
-    for (unsigned k = 0; k < n; k++) {
-        struct fixture_life life = fixture_life(FIXTURE_CARD, number + k);
-        struct slk_node_answer a = submit(w, i, &life, SLK_ISSUE);
-
-        assert_int_equal(a.outcome, SLK_NODE_ACCEPTED);
-        height = a.height;
-    }
-    return height;
-}
-
-static void settle_at(struct node_world *w, uint64_t height)
-{
-    assert_true(world_run(w, world_is_cosigned, &height, 60000));
+    return world_submit_event(w, i, life, kind, SLK_STAGE_FINAL).answer;
 }
 
 static void assert_nobody_is_bad(struct node_world *w)
@@ -115,9 +63,9 @@ static void both_follow_the_chain_and_prove_what_is_in_it(void **state)
     struct fixture_life life = fixture_life(FIXTURE_CARD, 77);
     uint64_t height;
 
-    (void)go_on(w, 0, 1, 3);
+    (void)world_go_on(w, 0, 1, 3);
     height = submit(w, 1, &life, SLK_ISSUE).height;
-    settle_at(w, height); /* the observer's and the guest's checkpoints, too */
+    world_settle(w, height); /* the observer's and the guest's checkpoints, too */
     check_proof(w, OBSERVER, life.handle);
     check_proof(w, GUEST, life.handle);
     assert_false(world_status(w, OBSERVER).has_vote);
@@ -129,10 +77,10 @@ static void both_follow_the_chain_and_prove_what_is_in_it(void **state)
 static void a_block_is_theirs_before_they_would_have_asked(void **state)
 {
     struct node_world *w = *state;
-    uint64_t height = go_on(w, 0, 1, 1), before;
+    uint64_t height = world_go_on(w, 0, 1, 1), before;
 
-    settle_at(w, height);
-    height = go_on(w, 0, 10, 1);
+    world_settle(w, height);
+    height = world_go_on(w, 0, 10, 1);
     before = w->now_ms;
     assert_true(world_run(w, world_is_at, &height, 1000)); /* an idle node's own STATUS comes each 10 s */
     assert_true(w->now_ms - before < 500);
@@ -145,15 +93,15 @@ static void who_comes_late_or_comes_back_catches_up(void **state)
 
     world_stop(w, OBSERVER);
     world_stop(w, GUEST);
-    height = go_on(w, 0, 1, 40);
+    height = world_go_on(w, 0, 1, 40);
     world_start(w, OBSERVER);
     world_start(w, GUEST);
-    settle_at(w, height);
+    world_settle(w, height);
     world_stop(w, GUEST);
     world_empty(w, GUEST);
-    height = go_on(w, 1, 100, 2);
+    height = world_go_on(w, 1, 100, 2);
     world_start(w, GUEST);
-    settle_at(w, height);
+    world_settle(w, height);
     assert_nobody_is_bad(w);
 }
 
@@ -171,20 +119,19 @@ static void a_submission_to_who_has_no_vote_is_refused(void **state)
 static void they_do_not_count_for_a_quorum(void **state)
 {
     struct node_world *w = *state;
-    uint64_t height = go_on(w, 0, 1, 1);
+    uint64_t height = world_go_on(w, 0, 1, 1);
     struct fixture_life life = fixture_life(FIXTURE_CARD, 50);
     struct slk_span bytes;
-    struct client c = {0};
+    struct world_client c = {0};
 
-    settle_at(w, height);
+    world_settle(w, height);
     world_stop(w, 2);
     world_stop(w, 3); /* two of four: less than a quorum, however many watch */
-    w->f.now_ms = FIXTURE_START_MS + w->now_ms;
-    bytes = fixture_single(&w->f, MINISTRY, &life, SLK_ISSUE);
-    assert_true(slk_node_submit(w->nodes[0].node, bytes, SLK_STAGE_FINAL, note, &c) != 0);
-    assert_false(world_run(w, is_answered, &c, 20000));
+    bytes = world_event(w, &life, SLK_ISSUE);
+    (void)world_ask(w, 0, bytes, SLK_STAGE_FINAL, &c);
+    assert_false(world_run(w, world_is_answered, &c, 20000));
     world_start(w, 3);
-    assert_true(world_run(w, is_answered, &c, 60000));
+    assert_true(world_run(w, world_is_answered, &c, 60000));
     assert_int_equal(c.answer.outcome, SLK_NODE_ACCEPTED);
     fixture_free(bytes);
 }
@@ -198,9 +145,9 @@ static void votes_out_of_their_hands_are_dropped(void **state)
     uint8_t bytes[256], signed_bytes[SLK_VOTE_BYTES];
     struct slk_bft_view_of look;
     struct slk_span message;
-    uint64_t height = go_on(w, 0, 1, 1), dropped;
+    uint64_t height = world_go_on(w, 0, 1, 1), dropped;
 
-    settle_at(w, height);
+    world_settle(w, height);
     msg.vote.statement = (struct slk_statement){
         .kind = SLK_VOTE_NULLIFY, .height = node->council.n > 0 ? node->tip.height + 1 : 0, .view = 1};
     msg.vote.signer = 2;
@@ -223,9 +170,9 @@ static void a_guest_offers_nothing_and_claims_nothing(void **state)
     struct slk_node *node = w->nodes[0].node;
     struct slk_msg msg = {.kind = SLK_MSG_STATUS};
     uint8_t bytes[640];
-    uint64_t height = go_on(w, 0, 1, 1);
+    uint64_t height = world_go_on(w, 0, 1, 1);
 
-    settle_at(w, height);
+    world_settle(w, height);
     memset(bytes, 7, sizeof(bytes)); /* a name of a submission */
     assert_int_equal(slk_node_received(node, GUEST_NUMBER, SLK_FRAME_INV, slk_span_of(bytes, NODE_NAME_SIZE)),
         SLK_MESH_USELESS);
@@ -236,17 +183,17 @@ static void a_guest_offers_nothing_and_claims_nothing(void **state)
                          slk_span_of(bytes, slk_msg_format(bytes, sizeof(bytes), &msg))),
         SLK_MESH_OK);
     assert_true(world_status(w, 0).claimed < 1000000);
-    height = go_on(w, 0, 10, 2);
-    settle_at(w, height);
+    height = world_go_on(w, 0, 10, 2);
+    world_settle(w, height);
     assert_int_equal(world_status(w, 0).claimed < 1000000, true);
 }
 
 static void what_waits_for_a_block_is_told_to_who_votes_alone(void **state)
 {
     struct node_world *w = *state;
-    uint64_t height = go_on(w, 0, 1, 4);
+    uint64_t height = world_go_on(w, 0, 1, 4);
 
-    settle_at(w, height);
+    world_settle(w, height);
     assert_int_equal(w->nodes[3].node->status.submissions_n, 4);
     for (unsigned i = OBSERVER; i <= GUEST; i++) {
         assert_int_equal(w->nodes[i].node->status.submissions_n, 0);
@@ -256,13 +203,6 @@ static void what_waits_for_a_block_is_told_to_who_votes_alone(void **state)
     }
 }
 
-static bool never(struct node_world *w, void *ctx)
-{
-    (void)w;
-    (void)ctx;
-    return false;
-}
-
 /* A quorum's checkpoint outlives the process: without anybody to talk to, proofs go on. */
 static void alone_and_started_anew_each_still_proves(void **state)
 {
@@ -270,8 +210,8 @@ static void alone_and_started_anew_each_still_proves(void **state)
     struct fixture_life life = fixture_life(FIXTURE_CARD, 5);
     const unsigned alone[] = {1, OBSERVER, GUEST};
 
-    settle_at(w, submit(w, 0, &life, SLK_ISSUE).height);
-    (void)world_run(w, never, NULL, 2000);
+    world_settle(w, submit(w, 0, &life, SLK_ISSUE).height);
+    (void)world_run(w, world_never, NULL, 2000);
     for (unsigned i = 0; i < w->n; i++)
         world_stop(w, i);
     for (size_t i = 0; i < sizeof(alone) / sizeof(alone[0]); i++) {
@@ -319,7 +259,7 @@ static void only_who_takes_a_quorums_word_follows_it_over_a_bad_signature(void *
     assert_string_equal(world_status(w, 2).alarm, "");
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
+#define T(name) cmocka_unit_test_setup_teardown(name, open_world, world_tear_down)
 
 int main(void)
 {
@@ -334,7 +274,7 @@ int main(void)
         T(what_waits_for_a_block_is_told_to_who_votes_alone),
         T(alone_and_started_anew_each_still_proves),
         cmocka_unit_test_setup_teardown(
-            only_who_takes_a_quorums_word_follows_it_over_a_bad_signature, open_small, close_world),
+            only_who_takes_a_quorums_word_follows_it_over_a_bad_signature, open_small, world_tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

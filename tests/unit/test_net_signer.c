@@ -244,7 +244,6 @@ static void a_key_outlives_whoever_gave_it(void **state)
 
 /* ---- nodes ---- */
 
-static struct node_world world;
 static struct token *tokens[WORLD_NODES_MAX][3];
 
 static void use_tokens(struct node_world *w, unsigned i)
@@ -267,61 +266,26 @@ static void set_away(unsigned i, bool is_away)
 
 static int open_four(void **state)
 {
-    *state = &world;
-    world_open(&world, 4);
+    (void)world_set_up(state);
     for (unsigned i = 0; i < 4; i++)
-        use_tokens(&world, i);
+        use_tokens(*state, i);
     return 0;
-}
-
-static int close_world(void **state)
-{
-    world_close(*state);
-    return 0;
-}
-
-struct client {
-    unsigned answers_n;
-    enum slk_node_outcome outcome;
-    enum slk_node_stage stage;
-    size_t receipts_n;
-    uint64_t height;
-};
-
-static void note(void *ctx, const struct slk_node_answer *answer)
-{
-    struct client *c = ctx;
-
-    c->answers_n++;
-    c->outcome = answer->outcome;
-    c->stage = answer->stage;
-    c->receipts_n = answer->receipts_n;
-    c->height = answer->height;
-}
-
-static bool is_answered(struct node_world *w, void *client)
-{
-    (void)w;
-    return ((const struct client *)client)->answers_n > 0;
 }
 
 static void submit(struct node_world *w, unsigned i, struct fixture_life *life, enum slk_kind kind,
-    enum slk_node_stage stage, struct client *c)
+    enum slk_node_stage stage, struct world_client *c)
 {
-    struct slk_span bytes;
+    struct slk_span bytes = world_event(w, life, kind);
 
-    w->f.now_ms = FIXTURE_START_MS + w->now_ms;
-    bytes = fixture_single(&w->f, MINISTRY, life, kind);
-    memset(c, 0, sizeof(*c));
-    assert_true(slk_node_submit(w->nodes[i].node, bytes, stage, note, c) != 0);
+    (void)world_ask(w, i, bytes, stage, c);
     fixture_free(bytes);
 }
 
-static void assert_final(struct node_world *w, struct client *c)
+static void assert_final(struct node_world *w, struct world_client *c)
 {
-    assert_true(world_run(w, is_answered, c, 60000));
-    assert_int_equal(c->outcome, SLK_NODE_ACCEPTED);
-    assert_int_equal(c->stage, SLK_STAGE_FINAL);
+    assert_true(world_run(w, world_is_answered, c, 60000));
+    assert_int_equal(c->answer.outcome, SLK_NODE_ACCEPTED);
+    assert_int_equal(c->answer.stage, SLK_STAGE_FINAL);
 }
 
 static void assert_nobody_is_blamed(struct node_world *w)
@@ -337,36 +301,26 @@ static void four_with_tokens_agree_and_cosign(void **state)
 {
     struct node_world *w = *state;
     struct fixture_life life = fixture_life(FIXTURE_CARD, 1);
-    struct client c;
+    struct world_client c;
     uint64_t height;
 
     submit(w, 0, &life, SLK_ISSUE, SLK_STAGE_RECEIVED, &c);
-    assert_true(world_run(w, is_answered, &c, 60000));
-    assert_int_equal(c.stage, SLK_STAGE_RECEIVED);
-    assert_int_equal(c.receipts_n, 1);
+    assert_true(world_run(w, world_is_answered, &c, 60000));
+    assert_int_equal(c.answer.stage, SLK_STAGE_RECEIVED);
+    assert_int_equal(c.answer.receipts_n, 1);
     height = 1;
     assert_true(world_run(w, world_is_at, &height, 60000));
     for (unsigned i = 0; i < 4; i++) {
         submit(w, i, &life, i % 2 == 0 ? SLK_LOCK : SLK_UNLOCK, SLK_STAGE_FINAL, &c);
         assert_final(w, &c);
     }
-    height = c.height;
+    height = c.answer.height;
     assert_true(world_run(w, world_is_cosigned, &height, 60000));
     for (unsigned i = 0; i < 4; i++) {
         assert_true(world_status(w, i).signatures_n > 0);
         assert_false(world_status(w, i).signer_away);
     }
     assert_nobody_is_blamed(w);
-}
-
-static void state_lists(struct node_world *w, unsigned i, uint64_t size)
-{
-    const struct slk_lists_statement s = {
-        .origin = slk_span_of(FIXTURE_ORIGIN, strlen(FIXTURE_ORIGIN)), .size = size, .time_s = 1};
-    char text[SLK_LISTS_TEXT_MAX];
-    size_t n = slk_lists_statement_format(text, &s);
-
-    slk_node_state_lists(w->nodes[i].node, slk_span_of(text, n), size);
 }
 
 static bool lists_are_signed(struct node_world *w, void *wanted)
@@ -388,10 +342,10 @@ static void tokens_sign_what_is_said_of_status_lists(void **state)
     set_away(0, true);
     set_away(1, true);
     for (unsigned i = 0; i < 4; i++)
-        state_lists(w, i, 5);
+        world_state_lists(w, i, 5);
     assert_false(world_run(w, lists_are_signed, &size, 3000));
     for (unsigned i = 0; i < 4; i++)
-        state_lists(w, i, size);
+        world_state_lists(w, i, size);
     set_away(0, false);
     set_away(1, false);
     assert_true(world_run(w, lists_are_signed, &size, 60000));
@@ -402,21 +356,21 @@ static void a_node_without_its_token_says_so_and_the_others_go_on(void **state)
 {
     struct node_world *w = *state;
     struct fixture_life life = fixture_life(FIXTURE_CARD, 2);
-    struct client c;
+    struct world_client c;
     uint64_t height;
 
     set_away(2, true);
     submit(w, 0, &life, SLK_ISSUE, SLK_STAGE_FINAL, &c);
     assert_final(w, &c);
-    height = c.height + 1;
+    height = c.answer.height + 1;
     submit(w, 2, &life, SLK_LOCK, SLK_STAGE_RECEIVED, &c); /* it still takes in what it is given */
-    assert_true(world_run(w, is_answered, &c, 60000));
-    assert_int_equal(c.stage, SLK_STAGE_RECEIVED);
-    assert_int_equal(c.receipts_n, 0);
+    assert_true(world_run(w, world_is_answered, &c, 60000));
+    assert_int_equal(c.answer.stage, SLK_STAGE_RECEIVED);
+    assert_int_equal(c.answer.receipts_n, 0);
     assert_true(world_run(w, world_is_at, &height, 60000));
     submit(w, 1, &life, SLK_UNLOCK, SLK_STAGE_FINAL, &c);
     assert_final(w, &c);
-    height = c.height;
+    height = c.answer.height;
     assert_true(world_run(w, world_is_at, &height, 60000)); /* and follows */
     assert_true(world_status(w, 2).signer_away);
     assert_string_equal(world_status(w, 2).signer_why, "pulled out");
@@ -425,7 +379,7 @@ static void a_node_without_its_token_says_so_and_the_others_go_on(void **state)
     assert_true(world_run(w, world_is_cosigned, &height, 60000));
     submit(w, 2, &life, SLK_LOCK, SLK_STAGE_FINAL, &c);
     assert_final(w, &c);
-    height = c.height;
+    height = c.answer.height;
     assert_true(world_run(w, world_is_cosigned, &height, 60000));
     assert_false(world_status(w, 2).signer_away);
     assert_nobody_is_blamed(w);
@@ -435,17 +389,17 @@ static void a_quorum_that_needs_the_token_waits_for_it(void **state)
 {
     struct node_world *w = *state;
     struct fixture_life life = fixture_life(FIXTURE_CARD, 3);
-    struct client c;
+    struct world_client c;
     uint64_t height;
 
     set_away(2, true);
     world_stop(w, 3);
     submit(w, 0, &life, SLK_ISSUE, SLK_STAGE_FINAL, &c);
-    assert_false(world_run(w, is_answered, &c, 20000));
+    assert_false(world_run(w, world_is_answered, &c, 20000));
     set_away(2, false);
     assert_final(w, &c); /* by votes that were saved long ago */
     world_start(w, 3);
-    height = c.height;
+    height = c.answer.height;
     assert_true(world_run(w, world_is_cosigned, &height, 60000));
     assert_nobody_is_blamed(w);
 }
@@ -454,13 +408,13 @@ static void a_node_that_ends_without_its_token_signs_after_its_start(void **stat
 {
     struct node_world *w = *state;
     struct fixture_life life = fixture_life(FIXTURE_CARD, 4);
-    struct client c;
+    struct world_client c;
     uint64_t height;
 
     world_stop(w, 3);
     set_away(2, true);
     submit(w, 0, &life, SLK_ISSUE, SLK_STAGE_FINAL, &c);
-    assert_false(world_run(w, is_answered, &c, 5000));
+    assert_false(world_run(w, world_is_answered, &c, 5000));
     world_stop(w, 2);
     assert_true(slk_signer_free(w->nodes[2].signer)); /* with what was asked of it */
     assert_int_equal(slk_signer_new(&w->nodes[2].signer, false, NULL, NULL), SLK_OK);
@@ -468,7 +422,7 @@ static void a_node_that_ends_without_its_token_signs_after_its_start(void **stat
     world_start(w, 2);
     assert_final(w, &c);
     world_start(w, 3);
-    height = c.height;
+    height = c.answer.height;
     assert_true(world_run(w, world_is_cosigned, &height, 60000));
     assert_nobody_is_blamed(w);
 }
@@ -482,13 +436,14 @@ int main(void)
         cmocka_unit_test(a_thread_signs_and_wakes_the_loop),
         cmocka_unit_test(a_thread_that_rests_notices_a_token_that_is_back),
         cmocka_unit_test(a_key_outlives_whoever_gave_it),
-        cmocka_unit_test_setup_teardown(four_with_tokens_agree_and_cosign, open_four, close_world),
-        cmocka_unit_test_setup_teardown(tokens_sign_what_is_said_of_status_lists, open_four, close_world),
+        cmocka_unit_test_setup_teardown(four_with_tokens_agree_and_cosign, open_four, world_tear_down),
+        cmocka_unit_test_setup_teardown(tokens_sign_what_is_said_of_status_lists, open_four, world_tear_down),
         cmocka_unit_test_setup_teardown(
-            a_node_without_its_token_says_so_and_the_others_go_on, open_four, close_world),
-        cmocka_unit_test_setup_teardown(a_quorum_that_needs_the_token_waits_for_it, open_four, close_world),
+            a_node_without_its_token_says_so_and_the_others_go_on, open_four, world_tear_down),
         cmocka_unit_test_setup_teardown(
-            a_node_that_ends_without_its_token_signs_after_its_start, open_four, close_world),
+            a_quorum_that_needs_the_token_waits_for_it, open_four, world_tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_node_that_ends_without_its_token_signs_after_its_start, open_four, world_tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

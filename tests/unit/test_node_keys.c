@@ -12,52 +12,6 @@
 
 enum { NEW_VOTE = 200, NEW_LOG, NEW_COSIGN }; /* numbers of fixture keys */
 
-static struct node_world world;
-
-static int open_four(void **state)
-{
-    *state = &world;
-    world_open(&world, 4);
-    return 0;
-}
-
-static int close_world(void **state)
-{
-    world_close(*state);
-    return 0;
-}
-
-static void note(void *ctx, const struct slk_node_answer *answer)
-{
-    *(uint64_t *)ctx = answer->outcome == SLK_NODE_ACCEPTED ? answer->height : UINT64_MAX;
-}
-
-static bool is_noted(struct node_world *w, void *height)
-{
-    (void)w;
-    return *(const uint64_t *)height != 0;
-}
-
-/* n submissions to node i, each until it is final; the height of the last. */
-static uint64_t go_on(struct node_world *w, unsigned i, uint32_t number, unsigned n)
-{
-    uint64_t height = 0;
-
-    for (unsigned k = 0; k < n; k++) {
-        struct fixture_life life = fixture_life(FIXTURE_CARD, number + k);
-        struct slk_span bytes;
-
-        w->f.now_ms = FIXTURE_START_MS + w->now_ms;
-        bytes = fixture_single(&w->f, MINISTRY, &life, SLK_ISSUE);
-        height = 0;
-        assert_true(slk_node_submit(w->nodes[i].node, bytes, SLK_STAGE_FINAL, note, &height) != 0);
-        fixture_free(bytes);
-        assert_true(world_run(w, is_noted, &height, 60000));
-        assert_true(height != UINT64_MAX);
-    }
-    return height;
-}
-
 /* Agency 2 gets these keys; everybody who must signs. NULL: that one stays. */
 static struct slk_span make_change(struct node_world *w, uint64_t activation, const struct slk_key *vote,
     const struct slk_key *log, const struct slk_key *cosign)
@@ -102,16 +56,6 @@ static struct slk_node_options keys_of(const struct world_node *n)
     return (struct slk_node_options){.vote_key = n->vote, .log_key = n->log, .cosign_key = n->cosign};
 }
 
-static void state_lists(struct node_world *w, unsigned i)
-{
-    const struct slk_lists_statement s = {
-        .origin = slk_span_of(FIXTURE_ORIGIN, strlen(FIXTURE_ORIGIN)), .size = 9, .time_s = 1};
-    char text[SLK_LISTS_TEXT_MAX];
-    size_t n = slk_lists_statement_format(text, &s);
-
-    slk_node_state_lists(w->nodes[i].node, slk_span_of(text, n), s.size);
-}
-
 static bool lists_are_signed(struct node_world *w, void *ctx)
 {
     uint64_t size;
@@ -128,7 +72,7 @@ static void a_charter_turns_and_the_next_block_has_votes_by_the_new_keys(void **
     struct slk_node_options keys = keys_of(me);
     struct slk_key *vote = fixture_key(NEW_VOTE), *log = fixture_key(NEW_LOG),
                    *cosign = fixture_key(NEW_COSIGN);
-    uint64_t height = go_on(w, 0, 1, 1), turns = slk_node_charter_turns(me->node);
+    uint64_t height = world_go_on(w, 0, 1, 1), turns = slk_node_charter_turns(me->node);
     struct slk_span entry = make_change(w, height + 4, vote, log, cosign);
     struct slk_fault fault;
 
@@ -137,19 +81,19 @@ static void a_charter_turns_and_the_next_block_has_votes_by_the_new_keys(void **
     keys.next_cosign_key = cosign;
     assert_int_equal(slk_node_set_keys(me->node, &keys, &fault), SLK_OK);
     assert_int_equal(slk_node_change(w->nodes[0].node, entry, &fault), SLK_CHANGE_OK);
-    height = go_on(w, 0, 10, 1);
+    height = world_go_on(w, 0, 10, 1);
     assert_int_equal(slk_node_charter_turns(me->node), turns + 1); /* it waits */
-    state_lists(w, 0); /* two of four sign before the charter turns, one behind it */
-    state_lists(w, 1);
-    height = go_on(w, 0, 20, 4);
+    world_state_lists(w, 0, 9); /* two of four sign before the charter turns, one behind it */
+    world_state_lists(w, 1, 9);
+    height = world_go_on(w, 0, 20, 4);
     assert_true(world_run(w, world_is_cosigned, &height, 60000));
     assert_int_equal(slk_node_charter_turns(me->node), turns + 2);
     assert_true(world_status(w, 1).has_vote);
     assert_string_equal(world_status(w, 1).alarm, "");
     assert_false(lists_are_signed(w, NULL));
-    state_lists(w, 2);
+    world_state_lists(w, 2, 9);
     world_stop(w, 3); /* three of four: from here on nothing goes without it, neither votes nor checkpoints */
-    height = go_on(w, 0, 30, 3);
+    height = world_go_on(w, 0, 30, 3);
     assert_true(world_run(w, world_is_cosigned, &height, 60000));
     for (unsigned i = 0; i < 3; i++)
         assert_int_equal(w->nodes[i].bad_n, 0);
@@ -168,19 +112,19 @@ static void without_the_key_that_the_charter_names_a_node_alarms_and_follows(voi
     struct world_node *me = &w->nodes[1];
     struct slk_node_options keys = keys_of(me);
     struct slk_key *vote = fixture_key(NEW_VOTE);
-    uint64_t height = go_on(w, 0, 1, 1);
+    uint64_t height = world_go_on(w, 0, 1, 1);
     struct slk_span entry = make_change(w, height + 2, vote, NULL, NULL);
     struct slk_fault fault;
 
     assert_int_equal(slk_node_change(w->nodes[0].node, entry, &fault), SLK_CHANGE_OK);
-    height = go_on(w, 0, 10, 4);
+    height = world_go_on(w, 0, 10, 4);
     assert_true(world_run(w, world_is_at, &height, 60000));
     assert_false(world_status(w, 1).has_vote);
     assert_string_equal(world_status(w, 1).alarm, "KEYS");
     keys.next_vote_key = vote; /* it comes later: with the next block it counts */
     assert_int_equal(slk_node_set_keys(me->node, &keys, &fault), SLK_OK);
     assert_false(world_status(w, 1).has_vote);
-    height = go_on(w, 0, 20, 1);
+    height = world_go_on(w, 0, 20, 1);
     assert_true(world_run(w, world_is_at, &height, 60000));
     assert_true(world_status(w, 1).has_vote);
     assert_string_equal(world_status(w, 1).alarm, "");
@@ -198,7 +142,7 @@ static void a_node_that_no_charter_names_follows(void **state)
 {
     struct node_world *w = *state;
     struct slk_key *mine = w->nodes[3].vote;
-    uint64_t height = go_on(w, 0, 1, 2);
+    uint64_t height = world_go_on(w, 0, 1, 2);
 
     world_stop(w, 3);
     world_empty(w, 3);
@@ -231,10 +175,10 @@ static void a_key_twice_or_of_another_is_refused_by_name(void **state)
     assert_int_equal(slk_node_set_keys(w->nodes[1].node, &keys, &fault), SLK_E_KEY);
     keys = keys_of(&w->nodes[1]);
     assert_int_equal(slk_node_set_keys(w->nodes[1].node, &keys, &fault), SLK_OK);
-    go_on(w, 1, 1, 1);
+    world_go_on(w, 1, 1, 1);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, open_four, close_world)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, world_set_up, world_tear_down)
 
 int main(void)
 {

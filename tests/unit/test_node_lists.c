@@ -13,25 +13,12 @@
 
 #define SIZE 100u
 
-static struct node_world world;
-
-static int open_four(void **state)
-{
-    *state = &world;
-    world_open(&world, 4);
-    return 0;
-}
-
 static int open_four_and_one_without_a_vote(void **state)
 {
+    static struct node_world world;
+
     *state = &world;
     world_open_with(&world, 4, 1, 0);
-    return 0;
-}
-
-static int close_world(void **state)
-{
-    world_close(*state);
     return 0;
 }
 
@@ -86,13 +73,6 @@ static bool all_have_it(struct node_world *w, void *ctx)
     return true;
 }
 
-static bool never(struct node_world *w, void *ctx)
-{
-    (void)w;
-    (void)ctx;
-    return false;
-}
-
 static void four_who_say_the_same_each_have_the_note_of_all(void **state)
 {
     struct node_world *w = *state;
@@ -111,7 +91,7 @@ static void four_who_say_the_same_each_have_the_note_of_all(void **state)
     }
     say(w, 0, SIZE, 2); /* said once is said */
     say(w, 0, SIZE - 1, 2);
-    (void)world_run(w, never, NULL, 100);
+    (void)world_run(w, world_never, NULL, 100);
     assert_true(all_have_it(w, &wish));
     assert_string_equal(world_status(w, 1).alarm, "");
 }
@@ -124,7 +104,7 @@ static void two_of_four_are_no_quorum_and_the_late_one_finds_what_came_before(vo
 
     say(w, 0, SIZE, 1);
     say(w, 1, SIZE, 1);
-    (void)world_run(w, never, NULL, 200);
+    (void)world_run(w, world_never, NULL, 200);
     assert_int_equal(cosignatures(w, 0, &size), 0);
     assert_int_equal(size, 0);
     say(w, 2, SIZE, 1);
@@ -142,7 +122,7 @@ static void whose_lists_differ_is_alarmed_and_nobody_signs_with_it(void **state)
     for (unsigned i = 0; i < 4; i++)
         say(w, i, SIZE, i == 3 ? 9 : 1);
     assert_true(world_run(w, all_have_it, &wish, 200));
-    (void)world_run(w, never, NULL, 200);
+    (void)world_run(w, world_never, NULL, 200);
     for (unsigned i = 0; i < 3; i++) {
         assert_int_equal(cosignatures(w, i, &size), 3);
         assert_int_equal(world_status(w, i).lists_differ_n, 1);
@@ -177,7 +157,7 @@ static void the_quorums_note_stays_until_the_next_has_one(void **state)
     assert_true(world_run(w, all_have_it, &wish, 1000));
     say(w, 0, SIZE + 1, 1);
     say(w, 1, SIZE + 1, 1);
-    (void)world_run(w, never, NULL, 200);
+    (void)world_run(w, world_never, NULL, 200);
     assert_int_equal(cosignatures(w, 0, &size), 4);
     assert_int_equal(size, SIZE);
     say(w, 3, SIZE + 1, 1);
@@ -194,7 +174,7 @@ static void what_was_lost_comes_again(void **state)
             w->cut[i][k] = true;
     for (unsigned i = 0; i < 4; i++)
         say(w, i, SIZE, 1);
-    (void)world_run(w, never, NULL, 500);
+    (void)world_run(w, world_never, NULL, 500);
     memset(w->cut, 0, sizeof(w->cut));
     assert_true(world_run(w, all_have_it, &wish, (uint64_t)w->f.charter->fresh_s * 1000 + 1000));
 }
@@ -210,7 +190,7 @@ static void who_starts_anew_hears_the_others_when_it_meets_them(void **state)
     assert_true(world_run(w, all_have_it, &wish, 1000));
     world_stop(w, 2);
     world_start(w, 2);
-    (void)world_run(w, never, NULL, 100);
+    (void)world_run(w, world_never, NULL, 100);
     assert_int_equal(cosignatures(w, 2, &size), 0);
     say(w, 2, SIZE, 1);
     assert_int_equal(cosignatures(w, 2, &size), 4);
@@ -224,7 +204,7 @@ static void an_observer_gathers_and_signs_nothing(void **state)
     assert_null(w->nodes[4].cosign);
     for (unsigned i = 1; i < 5; i++)
         say(w, i, SIZE, 1);
-    (void)world_run(w, never, NULL, 300);
+    (void)world_run(w, world_never, NULL, 300);
     for (unsigned i = 1; i < 5; i++)
         assert_int_equal(cosignatures(w, i, &size), 3);
 }
@@ -299,7 +279,7 @@ static void a_forged_word_of_lists_to_come_is_charged_when_they_are_made(void **
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, open_four, close_world)
+#define T(name) cmocka_unit_test_setup_teardown(name, world_set_up, world_tear_down)
     const struct CMUnitTest tests[] = {
         T(four_who_say_the_same_each_have_the_note_of_all),
         T(two_of_four_are_no_quorum_and_the_late_one_finds_what_came_before),
@@ -308,7 +288,7 @@ int main(void)
         T(what_was_lost_comes_again),
         T(who_starts_anew_hears_the_others_when_it_meets_them),
         cmocka_unit_test_setup_teardown(
-            an_observer_gathers_and_signs_nothing, open_four_and_one_without_a_vote, close_world),
+            an_observer_gathers_and_signs_nothing, open_four_and_one_without_a_vote, world_tear_down),
         T(a_forged_word_is_charged_and_a_late_one_is_not),
         T(a_forged_word_of_lists_to_come_is_charged_when_they_are_made),
     };
