@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "ledger/core/bft.h"
+#include "ledger/embed/change.h"
 #include "ledger/verify/list_note.h"
 #include "tests/scratch.h"
 
@@ -299,6 +300,43 @@ void world_state_lists(struct node_world *w, unsigned i, uint64_t size)
     size_t n = slk_lists_statement_format(text, &s);
 
     slk_node_state_lists(w->nodes[i].node, slk_span_of(text, n), size);
+}
+
+struct slk_charter *world_successor(struct node_world *w)
+{
+    struct slk_charter *next = malloc(sizeof(*next));
+
+    must(next != NULL, "out of memory");
+    *next = *w->f.charter;
+    next->version++;
+    next->has_previous = true;
+    next->previous = w->f.charter->hash;
+    next->created_at_ms = FIXTURE_START_MS + w->now_ms;
+    return next;
+}
+
+struct slk_span world_change(struct node_world *w, struct slk_charter *next, uint64_t activation,
+    const struct slk_key *const *signers, size_t signers_n)
+{
+    struct slk_change *change = calloc(1, sizeof(*change));
+    uint8_t *bytes = malloc(SLK_CHARTER_BYTES_MAX), *entry = malloc(SLK_ENTRY_MAX);
+    struct slk_change_place place = {.chain_id = w->f.chain_id, .old = w->f.charter, .next = next};
+    unsigned said;
+    size_t size;
+
+    must(change != NULL && bytes != NULL && entry != NULL, "out of memory");
+    size = slk_charter_format(bytes, SLK_CHARTER_BYTES_MAX, next);
+    change->charter = slk_span_of(bytes, size);
+    change->activation = activation;
+    for (size_t i = 0; i < signers_n; i++)
+        if (signers[i] != NULL)
+            must(slk_change_sign(change, &place, signers[i], &said) == SLK_OK, "nobody's key signs a change");
+    size = slk_change_format(entry, SLK_ENTRY_MAX, change);
+    must(size > 0, "a change without a form");
+    free(next);
+    free(change);
+    free(bytes);
+    return slk_span_of(entry, size);
 }
 
 int world_set_up(void **state)

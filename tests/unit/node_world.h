@@ -59,6 +59,12 @@ void world_settle(struct node_world *w, uint64_t height);   /* until it is cosig
 /* Node i says of status lists that they are empty in the log of this size. */
 void world_state_lists(struct node_world *w, unsigned i, uint64_t size);
 
+/* A charter that may follow the first one as it is: malloc'ed, to be altered. */
+struct slk_charter *world_successor(struct node_world *w);
+/* The entry of the change to it, signed by each of these keys that is not NULL. Frees `next`; free(at) when it is done with. */
+struct slk_span world_change(struct node_world *w, struct slk_charter *next, uint64_t activation,
+    const struct slk_key *const *signers, size_t signers_n);
+
 /* cmocka setup and teardown: *state is a struct node_world; four members, all started. The teardown is for every world. */
 int world_set_up(void **state);
 int world_tear_down(void **state);

@@ -797,39 +797,11 @@ static void another_root_is_a_fork_when_it_is_signed(void **state)
 /* The charter with another timer, approved by three of four, from `activation` on. */
 static struct slk_span make_change(struct node_world *w, uint64_t activation)
 {
-    struct slk_charter *next = malloc(sizeof(*next));
-    struct slk_change *change = calloc(1, sizeof(*change));
-    uint8_t *bytes = malloc(SLK_CHARTER_BYTES_MAX), *entry = malloc(SLK_ENTRY_MAX);
-    struct slk_hash hash;
-    size_t size;
+    const struct slk_key *const signers[] = {w->nodes[0].vote, w->nodes[1].vote, w->nodes[2].vote};
+    struct slk_charter *next = world_successor(w);
 
-    assert_true(next != NULL && change != NULL && bytes != NULL && entry != NULL);
-    *next = *w->f.charter;
-    next->version++;
-    next->has_previous = true;
-    next->previous = w->f.charter->hash;
-    next->created_at_ms = FIXTURE_START_MS + w->now_ms;
     next->fresh_s = 120;
-    size = slk_charter_format(bytes, SLK_CHARTER_BYTES_MAX, next);
-    assert_true(size > 0);
-    slk_charter_hash(&hash, slk_span_of(bytes, size));
-    change->charter = slk_span_of(bytes, size);
-    change->activation = activation;
-    for (unsigned i = 0; i < 3; i++) {
-        uint8_t statement[SLK_APPROVE_STATEMENT_SIZE];
-        struct slk_approval approval = {.agency = (uint16_t)(i + 1)};
-
-        slk_approve_statement(statement, &w->f.chain_id, &w->f.charter->hash, &hash, activation);
-        assert_int_equal(
-            slk_key_sign(w->nodes[i].vote, approval.signature, statement, sizeof(statement)), SLK_OK);
-        assert_true(slk_change_put_approval(change, &approval));
-    }
-    size = slk_change_format(entry, SLK_ENTRY_MAX, change);
-    assert_true(size > 0);
-    free(next);
-    free(change);
-    free(bytes);
-    return slk_span_of(entry, size);
+    return world_change(w, next, activation, signers, 3);
 }
 
 static void a_charter_change_given_to_one_governs_all(void **state)

@@ -7,7 +7,6 @@
 
 #include <cmocka.h>
 
-#include "ledger/embed/change.h"
 #include "tests/unit/node_world.h"
 
 enum { NEW_VOTE = 200, NEW_LOG, NEW_COSIGN }; /* numbers of fixture keys */
@@ -16,39 +15,17 @@ enum { NEW_VOTE = 200, NEW_LOG, NEW_COSIGN }; /* numbers of fixture keys */
 static struct slk_span make_change(struct node_world *w, uint64_t activation, const struct slk_key *vote,
     const struct slk_key *log, const struct slk_key *cosign)
 {
-    struct slk_charter *next = malloc(sizeof(*next));
-    struct slk_change *change = calloc(1, sizeof(*change));
-    uint8_t *bytes = malloc(SLK_CHARTER_BYTES_MAX), *entry = malloc(SLK_ENTRY_MAX);
     const struct slk_key *const signers[] = {
         w->nodes[0].vote, w->nodes[2].vote, w->nodes[3].vote, vote, log, cosign};
-    struct slk_change_place place = {.chain_id = w->f.chain_id, .old = w->f.charter, .next = next};
-    unsigned said;
-    size_t size;
+    struct slk_charter *next = world_successor(w);
 
-    assert_true(next != NULL && change != NULL && bytes != NULL && entry != NULL);
-    *next = *w->f.charter;
-    next->version++;
-    next->has_previous = true;
-    next->previous = w->f.charter->hash;
-    next->created_at_ms = FIXTURE_START_MS + w->now_ms;
     if (vote != NULL)
         memcpy(next->members[1].vote_key, slk_key_public(vote), SLK_KEY_SIZE);
     if (log != NULL)
         memcpy(next->members[1].log_key, slk_key_public(log), SLK_KEY_SIZE);
     if (cosign != NULL)
         memcpy(next->members[1].cosign_key, slk_key_public(cosign), SLK_KEY_SIZE);
-    size = slk_charter_format(bytes, SLK_CHARTER_BYTES_MAX, next);
-    change->charter = slk_span_of(bytes, size);
-    change->activation = activation;
-    for (size_t i = 0; i < sizeof(signers) / sizeof(signers[0]); i++)
-        if (signers[i] != NULL)
-            assert_int_equal(slk_change_sign(change, &place, signers[i], &said), SLK_OK);
-    size = slk_change_format(entry, SLK_ENTRY_MAX, change);
-    assert_true(size > 0);
-    free(next);
-    free(change);
-    free(bytes);
-    return slk_span_of(entry, size);
+    return world_change(w, next, activation, signers, sizeof(signers) / sizeof(signers[0]));
 }
 
 static struct slk_node_options keys_of(const struct world_node *n)
