@@ -1,8 +1,8 @@
 /* mesh.h: connections between the nodes of one chain: TLS by pinned keys, frames, queues, limits. Source: protocol §3.
  *
  * One libuv loop, one thread, nothing here blocks. Callbacks come out of the loop, never out of slk_mesh_send,
- * slk_mesh_broadcast, slk_mesh_resume, slk_mesh_charge or slk_mesh_start; in a callback everything may be called but
- * slk_mesh_free. Nothing here remembers what a peer knows: what was sent may be lost, and STATUS heals it.
+ * slk_mesh_charge or slk_mesh_start; in a callback everything may be called but slk_mesh_free. Nothing here remembers what a peer
+ * knows: what was sent may be lost, and STATUS heals it.
  */
 #ifndef SLK_NET_MESH_H
 #define SLK_NET_MESH_H
@@ -45,11 +45,10 @@ struct slk_hello {
     uint32_t asks;                       /* questions for bulk it lets wait at a time */
 };
 
-/* What became of a frame. */
+/* What became of a frame. Class B is not the caller's: who is above a rate is not read from until it is within it again. */
 enum slk_mesh_verdict {
     SLK_MESH_OK,
     SLK_MESH_BAD,    /* class A: nobody honest sends it. The connection is closed, and the peer cools down */
-    SLK_MESH_BUSY,   /* class B: taken, but no more of this peer until slk_mesh_resume */
     SLK_MESH_USELESS /* class C: counted; the caller asks others first */
 };
 
@@ -168,11 +167,6 @@ bool slk_mesh_is_up(const struct slk_mesh *mesh, uint16_t peer);
  * GET of a body, of headers or of epochs, and WANT, wait here while SLK_MESH_ASKS_MAX of them are under way. */
 enum slk_err slk_mesh_send(
     struct slk_mesh *mesh, uint16_t peer, enum slk_frame_type type, struct slk_span message);
-/* To everybody who is up, or who is up and votes; the bytes are kept once. Returns to how many it was queued. */
-size_t slk_mesh_broadcast(
-    struct slk_mesh *mesh, enum slk_frame_type type, struct slk_span message, bool voting_only);
-/* After BUSY. */
-void slk_mesh_resume(struct slk_mesh *mesh, uint16_t peer);
 /* A verdict that took longer than the frame's callback: BAD or USELESS. */
 void slk_mesh_charge(struct slk_mesh *mesh, uint16_t peer, enum slk_mesh_verdict verdict);
 
@@ -199,7 +193,6 @@ struct slk_mesh_counts {
     uint64_t unasked_out;                  /* out: bulk that nobody asked us for: not sent */
     uint64_t no_say;                       /* in: VOTE, PROPOSAL, CERT of a peer that does not vote */
     uint64_t throttled;                    /* in: reading stopped until a bucket refilled */
-    uint64_t busy;                         /* in: reading stopped because the frame callback said so */
     uint64_t useless;                      /* in: class C */
 };
 struct slk_mesh_stats {
@@ -212,7 +205,7 @@ struct slk_mesh_stats {
 struct slk_mesh_peer_stats {
     uint16_t index;
     bool up, dialled;              /* dialled: the connection was made by this node */
-    bool reading;                  /* false: throttled or busy */
+    bool reading;                  /* false: throttled */
     struct slk_mesh_counts counts; /* since the peer is in the list */
     size_t queued_bytes;
     unsigned asks, asks_waiting;

@@ -401,14 +401,9 @@ static void read_on(struct slk_link *link)
 
 void slk_link_read(struct slk_link *link)
 {
-    if (link->resumes) {
-        link->resumes = link->busy = false;
-        link->heard_ms = slk_mesh_now(link->mesh);
-    }
     if (link->state == SLK_LINK_HANDSHAKE)
         shake_hands(link);
-    while (
-        (link->state == SLK_LINK_GREETING || link->state == SLK_LINK_UP) && !link->throttled && !link->busy) {
+    while ((link->state == SLK_LINK_GREETING || link->state == SLK_LINK_UP) && !link->throttled) {
         if (!read_some(link))
             break;
     }
@@ -419,7 +414,7 @@ void slk_link_read(struct slk_link *link)
         return;
     if (slk_tls_output_n(link->tls) > SLK_MESH_TLS_OUT) {
         slk_link_end(link, SLK_END_OUTPUT, "");
-    } else if (link->throttled || link->busy) {
+    } else if (link->throttled) {
         (void)uv_read_stop((uv_stream_t *)&link->tcp);
         link->reading = false;
     } else {

@@ -372,8 +372,6 @@ static void on_prepare(uv_prepare_t *prepare)
             link->is_dirty = false;
             if (link->charged)
                 slk_link_end(link, SLK_END_BAD, "");
-            if (link->resumes)
-                slk_link_read(link);
             slk_link_pump(link);
         }
     }

@@ -64,8 +64,7 @@ struct slk_link {
     uv_write_t write;
     uv_shutdown_t shutdown;
     bool resolving, reading, writing, shutting;
-    bool throttled, busy;       /* why it is not reading */
-    bool resumes;               /* slk_mesh_resume was called */
+    bool throttled;             /* above its rates: not read from */
     bool charged;               /* slk_mesh_charge was called */
     bool said_goodbye, saw_end; /* LEAVING */
     bool closed_tcp;

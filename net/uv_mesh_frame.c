@@ -210,13 +210,6 @@ static void judge(struct slk_link *link, enum slk_mesh_verdict verdict)
     case SLK_MESH_BAD:
         slk_link_end(link, SLK_END_BAD, "");
         break;
-    case SLK_MESH_BUSY:
-        if (link->state == SLK_LINK_UP && !link->resumes) {
-            link->busy = true;
-            link->mesh->total.busy++;
-            peer->counts.busy++;
-        }
-        break;
     case SLK_MESH_USELESS:
         link->mesh->total.useless++;
         if (peer != NULL)

@@ -163,32 +163,6 @@ enum slk_err slk_mesh_send(
     return err;
 }
 
-size_t slk_mesh_broadcast(
-    struct slk_mesh *mesh, enum slk_frame_type type, struct slk_span message, bool voting_only)
-{
-    struct slk_mesh_message *copy;
-    size_t n = 0;
-
-    if (!has_form(type, message) || (copy = slk_mesh_message_new(type, message)) == NULL)
-        return 0;
-    for (struct slk_link *l = mesh->links; l != NULL; l = l->next) {
-        if (l->state == SLK_LINK_UP && (l->peer->info.votes || !voting_only))
-            n += send_message(l, copy) == SLK_OK;
-    }
-    slk_mesh_message_release(copy);
-    return n;
-}
-
-void slk_mesh_resume(struct slk_mesh *mesh, uint16_t peer)
-{
-    struct slk_link *link = link_up(mesh, peer);
-
-    if (link == NULL)
-        return;
-    link->resumes = true;
-    slk_link_mark(link);
-}
-
 void slk_mesh_charge(struct slk_mesh *mesh, uint16_t index, enum slk_mesh_verdict verdict)
 {
     struct slk_peer *peer = slk_mesh_find(mesh, index);
@@ -244,7 +218,7 @@ bool slk_mesh_peer_stats(const struct slk_mesh *mesh, size_t i, struct slk_mesh_
     if (peer->up != NULL) {
         out->up = true;
         out->dialled = peer->up->dials;
-        out->reading = !peer->up->throttled && !peer->up->busy;
+        out->reading = !peer->up->throttled;
         out->queued_bytes = slk_mesh_queue_bytes(&peer->up->queue);
         out->asks = (unsigned)peer->up->asked_n;
         out->asks_waiting = (unsigned)peer->up->waiting_n;

@@ -129,7 +129,7 @@ static void a_hello_that_does_not_fit_is_refused(void **state)
     raw_frame(raw, SLK_FRAME_HELLO, "\xff\xff", 2);
     until(world, ended(a, SLK_END_HELLO) == 2);
     assert_int_equal(peer_stats_of(a, 1).cooling_ms, 0); /* nobody is punished before he is known */
-    hello.version = SLK_MESH_VERSION + 7; /* newer, but it still speaks this one */
+    hello.version = SLK_MESH_VERSION + 7;                /* newer, but it still speaks this one */
     hello.charter_hash.b[0] ^= 1; /* another charter: perhaps it, or we, are behind; then places may differ */
     raw = raw_dial(world, a->port, raw_context(&(struct raw_tls){.seed = 1}));
     until(world, raw->ready);
@@ -447,7 +447,8 @@ static void who_never_reads_costs_a_bounded_queue(void **state)
         (void)slk_mesh_send(a->mesh, 1, SLK_FRAME_PROPOSAL, slk_span_of(large, sizeof(large)));
         (void)slk_mesh_send(a->mesh, 1, SLK_FRAME_INV, slk_span_of(large, 16000));
         (void)slk_mesh_send(a->mesh, 1, SLK_FRAME_CERT, slk_span_of(large, 100000));
-        assert_int_equal(slk_mesh_broadcast(a->mesh, SLK_FRAME_VOTE, slk_span_of(large, 130), true), 2);
+        for (uint16_t k = 1; k <= 2; k++)
+            assert_int_equal(slk_mesh_send(a->mesh, k, SLK_FRAME_VOTE, slk_span_of(large, 130)), SLK_OK);
         turn(world, 2);
         queued = stats_of(a).queued_bytes;
         most = queued > most ? queued : most;
@@ -528,8 +529,8 @@ static void guests_observe(void **state)
     until(world, a->inbox_n == 1);
     assert_int_equal(a->inbox[0].type, SLK_FRAME_INV);
     assert_int_equal(stats_of(a).total.no_say, 3);
-    assert_int_equal(slk_mesh_broadcast(a->mesh, SLK_FRAME_VOTE, slk_span_of(large, 10), true), 0);
-    assert_int_equal(slk_mesh_broadcast(a->mesh, SLK_FRAME_COMMIT, slk_span_of(large, 10), false), 2);
+    for (uint16_t k = SLK_MESH_GUEST; k < SLK_MESH_GUEST + 2; k++)
+        assert_int_equal(slk_mesh_send(a->mesh, k, SLK_FRAME_COMMIT, slk_span_of(large, 10)), SLK_OK);
     raw_close(second);
     until(world, a->downs == 1);
     raw_close(third);
