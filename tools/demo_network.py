@@ -14,14 +14,14 @@ import re
 import shlex
 import shutil
 import signal
-import socket
-import struct
 import subprocess
 import sys
 import tempfile
 import textwrap
 import threading
 import time
+
+from local_nodes import ask, free_ports, node_config, signed_submissions
 
 BUILD = sys.argv[1]
 SILLOK, SILLOKD, VERIFY = (os.path.join(BUILD, "tools", p) for p in ("sillok", "sillokd", "sillok-verify"))
@@ -89,16 +89,6 @@ def run(*args, shown=True, lines=None, code=0, cwd=None, env=None):
 nodes = []
 
 
-def free_ports(n):
-    sockets = [socket.socket() for _ in range(n)]
-    for s in sockets:
-        s.bind(("127.0.0.1", 0))
-    ports = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
-    return ports
-
-
 class Node:
     def __init__(self, index, peer_ports, http_port):
         self.index, self.name, self.peer_ports, self.port = index, AGENCIES[index], peer_ports, http_port
@@ -106,12 +96,10 @@ class Node:
         self.url, self.process = f"http://127.0.0.1:{http_port}", None
 
     def configure(self):
-        keys = "".join(f"{use}_key = {self.keys}/{self.name}.{use}.pem\n" for use in ("node", "vote", "log", "cosign"))
-        others = "".join(f"{i + 1} = 127.0.0.1:{p}\n" for i, p in enumerate(self.peer_ports))
         with open(self.config, "w") as f:
-            f.write(f"[node]\ndir = {self.dir}\nagency = {self.index + 1}\n{keys}threads = 1\n"
-                    f"[peers]\nlisten = 127.0.0.1:{self.peer_ports[self.index]}\n"
-                    f"[http]\nlisten = 127.0.0.1:{self.port}\n[addresses]\n{others}")
+            f.write(node_config(self.dir, self.index + 1, f"{self.keys}/{self.name}",
+                                {i + 1: f"127.0.0.1:{p}" for i, p in enumerate(self.peer_ports)},
+                                f"127.0.0.1:{self.peer_ports[self.index]}", self.port))
 
     def init(self):
         return json.loads(run(SILLOK, "init", self.dir, "--charter", "charter.ini", "--json", shown=False))["chain_id"]
@@ -127,15 +115,10 @@ class Node:
 
     def ask(self, method, path, body=None, timeout=PATIENCE_S, **headers):
         """(status, body); (None, why) when nobody answers."""
-        c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         try:
-            c.request(method, path, body, {k.replace("_", "-"): v for k, v in headers.items()})
-            r = c.getresponse()
-            return r.status, r.read()
+            return ask(self.port, method, path, body, {k.replace("_", "-"): v for k, v in headers.items()}, timeout)
         except (OSError, http.client.HTTPException) as e:
             return None, e
-        finally:
-            c.close()
 
     def status(self):
         code, body = self.ask("GET", "/v1/status") if self.process is not None else (None, b"")
@@ -222,14 +205,7 @@ def sign(lines, name, batch=BATCH):
         f.writelines(lines)
     run(SILLOK, "submit", name + ".ndjson", "--keys", "keys", "--batch", str(batch), "--sign-only", "--chain", chain, "-o", name,
         shown=False)
-    with open(name, "rb") as f:
-        data = f.read()
-    out, at = [], 0
-    while at < len(data):
-        size, = struct.unpack(">I", data[at:at + 4])
-        out.append(data[at + 4:at + 4 + size])
-        at += 4 + size
-    return out
+    return signed_submissions(name)
 
 
 def feed(share, during=None):

@@ -9,11 +9,13 @@ import json
 import os
 import shutil
 import signal
-import socket
-import struct
 import subprocess
+import sys
 import tempfile
 import time
+
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "tools"))
+from local_nodes import ask, free_ports, node_config, signed_submissions
 
 NAMES = ["interior", "police", "mint", "carrier"]
 READY_S, FINAL_S = 60, 60  # generous: a busy machine is no failure
@@ -51,16 +53,6 @@ def must(*args):
     return r.stdout
 
 
-def free_ports(n):
-    sockets = [socket.socket() for _ in range(n)]
-    for s in sockets:
-        s.bind(("127.0.0.1", 0))
-    ports = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
-    return ports
-
-
 def wait_for(done, seconds):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -86,14 +78,10 @@ class Node:
         return json.loads(must(self.net.sillok, "init", self.dir, "--charter", self.net.path("charter.ini"), "--json"))["chain_id"]
 
     def write_config(self, level="info"):
-        keys = "\n".join(f"{use}_key = {self.net.path('keys')}/{self.name}.{use}.pem"
-                         for use in ("node", "vote", "log", "cosign"))
-        addresses = "\n".join(f"{i} = {a}" for i, a in self.addresses.items())
         with open(self.config, "w") as f:
-            f.write(f"[node]\ndir = {self.dir}\nagency = {self.index + 1}\n{keys}\nthreads = 1\n"
-                    f"[peers]\nlisten = {self.host}:{self.net.peer_ports[self.index]}\ndelta_ms = {self.net.delta_ms}\n"
-                    f"[http]\nlisten = 127.0.0.1:{self.net.http_ports[self.index]}\n"
-                    f"[log]\nlevel = {level}\n[addresses]\n{addresses}\n")
+            f.write(node_config(self.dir, self.index + 1, self.net.path("keys") + "/" + self.name, self.addresses,
+                                f"{self.host}:{self.net.peer_ports[self.index]}", self.net.http_ports[self.index],
+                                peers=f"delta_ms = {self.net.delta_ms}\n", log=f"level = {level}\n"))
 
     def start(self, **env):
         with open(self.log, "a") as log:
@@ -112,13 +100,7 @@ class Node:
         return self.process.wait(timeout=60)
 
     def request(self, method, path, body=None, headers=None, timeout=FINAL_S):
-        c = http.client.HTTPConnection("127.0.0.1", self.net.http_ports[self.index], timeout=timeout)
-        try:
-            c.request(method, path, body, headers or {})
-            r = c.getresponse()
-            return r.status, r.read()
-        finally:
-            c.close()
+        return ask(self.net.http_ports[self.index], method, path, body, headers, timeout)
 
     def try_request(self, *args, **kwargs):
         """(status, answer), or (None, reason) when there is no answer."""
@@ -203,14 +185,7 @@ class Net:
                                     "status_index": i + 1}) + "\n")
         must(self.sillok, "submit", self.path("events.ndjson"), "--keys", self.path("keys"), "--batch", str(batch), "--sign-only",
              "--chain", self.chain, "-o", self.path("signed"))
-        with open(self.path("signed"), "rb") as f:
-            data = f.read()
-        out, at = [], 0
-        while at < len(data):
-            size, = struct.unpack(">I", data[at:at + 4])
-            out.append(data[at + 4:at + 4 + size])
-            at += 4 + size
-        return out
+        return signed_submissions(self.path("signed"))
 
     @staticmethod
     def handle(i):
