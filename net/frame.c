@@ -9,32 +9,51 @@
 #define PIECE_PAYLOAD (SLK_FRAME_PIECE_MAX - SLK_FRAME_HEADER)
 #define PART_KEPT     PIECE_PAYLOAD /* a part that has grown beyond one piece is freed when its message is done */
 
+#define BULK_RATE   1000 /* it is bounded by what was asked for */
+#define STATUS_RATE 16   /* the core's status_gap_ms lets through 10 */
+
 struct kind {
     const char *name;
     enum slk_frame_class class;
     bool bulk;
     uint32_t cap;
+    uint32_t rate;
+    enum slk_frame_circle said_by, heard_by;
 };
 
-/* Caps: protocol §3.3, as ledger/core/msg_wire.c has them for what it prints. */
+/* Caps: protocol §3.3, as ledger/core/msg_wire.c has them for what it prints. Rates: protocol §3.5. */
 static const struct kind kinds[SLK_FRAME_TYPE_N] = {
-    [SLK_FRAME_PROPOSAL] = {"PROPOSAL", SLK_FRAME_P1, false, SLK_PROPOSAL_BYTES_MAX},
-    [SLK_FRAME_VOTE] = {"VOTE", SLK_FRAME_P0, false, 256},
-    [SLK_FRAME_CERT] = {"CERT", SLK_FRAME_P0, false, 110u * 1024},
-    [SLK_FRAME_STATUS] = {"STATUS", SLK_FRAME_P0, false, 640},
-    [SLK_FRAME_COMMIT] = {"COMMIT", SLK_FRAME_P1, false, 4096 + 66 * SLK_CHARTER_VOTING_MAX},
-    [SLK_FRAME_GET] = {"GET", SLK_FRAME_P0, false, 256},
-    [SLK_FRAME_DATA] = {"DATA", SLK_FRAME_P2, true, SLK_CHUNK_BYTES + 1024},
-    [SLK_FRAME_EVIDENCE] = {"EVIDENCE", SLK_FRAME_P3, false, 512},
-    [SLK_FRAME_HEADERS] = {"HEADERS", SLK_FRAME_P2, true, 116u * 1024},
-    [SLK_FRAME_EPOCHS] = {"EPOCHS", SLK_FRAME_P2, true, SLK_PROPOSAL_BYTES_MAX},
-    [SLK_FRAME_HELLO] = {"HELLO", SLK_FRAME_P0, false, SLK_HELLO_MAX},
-    [SLK_FRAME_INV] = {"INV", SLK_FRAME_P3, false, 16u * 1024},
-    [SLK_FRAME_WANT] = {"WANT", SLK_FRAME_P3, false, 16u * 1024},
-    [SLK_FRAME_EVENTS] = {"EVENTS", SLK_FRAME_P3, true, SLK_CHUNK_BYTES + 1024},
-    [SLK_FRAME_RECEIPT] = {"RECEIPT", SLK_FRAME_P3, false, 16u * 1024},
-    [SLK_FRAME_COSIG] = {"COSIG", SLK_FRAME_P3, false, 4096},
-    [SLK_FRAME_DIGEST] = {"DIGEST", SLK_FRAME_P3, false, 4096},
+#define P0        SLK_FRAME_P0
+#define P1        SLK_FRAME_P1
+#define P2        SLK_FRAME_P2
+#define P3        SLK_FRAME_P3
+#define VOTERS    SLK_FRAME_VOTERS
+#define OBSERVERS SLK_FRAME_OBSERVERS
+#define GUESTS    SLK_FRAME_GUESTS
+    [SLK_FRAME_PROPOSAL] = {"PROPOSAL", P1, false, SLK_PROPOSAL_BYTES_MAX, 4, VOTERS, OBSERVERS},
+    [SLK_FRAME_VOTE] = {"VOTE", P0, false, 256, 400, VOTERS, OBSERVERS},
+    [SLK_FRAME_CERT] = {"CERT", P0, false, 110u * 1024, 20, VOTERS, GUESTS},
+    [SLK_FRAME_STATUS] = {"STATUS", P0, false, 640, STATUS_RATE, GUESTS, GUESTS},
+    [SLK_FRAME_COMMIT] = {"COMMIT", P1, false, 4096 + 66 * SLK_CHARTER_VOTING_MAX, 20, OBSERVERS, GUESTS},
+    [SLK_FRAME_GET] = {"GET", P0, false, 256, 50, GUESTS, OBSERVERS},
+    [SLK_FRAME_DATA] = {"DATA", P2, true, SLK_CHUNK_BYTES + 1024, BULK_RATE, OBSERVERS, GUESTS},
+    [SLK_FRAME_EVIDENCE] = {"EVIDENCE", P3, false, 512, 4, OBSERVERS, OBSERVERS},
+    [SLK_FRAME_HEADERS] = {"HEADERS", P2, true, 116u * 1024, BULK_RATE, OBSERVERS, GUESTS},
+    [SLK_FRAME_EPOCHS] = {"EPOCHS", P2, true, SLK_PROPOSAL_BYTES_MAX, BULK_RATE, OBSERVERS, GUESTS},
+    [SLK_FRAME_HELLO] = {"HELLO", P0, false, SLK_HELLO_MAX, 1, GUESTS, GUESTS},
+    [SLK_FRAME_INV] = {"INV", P3, false, 16u * 1024, 10, OBSERVERS, VOTERS},
+    [SLK_FRAME_WANT] = {"WANT", P3, false, 16u * 1024, 50, OBSERVERS, OBSERVERS},
+    [SLK_FRAME_EVENTS] = {"EVENTS", P3, true, SLK_CHUNK_BYTES + 1024, BULK_RATE, OBSERVERS, OBSERVERS},
+    [SLK_FRAME_RECEIPT] = {"RECEIPT", P3, false, 16u * 1024, 50, OBSERVERS, OBSERVERS},
+    [SLK_FRAME_COSIG] = {"COSIG", P3, false, 4096, 20, OBSERVERS, GUESTS},
+    [SLK_FRAME_DIGEST] = {"DIGEST", P3, false, 4096, 4, OBSERVERS, VOTERS},
+#undef P0
+#undef P1
+#undef P2
+#undef P3
+#undef VOTERS
+#undef OBSERVERS
+#undef GUESTS
 };
 
 bool slk_frame_type_known(unsigned type)
@@ -61,6 +80,24 @@ size_t slk_frame_cap(enum slk_frame_type type)
 bool slk_frame_is_bulk(enum slk_frame_type type)
 {
     return slk_frame_type_known((unsigned)type) && kinds[type].bulk;
+}
+
+uint32_t slk_frame_rate(enum slk_frame_type type)
+{
+    assert(slk_frame_type_known((unsigned)type));
+    return kinds[type].rate;
+}
+
+bool slk_frame_is_said_by(enum slk_frame_type type, enum slk_frame_circle who)
+{
+    assert(slk_frame_type_known((unsigned)type));
+    return who <= kinds[type].said_by;
+}
+
+bool slk_frame_is_heard_by(enum slk_frame_type type, enum slk_frame_circle who)
+{
+    assert(slk_frame_type_known((unsigned)type));
+    return who <= kinds[type].heard_by;
 }
 
 size_t slk_frame_piece(

@@ -46,6 +46,14 @@ enum slk_frame_class {
     SLK_FRAME_P_N
 };
 
+/* Whom a message may come from, or is for: each circle holds the ones before it. */
+enum slk_frame_circle {
+    SLK_FRAME_VOTERS,    /* members that vote */
+    SLK_FRAME_OBSERVERS, /* and those of the charter that do not */
+    SLK_FRAME_GUESTS     /* and keys that are in no charter */
+};
+
+/* What follows is a row of the table in frame.c for each type. */
 bool slk_frame_type_known(unsigned type);
 const char *slk_frame_type_name(enum slk_frame_type type); /* "VOTE"; "?" out of range */
 enum slk_frame_class slk_frame_class_of(enum slk_frame_type type);
@@ -53,6 +61,11 @@ enum slk_frame_class slk_frame_class_of(enum slk_frame_type type);
 size_t slk_frame_cap(enum slk_frame_type type);
 /* Is it sent only in answer to a question? DATA HEADERS EPOCHS EVENTS. */
 bool slk_frame_is_bulk(enum slk_frame_type type);
+/* Messages a second that are read of one peer, where delta is 400 ms, protocol §3.5. */
+uint32_t slk_frame_rate(enum slk_frame_type type);
+/* Is it taken from those who belong to this circle and to no smaller one? Is it sent to them? */
+bool slk_frame_is_said_by(enum slk_frame_type type, enum slk_frame_circle who);
+bool slk_frame_is_heard_by(enum slk_frame_type type, enum slk_frame_circle who);
 
 /* ---- writing ---- */
 

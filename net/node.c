@@ -518,7 +518,7 @@ enum slk_mesh_verdict slk_node_received(
     if (node->err != SLK_OK || peer >= SLK_BFT_PEERS || !node->peers[peer].is_up)
         return SLK_MESH_OK; /* it was on its way when the connection ended */
     node->status.messages_n++;
-    if (slk_node_is_guest(node, peer) && !slk_node_guest_may_say(type))
+    if (slk_node_is_guest(node, peer) && !slk_frame_is_said_by(type, SLK_FRAME_GUESTS))
         return SLK_MESH_USELESS;
     if (type < SLK_FRAME_HELLO)
         return hear(node, peer, (enum slk_msg_kind)type, message);

@@ -13,21 +13,13 @@ bool slk_node_is_guest(const struct slk_node *node, uint16_t peer)
     return peer < SLK_BFT_PEERS && peer >= SLK_BFT_PEERS - node->options.guests;
 }
 
-bool slk_node_guest_may_say(enum slk_frame_type type)
-{
-    return type == SLK_FRAME_STATUS || type == SLK_FRAME_GET;
-}
-
 /* What waits for a block is for those who will vote on it: an observer would only write it to its disk. */
 bool slk_node_may_hear(const struct slk_node *node, uint16_t peer, enum slk_frame_type type)
 {
     if (peer < node->council.n)
         return true;
-    if (!slk_node_is_guest(node, peer))
-        return type != SLK_FRAME_INV && type != SLK_FRAME_DIGEST;
-    return type == SLK_FRAME_STATUS || type == SLK_FRAME_COMMIT || type == SLK_FRAME_DATA ||
-           type == SLK_FRAME_HEADERS || type == SLK_FRAME_EPOCHS || type == SLK_FRAME_CERT ||
-           type == SLK_FRAME_COSIG;
+    return slk_frame_is_heard_by(
+        type, slk_node_is_guest(node, peer) ? SLK_FRAME_GUESTS : SLK_FRAME_OBSERVERS);
 }
 
 bool slk_node_guest_is_ahead(const struct slk_node *node, const struct slk_status *status)

@@ -355,7 +355,6 @@ void slk_node_serve_commit(struct slk_node *node, uint16_t peer, uint64_t height
 
 /* ---- node_guest.c ---- */
 bool slk_node_is_guest(const struct slk_node *node, uint16_t peer);
-bool slk_node_guest_may_say(enum slk_frame_type type);
 bool slk_node_may_hear(const struct slk_node *node, uint16_t peer, enum slk_frame_type type);
 /* It claims more than this node has: perhaps a lie, and never a reason to ask it. */
 bool slk_node_guest_is_ahead(const struct slk_node *node, const struct slk_status *status);

@@ -6,49 +6,15 @@
 
 #define BURST_S    4    /* of a rate at first */
 #define QUIET_MS   5000 /* without stopping for so long a peer is within its rates again */
-#define DELTA_MS   400  /* the rates below are for it */
+#define DELTA_MS   400  /* the rates of frame.c are for it */
 #define CREDIT_MAX SLK_MESH_WAIT_MAX
-
-/* Messages a second of one peer, protocol §3.5; bulk is bounded by what was asked for. */
-static uint32_t rate_of(enum slk_frame_type type)
-{
-    switch (type) {
-    case SLK_FRAME_PROPOSAL:
-    case SLK_FRAME_EVIDENCE:
-    case SLK_FRAME_DIGEST:
-        return 4;
-    case SLK_FRAME_VOTE:
-        return 400;
-    case SLK_FRAME_CERT:
-    case SLK_FRAME_COMMIT:
-    case SLK_FRAME_COSIG:
-        return 20;
-    case SLK_FRAME_STATUS:
-        return 16; /* the core's status_gap_ms lets through 10 */
-    case SLK_FRAME_GET:
-    case SLK_FRAME_WANT:
-    case SLK_FRAME_RECEIPT:
-        return 50;
-    case SLK_FRAME_INV:
-        return 10;
-    case SLK_FRAME_DATA:
-    case SLK_FRAME_HEADERS:
-    case SLK_FRAME_EPOCHS:
-    case SLK_FRAME_EVENTS:
-        return 1000;
-    case SLK_FRAME_HELLO:
-    case SLK_FRAME_TYPE_N:
-        break;
-    }
-    return 1;
-}
 
 void slk_peer_init_buckets(struct slk_peer *peer, const struct slk_mesh_timing *timing, uint64_t now_ms)
 {
     uint64_t faster = timing->delta_ms < DELTA_MS ? DELTA_MS / timing->delta_ms : 1;
 
-    for (unsigned type = 0; type < SLK_FRAME_TYPE_N; type++) {
-        uint64_t rate = faster * rate_of((enum slk_frame_type)type);
+    for (unsigned type = 1; type < SLK_FRAME_TYPE_N; type++) {
+        uint64_t rate = faster * slk_frame_rate((enum slk_frame_type)type);
 
         slk_bucket_init(
             &peer->buckets[type], rate, type == SLK_FRAME_VOTE ? 10 * rate : BURST_S * rate, now_ms);
@@ -160,7 +126,7 @@ void slk_link_refill(struct slk_link *link, uint64_t now_ms)
 
     if (!link->throttled)
         return;
-    for (unsigned type = 0; type < SLK_FRAME_TYPE_N; type++) {
+    for (unsigned type = 1; type < SLK_FRAME_TYPE_N; type++) {
         if (!slk_bucket_is_refilled(&peer->buckets[type], now_ms))
             return;
     }
@@ -172,11 +138,6 @@ void slk_link_refill(struct slk_link *link, uint64_t now_ms)
 }
 
 /* ---- the gate ---- */
-
-static bool is_for_members(enum slk_frame_type type)
-{
-    return type == SLK_FRAME_PROPOSAL || type == SLK_FRAME_VOTE || type == SLK_FRAME_CERT;
-}
 
 /* Credits, protocol §3.4. False: the connection has ended. */
 static bool settle_credit(struct slk_link *link, const struct slk_frame *frame)
@@ -234,7 +195,7 @@ void slk_link_frame(struct slk_link *link, const struct slk_frame *frame)
     charge_rates(link, frame);
     if (link->state != SLK_LINK_UP)
         return;
-    if (!peer->info.votes && is_for_members(frame->type)) {
+    if (!peer->info.votes && !slk_frame_is_said_by(frame->type, SLK_FRAME_OBSERVERS)) {
         mesh->total.no_say++;
         peer->counts.no_say++;
         return;

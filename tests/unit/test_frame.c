@@ -39,7 +39,7 @@ static enum slk_err read_all(
     return SLK_OK;
 }
 
-static void every_type_has_a_name_a_class_and_a_cap(void **state)
+static void every_type_has_its_row(void **state)
 {
     unsigned known = 0;
 
@@ -54,11 +54,47 @@ static void every_type_has_a_name_a_class_and_a_cap(void **state)
         assert_string_not_equal(slk_frame_type_name((enum slk_frame_type)type), "?");
         assert_in_range(slk_frame_cap((enum slk_frame_type)type), 256, SLK_PROPOSAL_BYTES_MAX);
         assert_true(slk_frame_class_of((enum slk_frame_type)type) < SLK_FRAME_P_N);
+        assert_true(slk_frame_rate((enum slk_frame_type)type) > 0);
+        assert_true(slk_frame_is_said_by((enum slk_frame_type)type, SLK_FRAME_VOTERS));
+        assert_true(slk_frame_is_heard_by((enum slk_frame_type)type, SLK_FRAME_VOTERS));
     }
     assert_int_equal(known, 17);
     assert_int_equal(slk_frame_cap(SLK_FRAME_TYPE_N), 0);
     assert_string_equal(slk_frame_type_name(SLK_FRAME_TYPE_N), "?");
     assert_true(slk_frame_is_bulk(SLK_FRAME_DATA) && !slk_frame_is_bulk(SLK_FRAME_VOTE));
+}
+
+/* Types by their number, in what they are told of. */
+static void assert_types(bool (*is_told)(enum slk_frame_type, enum slk_frame_circle),
+    enum slk_frame_circle who, const enum slk_frame_type *types, size_t n)
+{
+    size_t found = 0;
+
+    for (unsigned type = 1; type < SLK_FRAME_TYPE_N; type++) {
+        if (!is_told((enum slk_frame_type)type, who))
+            continue;
+        assert_true(found < n);
+        assert_int_equal(type, types[found++]);
+    }
+    assert_int_equal(found, n);
+}
+
+/* Who has no vote says nothing about blocks, and a guest offers nothing: a row more here is a decision. */
+static void guests_ask_and_hear_what_is_final(void **state)
+{
+    static const enum slk_frame_type said[] = {SLK_FRAME_STATUS, SLK_FRAME_GET, SLK_FRAME_HELLO},
+                                     heard[] = {SLK_FRAME_CERT, SLK_FRAME_STATUS, SLK_FRAME_COMMIT,
+                                         SLK_FRAME_DATA, SLK_FRAME_HEADERS, SLK_FRAME_EPOCHS, SLK_FRAME_HELLO,
+                                         SLK_FRAME_COSIG};
+
+    (void)state;
+    assert_types(slk_frame_is_said_by, SLK_FRAME_GUESTS, said, 3);
+    assert_types(slk_frame_is_heard_by, SLK_FRAME_GUESTS, heard, 8);
+    assert_false(slk_frame_is_said_by(SLK_FRAME_PROPOSAL, SLK_FRAME_OBSERVERS));
+    assert_false(slk_frame_is_said_by(SLK_FRAME_VOTE, SLK_FRAME_OBSERVERS));
+    assert_false(slk_frame_is_said_by(SLK_FRAME_CERT, SLK_FRAME_OBSERVERS));
+    assert_false(slk_frame_is_heard_by(SLK_FRAME_INV, SLK_FRAME_OBSERVERS));
+    assert_false(slk_frame_is_heard_by(SLK_FRAME_DIGEST, SLK_FRAME_OBSERVERS));
 }
 
 static void what_is_written_is_read_however_it_is_cut(void **state)
@@ -269,7 +305,8 @@ static void every_end_has_a_name_and_a_sentence(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_type_has_a_name_a_class_and_a_cap),
+        cmocka_unit_test(every_type_has_its_row),
+        cmocka_unit_test(guests_ask_and_hear_what_is_final),
         cmocka_unit_test(what_is_written_is_read_however_it_is_cut),
         cmocka_unit_test(pieces_of_other_classes_may_stand_between),
         cmocka_unit_test(a_length_costs_no_memory),
