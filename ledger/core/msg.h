@@ -9,14 +9,13 @@
 #include "ledger/core/block.h"
 #include "ledger/verify/bytes.h"
 
-#define SLK_TAG_VOTE           "sillok/vote/1\0\0" /* + the literal's own zero = 16 */
-#define SLK_VOTE_BYTES         132                 /* protocol §2.2 */
-#define SLK_VIEW_MAX           0x7fffffffu         /* far above any view that can be reached */
-#define SLK_JUST_MAX           32                  /* protocol §2.3: certificates inline */
-#define SLK_TALLIES_MAX        6                   /* protocol §2.3: STATUS */
-#define SLK_STATUS_VIEWS       64 /* protocol §2.3: n_bits and k_bits speak of views view-1 .. view-64 */
-#define SLK_BITMAP_MAX         ((SLK_CHARTER_VOTING_MAX + 7) / 8)
-#define SLK_PROPOSAL_BYTES_MAX (240u * 1024) /* protocol §3.3, as the others in msg_wire.c */
+#define SLK_TAG_VOTE     "sillok/vote/1\0\0" /* + the literal's own zero = 16 */
+#define SLK_VOTE_BYTES   132                 /* protocol §2.2 */
+#define SLK_VIEW_MAX     0x7fffffffu         /* far above any view that can be reached */
+#define SLK_JUST_MAX     32                  /* protocol §2.3: certificates inline */
+#define SLK_TALLIES_MAX  6                   /* protocol §2.3: STATUS */
+#define SLK_STATUS_VIEWS 64 /* protocol §2.3: n_bits and k_bits speak of views view-1 .. view-64 */
+#define SLK_BITMAP_MAX   ((SLK_CHARTER_VOTING_MAX + 7) / 8)
 #define SLK_INLINE_BODY_MAX                                                                                  \
     (128u * 1024)                    /* beside 32 certificates of 50 members; larger ones are asked for */
 #define SLK_CHUNK_BYTES (64u * 1024) /* protocol, head: chunks of 64 KiB; §3.4: at most that per answer */
@@ -25,6 +24,17 @@
     (64u * 1024) /* on its way a body may be so much larger than its header says of its entries */
 #define SLK_RANGE_MAX  SLK_JUST_MAX /* headers in one answer, each with its finality certificate */
 #define SLK_EPOCHS_MAX 3            /* charters in one answer: the largest still fit 240 KiB */
+
+/* Bytes of a whole message, protocol §3.3: what the core prints and reads, and what the wire between nodes takes (net/frame.c). */
+#define SLK_PROPOSAL_BYTES_MAX (240u * 1024) /* and EPOCHS */
+#define SLK_MSG_VOTE_MAX       256u
+#define SLK_MSG_CERT_MAX       (110u * 1024) /* 32 certificates of 50 signatures */
+#define SLK_MSG_STATUS_MAX     640u          /* six tallies of 50 members and two hashes */
+#define SLK_MSG_COMMIT_MAX     (4096u + 66 * SLK_CHARTER_VOTING_MAX)
+#define SLK_MSG_GET_MAX        256u
+#define SLK_MSG_DATA_MAX       (SLK_CHUNK_BYTES + 1024)
+#define SLK_MSG_EVIDENCE_MAX   512u
+#define SLK_MSG_HEADERS_MAX    (116u * 1024) /* 32 headers, each with a certificate of 50 signatures */
 
 enum slk_vote_kind {
     SLK_VOTE_PROPOSE = 1,

@@ -1,4 +1,4 @@
-/* msg_wire.c: messages as canonical protobuf. Source: protocol §2.3; caps: §3.3.
+/* msg_wire.c: messages as canonical protobuf. Source: protocol §2.3; caps: msg.h.
  *
  * One reader for every message: a shape says which fields are numbers, which are bytes and which one may repeat.
  * Fields come in ascending order, none holds its default value, none is unknown.
@@ -42,28 +42,29 @@ static const struct shape epochs_shape = {0, 0, 1, SLK_EPOCHS_MAX};
 static const struct shape epoch_shape = {0, F(1) | F(2) | F(3), 0, 0};
 static const struct shape evidence_shape = {0, F(1) | F(2), 0, 0};
 
-/* Caps by kind, protocol §3.3. */
 static size_t cap_of(enum slk_msg_kind kind)
 {
     switch (kind) {
     case SLK_MSG_PROPOSAL:
+        return SLK_PROPOSAL_BYTES_MAX;
+    case SLK_MSG_VOTE:
+        return SLK_MSG_VOTE_MAX;
+    case SLK_MSG_CERT:
+        return SLK_MSG_CERT_MAX;
+    case SLK_MSG_STATUS:
+        return SLK_MSG_STATUS_MAX;
+    case SLK_MSG_COMMIT:
+        return SLK_MSG_COMMIT_MAX;
+    case SLK_MSG_GET:
+        return SLK_MSG_GET_MAX;
+    case SLK_MSG_DATA:
+        return SLK_MSG_DATA_MAX;
+    case SLK_MSG_EVIDENCE:
+        return SLK_MSG_EVIDENCE_MAX;
+    case SLK_MSG_HEADERS:
+        return SLK_MSG_HEADERS_MAX;
     case SLK_MSG_EPOCHS:
         return SLK_PROPOSAL_BYTES_MAX;
-    case SLK_MSG_DATA:
-        return SLK_CHUNK_BYTES + 1024;
-    case SLK_MSG_HEADERS:
-        return 116u * 1024; /* 32 headers, each with a certificate of 50 signatures */
-    case SLK_MSG_VOTE:
-    case SLK_MSG_GET:
-        return 256;
-    case SLK_MSG_CERT:
-        return 110u * 1024; /* 32 certificates of 50 signatures */
-    case SLK_MSG_STATUS:
-        return 640; /* six tallies of 50 members and two hashes */
-    case SLK_MSG_COMMIT:
-        return 4096 + 66 * SLK_CHARTER_VOTING_MAX;
-    case SLK_MSG_EVIDENCE:
-        return 512;
     case SLK_MSG_KIND_N:
         break;
     }
