@@ -70,6 +70,9 @@ SLK_MUST_CHECK enum slk_err slk_config_load(
 char *slk_config_sample(void);
 /* The first key, "section.key", in which the two differ and which only a start reads; NULL: there is none. */
 const char *slk_config_needs_start(const struct slk_config *a, const struct slk_config *b);
+/* SIGHUP: takes over from `next` what is read again of this section; NULL: of all of them. What follows from it is the daemon's
+ * (`reload` in uv_daemon.c). */
+void slk_config_take_reloaded(struct slk_config *config, const struct slk_config *next, const char *section);
 /* "host:port"; false: it is not that. */
 bool slk_endpoint_parse(struct slk_endpoint *out, const char *text);
 

@@ -543,18 +543,6 @@ static void give_keys(struct slk_node_options *options, const struct keys *keys)
     options->next_cosign_key = keys->at[COSIGN_KEY + 1];
 }
 
-static void keep_names(struct slk_config *to, const struct slk_config *from)
-{
-    memcpy(to->node_key, from->node_key, sizeof(to->node_key));
-    memcpy(to->next_node_key, from->next_node_key, sizeof(to->next_node_key));
-    memcpy(to->vote_key, from->vote_key, sizeof(to->vote_key));
-    memcpy(to->next_vote_key, from->next_vote_key, sizeof(to->next_vote_key));
-    memcpy(to->log_key, from->log_key, sizeof(to->log_key));
-    memcpy(to->next_log_key, from->next_log_key, sizeof(to->next_log_key));
-    memcpy(to->cosign_key, from->cosign_key, sizeof(to->cosign_key));
-    memcpy(to->next_cosign_key, from->next_cosign_key, sizeof(to->next_cosign_key));
-}
-
 /* The configuration names other key files, or other keys are in them. */
 static bool reload_keys(struct daemon *d, const struct slk_config *next)
 {
@@ -577,7 +565,7 @@ static bool reload_keys(struct daemon *d, const struct slk_config *next)
     }
     free_keys(&d->keys);
     d->keys = keys;
-    keep_names(&d->config, next);
+    slk_config_take_reloaded(&d->config, next, "node");
     return true;
 }
 
@@ -701,10 +689,7 @@ static void reload(struct daemon *d)
             SLK_SAY_NUMBER("line", fault.line), SLK_SAY_TEXT("why", fault.text));
     } else if (reload_keys(d, &next) && reload_tls(d, &next)) {
         key = slk_config_needs_start(&d->config, &next);
-        d->config.log_level = next.log_level;
-        d->config.log_json = next.log_json;
-        d->config.addresses_n = next.addresses_n;
-        memcpy(d->config.addresses, next.addresses, sizeof(next.addresses));
+        slk_config_take_reloaded(&d->config, &next, NULL);
         set_log(d);
         set_peers(d);
         SLK_SAY(&d->log, SLK_SAY_INFO, "reloaded", SLK_SAY_TEXT("file", d->file));

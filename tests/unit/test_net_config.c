@@ -220,6 +220,33 @@ static void what_only_a_start_reads_is_told(void **state)
     assert_string_equal(slk_config_needs_start(&a, &b), "node.threads"); /* keys are read again */
 }
 
+static void what_is_read_again_is_taken_over_and_nothing_else(void **state)
+{
+    static struct slk_config a, b;
+    struct slk_fault fault;
+
+    (void)state;
+    assert_int_equal(read_text(&a, LEAST, &fault), SLK_OK);
+    assert_int_equal(
+        read_text(&b,
+            LEAST "vote_key = /v\nlog_key = /l\ncosign_key = /c\nnext_node_key = /n\nthreads = 2\n"
+                  "[http]\ntls_listen = a:1\ncertificate = /e\nkey = /k\nreaders = /r\nsubmitters = /s\n"
+                  "[log]\nlevel = debug\nformat = json\n[addresses]\n2 = a:1\n",
+            &fault),
+        SLK_OK);
+    slk_config_take_reloaded(&a, &b, "node");
+    assert_string_equal(a.vote_key, "/v");
+    assert_string_equal(a.next_node_key, "/n");
+    assert_string_equal(a.https_key, "");
+    assert_int_equal(a.addresses_n, 0);
+    slk_config_take_reloaded(&a, &b, NULL);
+    assert_int_equal(a.threads, 0); /* a start reads these two */
+    assert_string_equal(a.https.host, "");
+    a.threads = b.threads;
+    a.https = b.https;
+    assert_memory_equal(&a, &b, sizeof(a));
+}
+
 /* ---- the log ---- */
 
 static char line[2048];
@@ -298,6 +325,7 @@ int main(void)
         cmocka_unit_test(long_lines_zero_bytes_and_missing_files_are_refused),
         cmocka_unit_test(the_sample_is_a_good_configuration),
         cmocka_unit_test(what_only_a_start_reads_is_told),
+        cmocka_unit_test(what_is_read_again_is_taken_over_and_nothing_else),
         cmocka_unit_test(lines_are_text_or_json_and_one_each),
         cmocka_unit_test(levels_below_are_silent),
         cmocka_unit_test(a_line_that_is_too_long_is_cut_and_stays_one),
