@@ -372,6 +372,19 @@ def stream():
     report("every operation of the document was asked for", [
         f"{method} {path}" for path, item in spec["paths"].items() for method, op in item.items()
         if (method, op["summary"]) not in seen])
+    report("each stands in the table of net/README.md", not_in_table())
+
+
+def not_in_table():
+    """Operations of the document that the first column of the table of routes does not name."""
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "net", "README.md")) as f:
+        table = f.read().split("| route | takes | answers |\n")[1].split("\n\n")[0]
+    named = " ".join(line.split("|")[1] for line in table.splitlines())
+    for path, item in spec["paths"].items():
+        for method in item:
+            verb = "POST " if method == "post" else "(?:GET )?"
+            if not re.search(rf"`{verb}{re.escape(path.split('{')[0])}[`<?\[]", named):
+                yield f"{method} {path}"
 
 
 # ---- curl ----
