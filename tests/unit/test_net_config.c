@@ -48,24 +48,71 @@ static void what_must_be_given_is_enough_and_the_rest_has_defaults(void **state)
     assert_int_equal(c.addresses_n, 0);
 }
 
+#define MOST                                                                                                 \
+    LEAST "vote_key = /v\nlog_key = /l\ncosign_key = /c\nthreads = 4\n"                                      \
+          "next_vote_key = /w\nnext_log_key = /m\nnext_cosign_key = /d\nnext_node_key = /o\n"                \
+          "[peers]\n  listen = [::1]:7150\nguests = 3 ; a remark\ndelta_ms = 50\n"                           \
+          "[http]\nlisten = 127.0.0.1:0\nsocket = /run/s\nconnections = 10\nanywhere = yes\n"                \
+          "[status]\nlist_key = /s\nuri = https://a/b\nttl = 60\nlifetime = 61\nhistory = yes\ncosign = 7\n" \
+          "[log]\nlevel = debug\nformat = json\n[addresses]\n2 = node2.example:7150\n# x\n9 = "              \
+          "10.0.0.9:1 " KEY "\n"
+/* What goes not together with some of that. */
+#define REST                                                                                                 \
+    LEAST "vouched = yes\n[http]\ntls_listen = a:1\ncertificate = /e\nkey = /k\nreaders = /r\n"              \
+          "submitters = /s\n"
+#define WITNESSES                                                                                            \
+    LEAST "[witnesses]\nevery = 2\ntimeout = 3\nneeded = 2\nhold = 0\nca_file = /ca\n"                       \
+          "one = " W1 " https://one.example/w/\ntwo.b = " W2 " http://[::1]:7\n"
+
+static bool says(const char *text, const char *section, const char *name)
+{
+    char mark[64];
+    const char *from, *to, *at;
+
+    (void)snprintf(mark, sizeof(mark), "[%s]\n", section);
+    from = strstr(text, mark);
+    if (from == NULL)
+        return false;
+    to = strstr(from + 1, "\n[");
+    (void)snprintf(mark, sizeof(mark), "%s = ", name);
+    for (at = strstr(from, mark); at != NULL; at = strstr(at + 1, mark))
+        if (at[-1] == '\n' || at[-1] == ' ')
+            break;
+    return at != NULL && (to == NULL || at < to);
+}
+
+/* The keys of the sample are all there are: each stands in one of the texts above, so that somebody has looked where it goes. */
+static void no_key_is_left_out_here(void **state)
+{
+    char *sample = slk_config_sample(), section[32] = "", name[32], is[2];
+    size_t n = 0;
+
+    (void)state;
+    assert_non_null(sample);
+    for (const char *line = sample; line != NULL && *line != '\0'; line = strchr(line, '\n') + 1) {
+        if (sscanf(line, "[%31[a-z]]", section) == 1)
+            continue;
+        line += strncmp(line, "# ", 2) == 0 ? 2 : 0;
+        if (sscanf(line, "%31[a-z_] %1[=] ", name, is) != 2)
+            continue;
+        n++;
+        if (!says(MOST, section, name) && !says(REST, section, name) && !says(WITNESSES, section, name))
+            fail_msg("%s in [%s] is read by no test", name, section);
+    }
+    assert_true(n >= 37);
+    free(sample);
+}
+
 static void every_key_is_read(void **state)
 {
     struct slk_config c;
     struct slk_fault fault;
 
     (void)state;
-    assert_int_equal(
-        read_text(&c,
-            LEAST "vote_key = /v\nlog_key = /l\ncosign_key = /c\nthreads = 4\n"
-                  "next_vote_key = /w\nnext_log_key = /m\nnext_cosign_key = /d\nnext_node_key = /o\n"
-                  "[peers]\n  listen = [::1]:7150\nguests = 3 ; a remark\ndelta_ms = 50\n"
-                  "[http]\nlisten = 127.0.0.1:0\nsocket = /run/s\nconnections = 10\nanywhere = yes\n"
-                  "[status]\nlist_key = /s\nuri = https://a/b\nttl = 60\nlifetime = 61\nhistory = yes\n"
-                  "[log]\nlevel = debug\nformat = json\n[addresses]\n2 = node2.example:7150\n# x\n9 = "
-                  "10.0.0.9:1 " KEY "\n",
-            &fault),
-        SLK_OK);
+    assert_int_equal(read_text(&c, MOST, &fault), SLK_OK);
     assert_string_equal(c.vote_key, "/v");
+    assert_string_equal(c.log_key, "/l");
+    assert_string_equal(c.cosign_key, "/c");
     assert_string_equal(c.next_vote_key, "/w");
     assert_string_equal(c.next_log_key, "/m");
     assert_string_equal(c.next_cosign_key, "/d");
@@ -77,12 +124,15 @@ static void every_key_is_read(void **state)
     assert_int_equal(c.delta_ms, 50);
     assert_string_equal(c.http.host, "127.0.0.1");
     assert_int_equal(c.http.port, 0);
+    assert_string_equal(c.http_socket, "/run/s");
+    assert_int_equal(c.http_connections, 10);
     assert_int_equal(c.http_anywhere, 1);
     assert_string_equal(c.list_key, "/s");
     assert_string_equal(c.list_uri, "https://a/b");
     assert_int_equal(c.list_ttl_s, 60);
     assert_int_equal(c.list_lifetime_s, 61);
     assert_int_equal(c.list_history, 1);
+    assert_int_equal(c.list_cosign_s, 7);
     assert_int_equal(c.log_level, SLK_SAY_DEBUG);
     assert_int_equal(c.log_json, 1);
     assert_int_equal(c.addresses_n, 2);
@@ -92,6 +142,13 @@ static void every_key_is_read(void **state)
     assert_false(c.addresses[0].has_key);
     assert_true(c.addresses[1].has_key);
     assert_int_equal(c.addresses[1].node_key[31], 0x0f);
+    assert_int_equal(read_text(&c, REST, &fault), SLK_OK);
+    assert_int_equal(c.vouched, 1);
+    assert_string_equal(c.https.host, "a");
+    assert_string_equal(c.https_certificate, "/e");
+    assert_string_equal(c.https_key, "/k");
+    assert_string_equal(c.https_readers, "/r");
+    assert_string_equal(c.https_submitters, "/s");
 }
 
 static void outside_witnesses_have_names_keys_and_addresses(void **state)
@@ -100,11 +157,7 @@ static void outside_witnesses_have_names_keys_and_addresses(void **state)
     struct slk_fault fault;
 
     (void)state;
-    assert_int_equal(read_text(&c,
-                         LEAST "[witnesses]\nevery = 2\ntimeout = 3\nneeded = 2\nhold = 0\nca_file = /ca\n"
-                               "one = " W1 " https://one.example/w/\ntwo.b = " W2 " http://[::1]:7\n",
-                         &fault),
-        SLK_OK);
+    assert_int_equal(read_text(&c, WITNESSES, &fault), SLK_OK);
     assert_int_equal(c.witness_every_s, 2);
     assert_int_equal(c.witness_timeout_s, 3);
     assert_int_equal(c.witness_needed, 2);
@@ -320,6 +373,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_must_be_given_is_enough_and_the_rest_has_defaults),
         cmocka_unit_test(every_key_is_read),
+        cmocka_unit_test(no_key_is_left_out_here),
         cmocka_unit_test(outside_witnesses_have_names_keys_and_addresses),
         cmocka_unit_test(mistakes_are_named_with_their_line),
         cmocka_unit_test(long_lines_zero_bytes_and_missing_files_are_refused),
