@@ -175,14 +175,29 @@ static void keep_evidence(struct slk_node *node, const struct slk_bft_effect *ef
         slk_node_send_all(node, SLK_FRAME_EVIDENCE, message);
 }
 
+void slk_node_raise_alarm(struct slk_node *node, const char *name, bool stands)
+{
+    snprintf(node->status.alarm, sizeof(node->status.alarm), "%s", name);
+    if (stands)
+        memcpy(node->standing_alarm, node->status.alarm, sizeof(node->standing_alarm));
+    slk_node_tell_news(node, SLK_NEWS_ALARM, slk_store_tip(node->ledger->store)->height);
+}
+
+void slk_node_lower_alarm(struct slk_node *node, const char *name)
+{
+    if (strcmp(node->standing_alarm, name) == 0)
+        node->standing_alarm[0] = '\0';
+    if (strcmp(node->status.alarm, name) == 0)
+        memcpy(node->status.alarm, node->standing_alarm, sizeof(node->status.alarm));
+}
+
 static void raise_alarm(struct slk_node *node, enum slk_bft_alarm alarm)
 {
     static const char *const names[] = {"?", "AMNESIA", "DIVERGED", "FORK", "CLOCK", "VIEWS"};
 
-    snprintf(node->status.alarm, sizeof(node->status.alarm), "%s", names[alarm]);
     SLK_SAY(node->options.log, SLK_SAY_ERROR, "alarm", SLK_SAY_TEXT("alarm", names[alarm]),
         SLK_SAY_NUMBER("height", slk_store_tip(node->ledger->store)->height + 1));
-    slk_node_tell_news(node, SLK_NEWS_ALARM, slk_store_tip(node->ledger->store)->height);
+    slk_node_raise_alarm(node, names[alarm], true);
 }
 
 static void charge(struct slk_node *node, const struct slk_bft_effect *effect)

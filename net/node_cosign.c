@@ -267,8 +267,7 @@ static enum slk_mesh_verdict split_view(struct slk_node *node, const struct slk_
 {
     SLK_SAY(node->options.log, SLK_SAY_ERROR, "split_view", SLK_SAY_TEXT("member", member->name),
         SLK_SAY_NUMBER("height", slk_store_tip(node->ledger->store)->height));
-    memcpy(node->status.alarm, "FORK", sizeof("FORK"));
-    slk_node_tell_news(node, SLK_NEWS_ALARM, slk_store_tip(node->ledger->store)->height);
+    slk_node_raise_alarm(node, "FORK", true);
     return SLK_MESH_BAD;
 }
 

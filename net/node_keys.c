@@ -130,9 +130,10 @@ void slk_node_choose_vote_key(struct slk_node *node)
         SLK_SAY_TEXT("key", node->vote_key == NULL          ? "none"
                             : node->vote_key == o->vote_key ? "vote_key"
                                                             : "next_vote_key"));
-    if (node->vote_key != NULL &&
-        (strcmp(node->status.alarm, "AMNESIA") == 0 || strcmp(node->status.alarm, "KEYS") == 0))
-        node->status.alarm[0] = '\0'; /* it was about the key before */
+    if (node->vote_key != NULL) { /* they were about the key before */
+        slk_node_lower_alarm(node, "AMNESIA");
+        slk_node_lower_alarm(node, "KEYS");
+    }
 }
 
 /* The tip is signed by members of the charter that governs the next block; by one that has left, once more. */
@@ -207,6 +208,5 @@ void slk_node_keys_run(struct slk_node *node)
         SLK_SAY_TEXT("why",
             "the charter in force names another key for this agency than those given: give it as "
             "next_... in [node], and reload"));
-    snprintf(node->status.alarm, sizeof(node->status.alarm), "KEYS");
-    slk_node_tell_news(node, SLK_NEWS_ALARM, slk_store_tip(node->ledger->store)->height);
+    slk_node_raise_alarm(node, "KEYS", false);
 }

@@ -64,8 +64,7 @@ static void settle_lists(struct slk_node *node)
     lists->note_n = w.size;
     lists->note_size = lists->size;
     node->status.lists_cosigned_size = lists->size;
-    if (strcmp(node->status.alarm, ALARM) == 0)
-        node->status.alarm[0] = '\0'; /* a quorum has the lists that this node has */
+    slk_node_lower_alarm(node, ALARM); /* a quorum has the lists that this node has */
 }
 
 struct slk_span slk_node_lists_note(struct slk_node *node, uint64_t *size)
@@ -92,8 +91,7 @@ static void judge_differences(struct slk_node *node)
         SLK_SAY_TEXT("why",
             "so many members signed other status lists than this node made: run `sillok audit` on its "
             "ledger"));
-    memcpy(node->status.alarm, ALARM, sizeof(ALARM));
-    slk_node_tell_news(node, SLK_NEWS_ALARM, slk_store_tip(node->ledger->store)->height);
+    slk_node_raise_alarm(node, ALARM, false);
 }
 
 static void take_difference(struct slk_node *node, const struct slk_member *member, size_t place)

@@ -301,6 +301,7 @@ struct slk_node {
 
     bool is_signer_away;           /* as it was said last */
     struct slk_node_status status; /* what is counted, and the last alarm */
+    char standing_alarm[sizeof(((struct slk_node_status *)0)->alarm)]; /* shown again when a passing one is over */
     struct slk_node_counts counts;
     struct {
         slk_node_news_fn *fn;
@@ -410,6 +411,9 @@ void slk_node_cosigned_up_to(struct slk_node *node, uint64_t height);
 /* A change that a peer brought, by this name. */
 void slk_node_take_change(struct slk_node *node, const struct slk_hash *name, struct slk_span entry);
 void slk_node_tell_news(struct slk_node *node, enum slk_node_news news, uint64_t height);
+/* The alarm that is shown. `stands`: until the node is started anew, or it is lowered; another that passes does not put it out. */
+void slk_node_raise_alarm(struct slk_node *node, const char *name, bool stands);
+void slk_node_lower_alarm(struct slk_node *node, const char *name); /* if it is raised */
 void slk_node_answer_all(struct slk_node *node);
 void slk_node_clients_free(struct slk_node *node);
 

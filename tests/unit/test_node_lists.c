@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "ledger/verify/list_note.h"
+#include "net/node_private.h"
 #include "tests/unit/node_world.h"
 #include "tests/unit/signer.h"
 
@@ -136,6 +137,23 @@ static void whose_lists_differ_is_alarmed_and_nobody_signs_with_it(void **state)
     assert_true(world_run(w, all_have_it, &next, 200));
     assert_string_equal(world_status(w, 3).alarm, ""); /* a quorum has the same lists again */
     assert_int_equal(w->nodes[3].bad_n, 0);
+}
+
+/* Lists that agree again say nothing about the alarm that was there before. */
+static void an_alarm_that_stands_is_not_put_out_by_lists(void **state)
+{
+    struct node_world *w = *state;
+    struct wish next = {SIZE + 1, 4, 4};
+
+    slk_node_raise_alarm(w->nodes[3].node, "FORK", true);
+    for (unsigned i = 0; i < 4; i++)
+        say(w, i, SIZE, i == 3 ? 9 : 1);
+    (void)world_run(w, never, NULL, 400);
+    assert_string_equal(world_status(w, 3).alarm, "STATUS_LIST"); /* the last one is shown */
+    for (unsigned i = 0; i < 4; i++)
+        say(w, i, SIZE + 1, 1);
+    assert_true(world_run(w, all_have_it, &next, 200));
+    assert_string_equal(world_status(w, 3).alarm, "FORK");
 }
 
 static bool has_two(struct node_world *w, void *ctx)
@@ -284,6 +302,7 @@ int main(void)
         T(four_who_say_the_same_each_have_the_note_of_all),
         T(two_of_four_are_no_quorum_and_the_late_one_finds_what_came_before),
         T(whose_lists_differ_is_alarmed_and_nobody_signs_with_it),
+        T(an_alarm_that_stands_is_not_put_out_by_lists),
         T(the_quorums_note_stays_until_the_next_has_one),
         T(what_was_lost_comes_again),
         T(who_starts_anew_hears_the_others_when_it_meets_them),
