@@ -204,6 +204,23 @@ static void pictures_without_a_code(void **state)
     free(grey);
 }
 
+/* Rows that all look like the middle of a finder pattern, in the tallest picture there can be: work is by its size, not by its height squared. */
+static void a_tall_picture_of_stripes(void **state)
+{
+    static const char stripes[] = "# ### # ";
+    const uint32_t width = 32, height = QR_PIXELS_MAX / 32;
+    uint8_t *grey = malloc(QR_PIXELS_MAX);
+    size_t n = 1;
+
+    (void)state;
+    assert_non_null(grey);
+    for (size_t i = 0; i < QR_PIXELS_MAX; i++)
+        grey[i] = stripes[i % 8] == '#' ? 0 : 255;
+    assert_int_not_equal(qr_read(out, &n, grey, width, height), QR_READ);
+    assert_int_equal(n, 0);
+    free(grey);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -213,6 +230,7 @@ int main(void)
         cmocka_unit_test(pictures_turned_scaled_and_unevenly_lit),
         cmocka_unit_test(the_largest_pictures),
         cmocka_unit_test(pictures_without_a_code),
+        cmocka_unit_test(a_tall_picture_of_stripes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -119,24 +119,30 @@ static bool is_finder(const uint32_t runs[5])
            absolute(runs[4] - module) <= slack;
 }
 
-/* The five runs through a dark pixel along a line, `step` pixels apart, `left` before it and `right` behind it in all; the middle of the
- * pattern, or a negative number. */
-static double cross(
-    const struct picture *p, size_t at, size_t step, uint32_t before, uint32_t behind, double *module)
+/* A pixel's place in its row or column. */
+struct spot {
+    size_t at, step;         /* in the picture, and how far apart there its neighbours are */
+    uint32_t before, behind; /* how many it has */
+};
+
+/* The five runs through a dark pixel along a line; the middle of the pattern, or a negative number. Not looked at is what is further than
+ * `far` away, twice the pattern: of stripes every few pixels are a candidate, whose runs go through the whole picture. */
+static double cross(const struct picture *p, const struct spot *spot, uint32_t far, double *module)
 {
-    uint32_t runs[5] = {0}, i = 0, k = 0;
+    uint32_t runs[5] = {0}, i = 0, k = 0, before = spot->before < far ? spot->before : far,
+             behind = spot->behind < far ? spot->behind : far;
 
     for (unsigned run = 2; run < 3; run--) { /* 2, 1, 0, and then it wraps */
-        for (; i <= before && (p->dark[at - i * step] != 0) == (run % 2 == 0); i++)
+        for (; i <= before && (p->dark[spot->at - i * spot->step] != 0) == (run % 2 == 0); i++)
             runs[run]++;
     }
     for (unsigned run = 2; run < 5; run++)
-        for (k += run == 2; k <= behind && (p->dark[at + k * step] != 0) == (run % 2 == 0); k++)
+        for (k += run == 2; k <= behind && (p->dark[spot->at + k * spot->step] != 0) == (run % 2 == 0); k++)
             runs[run]++;
     if (!is_finder(runs))
         return -1;
     *module = ((double)runs[0] + runs[1] + runs[2] + runs[3] + runs[4]) / 7;
-    return (double)before - i + 1 + runs[0] + runs[1] + runs[2] / 2.0;
+    return (double)spot->before - i + 1 + runs[0] + runs[1] + runs[2] / 2.0;
 }
 
 static void note_finder(struct picture *p, struct point at, double module)
@@ -165,18 +171,20 @@ static void note_finder(struct picture *p, struct point at, double module)
         p->finders[p->finders_n++] = (struct finder){at, module, 1};
 }
 
-/* A row met 1:1:3:1:1 with its middle at `x`: does the column through it, and the row through that column's middle? */
-static void look_closer(struct picture *p, double x, uint32_t y)
+/* A row met 1:1:3:1:1, `wide` pixels in all, with its middle at `x`: does the column through it, and the row through that column's middle? */
+static void look_closer(struct picture *p, double x, uint32_t y, uint32_t wide)
 {
     double across = 0, down = 0, cx, cy;
     uint32_t column = (uint32_t)x;
+    struct spot spot = {(size_t)y * p->width + column, p->width, y, p->height - 1 - y};
 
     if (p->dark[y * p->width + column] == 0)
         return;
-    cy = cross(p, (size_t)y * p->width + column, p->width, y, p->height - 1 - y, &down);
+    cy = cross(p, &spot, 2 * wide, &down);
     if (cy < 0 || !is_dark(p, column, cy))
         return;
-    cx = cross(p, (size_t)(uint32_t)cy * p->width + column, 1, column, p->width - 1 - column, &across);
+    spot = (struct spot){(size_t)(uint32_t)cy * p->width + column, 1, column, p->width - 1 - column};
+    cx = cross(p, &spot, 2 * wide, &across);
     if (cx >= 0 && absolute(across - down) <= .4 * across + .5)
         note_finder(p, (struct point){cx, cy}, (across + down) / 2);
 }
@@ -194,7 +202,8 @@ static void find_finders(struct picture *p)
             memmove(runs, runs + 1, 4 * sizeof(runs[0]));
             runs[4] = x - begin;
             if (row[begin] != 0 && runs[0] > 0 && is_finder(runs))
-                look_closer(p, x - (double)runs[4] - runs[3] - runs[2] / 2.0, y);
+                look_closer(p, x - (double)runs[4] - runs[3] - runs[2] / 2.0, y,
+                    runs[0] + runs[1] + runs[2] + runs[3] + runs[4]);
             begin = x;
         }
     }
