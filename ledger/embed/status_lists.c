@@ -132,6 +132,8 @@ enum slk_err slk_status_reader_follow(struct slk_status_reader *reader, struct s
 
 /* ---- the past ---- */
 
+#define BLOCK_ROWS 16u /* what reading a block costs, in rows: 5 us against a third of one, measured */
+
 /* The last block that is not younger than that. SLK_E_NOT_FOUND: all are. */
 static enum slk_err find_block(
     struct slk_view *view, uint64_t time_ms, struct slk_block_header *header, struct slk_view_block *out)
@@ -244,7 +246,7 @@ enum slk_err slk_status_reader_at(struct slk_status_reader **out, struct slk_sto
     struct slk_status_reader *reader = NULL;
     struct slk_block_header header = {0};
     struct slk_view_block block;
-    uint64_t rows_n, since_n;
+    uint64_t rows_n, since_n, forward_n;
     enum slk_err err =
         slk_view_tip(view) != NULL ? find_block(view, past->time_ms, &header, &block) : SLK_E_NOT_FOUND;
 
@@ -253,9 +255,10 @@ enum slk_err slk_status_reader_at(struct slk_status_reader **out, struct slk_sto
         return err;
     rows_n = block.first_row + block.rows_n;
     since_n = slk_view_tip(view)->rows_n - rows_n;
-    if (tip != NULL && (since_n > past->back_max || since_n >= rows_n))
+    forward_n = rows_n + (header.height + 1) * BLOCK_ROWS;
+    if (since_n > past->back_max || (since_n >= rows_n && forward_n <= past->forward_max))
         tip = NULL;
-    if (tip == NULL && rows_n > past->forward_max)
+    if (tip == NULL && forward_n > past->forward_max)
         return SLK_E_TOO_LARGE;
     err = slk_status_reader_new(&reader);
     if (err == SLK_OK && tip != NULL) {

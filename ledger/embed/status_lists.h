@@ -35,7 +35,8 @@ SLK_MUST_CHECK enum slk_err slk_status_period_start(
 
 /* One list as it was at a time: after the last block that is not younger, in a reader of its own. Made of the rows up to there; or,
  * when that is less, of what `tip` has, which was read to the end of this view (NULL: not so), by taking back the rows since.
- * SLK_E_NOT_FOUND: before the first block; SLK_E_TOO_LARGE: more than forward_max rows one way and back_max the other. */
+ * SLK_E_NOT_FOUND: before the first block; SLK_E_TOO_LARGE: more than forward_max rows one way, of which each block costs 16 more, and
+ * more than back_max the other. */
 struct slk_status_past {
     uint32_t type, n;
     uint64_t time_ms;

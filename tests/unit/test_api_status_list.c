@@ -493,6 +493,38 @@ static void the_past_is_made_forward_and_backward(void **state)
     check_past(w, at[2], places[0], 2, 0);
 }
 
+static enum slk_err reader_at(struct api_world *w, const struct slk_status_past *past)
+{
+    struct slk_store *store = slk_ledger_store(w->ledger);
+    struct slk_status_reader *reader = NULL;
+    struct slk_view *view = NULL;
+    enum slk_err err;
+
+    assert_int_equal(slk_view_begin(&view, store), SLK_OK);
+    err = slk_status_reader_at(&reader, store, view, NULL, past);
+    slk_status_reader_free(reader);
+    slk_view_end(view);
+    return err;
+}
+
+/* Many small blocks take as long as many rows. */
+static void a_past_of_many_blocks_is_too_large(void **state)
+{
+    enum { BLOCKS = 10, BLOCK_ROWS = 16 };
+    struct slk_status_past past = {.type = 1, .forward_max = BLOCKS * (1 + BLOCK_ROWS) + BLOCK_ROWS};
+    struct api_world *w = *state;
+
+    for (uint32_t i = 0; i < BLOCKS; i++) {
+        struct fixture_life life = fixture_life(FIXTURE_CARD, i + 1);
+
+        step(w, &life, SLK_ISSUE);
+    }
+    past.time_ms = w->f.now_ms + 1000;
+    assert_int_equal(reader_at(w, &past), SLK_OK); /* a row each, and block 0 */
+    past.forward_max--;
+    assert_int_equal(reader_at(w, &past), SLK_E_TOO_LARGE);
+}
+
 static void a_past_that_cannot_be_told_is_refused_in_words(void **state)
 {
     struct api_world *w = *state;
@@ -757,6 +789,7 @@ int main(void)
         T(a_token_is_compressed_for_those_who_take_it),
         T(a_list_that_does_not_exist_is_404_in_words),
         T(the_past_is_made_forward_and_backward),
+        T(a_past_of_many_blocks_is_too_large),
         T(a_past_that_cannot_be_told_is_refused_in_words),
         T(a_node_that_is_cut_off_dates_no_list),
         cmocka_unit_test_setup_teardown(who_asks_for_all_lists_in_turn_does_not_have_them_made_again,
