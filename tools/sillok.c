@@ -1,4 +1,8 @@
-/* sillok.c: everything operators, issuers and auditors type. One command per cmd_*.c; what they share is in cli.h. */
+/* sillok.c: everything operators, issuers and auditors type. One command per cmd_*.c; what they share is in cli.h.
+ *
+ * A new command is cmd_NAME.c with its `cmd_NAME`, a name at the end of cli.h, a line below, and a file in meson.build. Its --help, options by
+ * the table and prose by hand, is its manual page (man.py; tests/e2e/man.py reads all of them); tests/e2e/cli.sh tries it on a
+ * directory, cli_url.py on nodes. */
 #include <stdio.h>
 #include <string.h>
 
