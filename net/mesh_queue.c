@@ -141,15 +141,6 @@ size_t slk_mesh_queue_take(
     return used;
 }
 
-bool slk_mesh_queue_is_empty(const struct slk_mesh_queue *queue)
-{
-    for (size_t i = 0; i < SLK_FRAME_P_N; i++) {
-        if (queue->lanes[i].n > 0)
-            return false;
-    }
-    return true;
-}
-
 size_t slk_mesh_queue_bytes(const struct slk_mesh_queue *queue)
 {
     size_t bytes = 0;

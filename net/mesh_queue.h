@@ -41,7 +41,6 @@ SLK_MUST_CHECK bool slk_mesh_queue_push(
 /* As many pieces as fit into out[SLK_FRAME_PIECE_MAX]; 0 when nothing waits. done[type] grows with each message that is complete. */
 size_t slk_mesh_queue_take(
     struct slk_mesh_queue *queue, uint8_t out[SLK_FRAME_PIECE_MAX], uint64_t done[SLK_FRAME_TYPE_N]);
-bool slk_mesh_queue_is_empty(const struct slk_mesh_queue *queue);
 size_t slk_mesh_queue_bytes(const struct slk_mesh_queue *queue);
 /* The most bytes that ever wait in one queue. */
 size_t slk_mesh_queue_bound(void);

@@ -134,7 +134,7 @@ size_t slk_pool_list(
 bool slk_pool_holds(const struct slk_pool *pool, const struct slk_hash *id);
 /* Bytes charged to all agencies; the oldest ticket, 0: the pool is empty. For metrics. */
 void slk_pool_measure(const struct slk_pool *pool, uint64_t *bytes, uint64_t *oldest);
-/* Bytes charged to an agency: for metrics, and for tests of the bounds. */
+/* Bytes charged to an agency: for tests of the bounds. */
 size_t slk_pool_used(const struct slk_pool *pool, uint16_t agency, enum slk_class class);
 
 #endif
