@@ -154,6 +154,21 @@ void slk_print_node_metrics(struct slk_api_text *t, struct slk_node *node)
 
 /* ---- connections ---- */
 
+static void print_messages(struct slk_api_text *t, const struct slk_mesh_counts *c)
+{
+    slk_api_family(t, "peer_messages_total", "counter", "Whole messages to and from them, by type.");
+    for (unsigned i = 1; i < SLK_FRAME_TYPE_N; i++) {
+        const char *name = slk_frame_type_name((enum slk_frame_type)i);
+
+        slk_api_print(t,
+            "sillok_peer_messages_total{type=\"%s\",direction=\"in\"} %llu\n"
+            "sillok_peer_messages_total{type=\"%s\",direction=\"out\"} %llu\n",
+            name, (ull)c->frames_in[i], name, (ull)c->frames_out[i]);
+    }
+    slk_api_one(t, "peer_no_say_total", "counter",
+        "Votes, proposals and certificates of nodes that have no vote: dropped.", c->no_say);
+}
+
 void slk_print_mesh_metrics(struct slk_api_text *t, const struct slk_mesh *mesh)
 {
     struct slk_mesh_stats stats;
@@ -175,6 +190,7 @@ void slk_print_mesh_metrics(struct slk_api_text *t, const struct slk_mesh *mesh)
     for (unsigned i = 0; i < SLK_FRAME_P_N; i++)
         slk_api_print(
             t, "sillok_peer_queue_dropped_total{class=\"P%u\"} %llu\n", i, (ull)stats.total.queue_dropped[i]);
+    print_messages(t, &stats.total);
     slk_api_one(t, "peer_questions_lost_total", "counter",
         "Questions to them that were not answered in time.", stats.total.asks_lost);
     slk_api_one(t, "peer_throttled_total", "counter", "Times that one was not read, being above its rate.",
