@@ -148,7 +148,7 @@ static void an_alarm_that_stands_is_not_put_out_by_lists(void **state)
     slk_node_raise_alarm(w->nodes[3].node, "FORK", true);
     for (unsigned i = 0; i < 4; i++)
         say(w, i, SIZE, i == 3 ? 9 : 1);
-    (void)world_run(w, never, NULL, 400);
+    (void)world_run(w, world_never, NULL, 400);
     assert_string_equal(world_status(w, 3).alarm, "STATUS_LIST"); /* the last one is shown */
     for (unsigned i = 0; i < 4; i++)
         say(w, i, SIZE + 1, 1);
