@@ -56,7 +56,7 @@ enum slk_http_method { SLK_HTTP_GET = 1, SLK_HTTP_HEAD, SLK_HTTP_POST };
     X(VERSION, 505, "HTTP/1.1 and 1.0 are spoken here")                                                      \
     /* connections that end */                                                                               \
     X(IDLE, 0, "nothing was asked for a while")                                                              \
-    X(EVICTED, 0, "idle, and its place was needed")                                                          \
+    X(EVICTED, 0, "its place, or its memory, was needed")                                                    \
     X(CUT_OFF, 0, "the client left in the middle of a request")                                              \
     X(READER_SLOW, 0, "the client did not read its answer")                                                  \
     X(READER_GONE, 0, "the client left before its answer was written")                                       \
