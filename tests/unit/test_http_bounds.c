@@ -111,7 +111,7 @@ static void ask_until_there_is_room(struct world *w, const char *request)
 
 static void answers_nobody_takes_do_not_keep_others_out(void **state)
 {
-    const struct slk_http_limits limits = {.answers_max = BIG + 1000, .write_ms = 4000};
+    const struct slk_http_limits limits = {.answers_max = BIG + 1000, .write_ms = 8000};
     struct world *w = world_open(&limits);
     int fd = dial(&w->net);
 
@@ -155,7 +155,7 @@ static void a_reader_that_reads_is_not_cut_off_for_another(void **state)
 
 static void bodies_that_stand_still_do_not_keep_others_out(void **state)
 {
-    const struct slk_http_limits limits = {.bodies_max = 9000, .body_ms = 3000};
+    const struct slk_http_limits limits = {.bodies_max = 9000, .body_ms = 6000};
     static const char begun[] =
         "POST /echo HTTP/1.1\r\n" HOST "Content-Type: text/plain\r\nContent-Length: 8000\r\n\r\n";
     struct world *w = world_open(&limits);
