@@ -121,13 +121,15 @@ static void compare_head(
     text_count(count, head->tree_size);
     if (head->tree_size > tip->log_size) {
         const struct slk_tree_head ours = {.tree_size = tip->log_size, .root_hash = tip->log_root};
-        bool good = url_begins_with(a->o->nodes, node, &ours, head) == SLK_OK;
+        enum slk_err err = url_begins_with(a->o->nodes, node, &ours, head);
 
         snprintf(text, sizeof(text),
-            good ? "its %s signed entries begin with the audited ones"
-                 : "nothing shows that its %s signed entries begin with the audited ones: run `sillok watch`",
+            err == SLK_OK ? "its %s signed entries begin with the audited ones"
+            : err == SLK_E_PROOF
+                ? "nothing shows that its %s signed entries begin with the audited ones: run `sillok watch`"
+                : "it does not answer what its %s signed entries begin with",
             count);
-        say(a, node, good ? CLI_YES : CLI_NO, text);
+        say(a, node, err == SLK_OK ? CLI_YES : err == SLK_E_PROOF ? CLI_NO : CLI_UNSURE, text);
         return;
     }
     if (slk_log_root_at(&root, head->tree_size, slk_view_tile, a->view) != SLK_OK ||

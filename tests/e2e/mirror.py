@@ -354,6 +354,9 @@ def test_node(state):
             proof.url, "bad4")
     broken = bent(port, lambda path, body: None if "consistency" in path else body)
     refused("who is out of order is not accused of that", 2, f"{broken.url}: it does not answer what its", "mirror", "--url", broken.url, "bad4")
+    cut = bent(port, lambda path, body: None if "consistency" in path else json.dumps({**json.loads(body), "cosigned_height": 9}).encode() if
+               path == "/v1/status" else body)
+    refused("nor by an audit", 2, f"{cut.url}: it does not answer what its", "audit", "--url", cut.url)
     check("nothing of theirs is published", not any(os.path.exists(f"bad{i}/checkpoint") for i in (1, 2, 3)) and
           is_same("bad4", "early-tree"))
     r = run("mirror", "--url", block.url, "--url", good, "--url", vote.url, "some")
