@@ -190,11 +190,18 @@ static size_t judge_nodes(const struct args *args, struct cli_nodes *nodes, cons
     return n;
 }
 
-/* Two logs of one size with two roots: somebody shows two histories, whoever is right. */
+/* Anybody can write a checkpoint: whether this one is signed as it must be is known by the policy, or by charters that are here. */
+static bool is_vouched_for(const struct args *args, const struct candidate *c)
+{
+    return args->policy_file != NULL || c->cosigned_at_s > 0;
+}
+
+/* Two signed logs of one size with two roots: somebody shows two histories, whoever is right. */
 static bool is_split(const struct args *args, struct cli_nodes *nodes, const struct candidate *list, size_t n)
 {
     for (size_t i = 1; i < n; i++)
-        if (list[i].head.tree_size == list[i - 1].head.tree_size &&
+        if (list[i].head.tree_size == list[i - 1].head.tree_size && is_vouched_for(args, &list[i]) &&
+            is_vouched_for(args, &list[i - 1]) &&
             !slk_hash_equal(&list[i].head.root_hash, &list[i - 1].head.root_hash)) {
             cli_fail(args->cli, CLI_NO,
                 "ANOTHER HISTORY: %s and %s have two roots of %" PRIu64 " entries: run `sillok watch`",

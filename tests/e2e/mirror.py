@@ -352,6 +352,10 @@ def test_node(state):
     shutil.copytree("early-tree", "bad4")
     refused("and one that proves nothing of what was mirrored before", 1, f"{proof.url}: nothing shows that its", "mirror", "--url",
             proof.url, "bad4")
+    other = bent(port, lambda path, body: b"\n".join([*body.split(b"\n")[:2], base64.b64encode(bytes(32)), *body.split(b"\n")[3:]]) if
+                 path == "/checkpoint" else body)
+    r = run("mirror", "--url", other.url, "--url", good, "bad5")
+    check("who makes up another history without a signature keeps nobody out", r.returncode == 0 and is_whole("bad5"), told(r))
     broken = bent(port, lambda path, body: None if "consistency" in path else body)
     refused("who is out of order is not accused of that", 2, f"{broken.url}: it does not answer what its", "mirror", "--url", broken.url, "bad4")
     cut = bent(port, lambda path, body: None if "consistency" in path else json.dumps({**json.loads(body), "cosigned_height": 9}).encode() if
