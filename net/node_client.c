@@ -416,7 +416,7 @@ enum slk_err slk_node_prove(struct slk_node *node, const uint8_t handle[SLK_HAND
         *fault = node->fault;
         return node->err;
     }
-    if (node->status.cosigned_height != slk_store_tip(node->ledger->store)->height)
+    if (!slk_node_has_quorum(node))
         return slk_ledger_fail(
             fault, SLK_E_UNSIGNED, "the newest block is not cosigned by a quorum yet: ask again in a moment");
     node->status.proofs_n++;

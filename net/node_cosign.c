@@ -107,9 +107,11 @@ static struct slk_tree_head tip_head(const struct slk_node *node)
     return (struct slk_tree_head){.tree_size = tip->log_size, .root_hash = tip->log_root};
 }
 
-static bool has_quorum(const struct slk_node *node)
+/* At height 0, too, which an empty node stands at before anybody has cosigned anything. */
+bool slk_node_has_quorum(const struct slk_node *node)
 {
-    return node->status.cosigned_height == slk_store_tip(node->ledger->store)->height;
+    return node->quorum_note_n > 0 &&
+           node->status.cosigned_height == slk_store_tip(node->ledger->store)->height;
 }
 
 /* The first in a while waits for those that follow; nothing that was signed depends on it. */
@@ -150,7 +152,7 @@ static void join_notes(struct slk_node *node)
 {
     struct slk_writer w = {.at = node->quorum_note, .cap = sizeof(node->quorum_note)};
     const struct slk_tip *tip = slk_store_tip(node->ledger->store);
-    bool is_first = !has_quorum(node);
+    bool is_first = !slk_node_has_quorum(node);
 
     if (!merge(node, &w)) {
         slk_node_fail(node, SLK_E_TOO_LARGE, NULL);
@@ -174,7 +176,7 @@ static void join_notes(struct slk_node *node)
 
 void slk_node_join_outside(struct slk_node *node)
 {
-    if (node->err == SLK_OK && has_quorum(node) && (node->own_n > 0 || node->base_n > 0))
+    if (node->err == SLK_OK && slk_node_has_quorum(node) && (node->own_n > 0 || node->base_n > 0))
         join_notes(node);
 }
 
@@ -187,7 +189,7 @@ static void settle_note(struct slk_node *node)
     if ((node->own_n == 0 && node->base_n == 0) || voices(node) < slk_charter_quorum(charter))
         return;
     node->status.cosigned_time_ms = quorum_ms(node);
-    if (!has_quorum(node) || slk_node_now(node) >= node->note_due_ms)
+    if (!slk_node_has_quorum(node) || slk_node_now(node) >= node->note_due_ms)
         join_notes(node);
 }
 
@@ -473,8 +475,7 @@ uint64_t slk_node_cosign_wake(const struct slk_node *node)
 
     if (node->own_n > 0 && node->fresh_due_ms > 0 && !node->is_tip_asked)
         due = node->fresh_due_ms;
-    if (node->is_note_stale && node->quorum_note_n > 0 && node->note_due_ms < due &&
-        node->status.cosigned_height == slk_store_tip(node->ledger->store)->height)
+    if (node->is_note_stale && node->note_due_ms < due && slk_node_has_quorum(node))
         due = node->note_due_ms;
     return node->save_due_ms < due ? node->save_due_ms : due;
 }

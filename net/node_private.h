@@ -448,6 +448,7 @@ void slk_node_cosign_new_tip(struct slk_node *node, bool is_recharter);
 void slk_node_cosign_run(struct slk_node *node);
 void slk_node_cosign_save(struct slk_node *node); /* what is not on disk yet: before the end */
 void slk_node_join_outside(struct slk_node *node); /* the tip's note is made anew, with what outside witnesses said */
+bool slk_node_has_quorum(const struct slk_node *node); /* a quorum has cosigned the tip */
 uint64_t slk_node_cosign_wake(const struct slk_node *node);
 enum slk_mesh_verdict slk_node_cosign_received(struct slk_node *node, uint16_t peer, struct slk_span message);
 /* The member's good cosignature in the note; NULL: it has none. */

@@ -259,6 +259,33 @@ static void only_who_takes_a_quorums_word_follows_it_over_a_bad_signature(void *
     assert_string_equal(world_status(w, 2).alarm, "");
 }
 
+static bool proves(struct node_world *w, void *handle)
+{
+    struct slk_fault fault;
+    uint8_t *proof = NULL;
+    size_t size;
+    enum slk_err err = slk_node_prove(w->nodes[0].node, handle, false, SLK_TEXT, &proof, &size, &fault);
+
+    assert_true(err == SLK_OK || err == SLK_E_UNSIGNED);
+    free(proof);
+    return err == SLK_OK;
+}
+
+static void a_node_that_is_alone_in_the_first_block_proves_nothing(void **state)
+{
+    struct node_world *w = *state;
+    struct fixture_life life = fixture_life(FIXTURE_CARD, 1);
+
+    for (unsigned i = 0; i < w->n; i++)
+        world_stop(w, i);
+    world_start(w, 0);
+    assert_false(world_run(w, proves, life.handle, 5000));
+    assert_int_equal(world_status(w, 0).height, 0);
+    for (unsigned i = 1; i < w->n; i++)
+        world_start(w, i);
+    assert_true(world_run(w, proves, life.handle, 60000));
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, open_world, world_tear_down)
 
 int main(void)
@@ -273,6 +300,7 @@ int main(void)
         T(a_guest_offers_nothing_and_claims_nothing),
         T(what_waits_for_a_block_is_told_to_who_votes_alone),
         T(alone_and_started_anew_each_still_proves),
+        T(a_node_that_is_alone_in_the_first_block_proves_nothing),
         cmocka_unit_test_setup_teardown(
             only_who_takes_a_quorums_word_follows_it_over_a_bad_signature, open_small, world_tear_down),
     };
