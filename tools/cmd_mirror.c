@@ -357,6 +357,7 @@ const struct cli_command cmd_mirror = {
         "named and\n"
         "passed over; TREE never goes back. Without --policy the checkpoint is held against the charter that "
         "is mirrored.\n"
+        "A TREE that is no mirror yet is new or empty: all that lies in it is handed out.\n"
         "With --follow it ends only when everybody who answers is refused.\n" CLI_NODES_ABOUT "\n"
         "\n"
         "Exit: 0 TREE is up to date, 1 refused (the message says who and why), 2 could not tell.",

@@ -287,13 +287,41 @@ const struct tree_written *tree_writer_counts(const struct tree_writer *w)
 
 /* ---- the whole ---- */
 
+/* What lies in a tree is handed out to everybody. One that is begun is known by its own names; else nothing may be there that
+ * somebody did not mean to hand out, keys for one. */
+static enum slk_err check_strangers(const struct tree_writer *w, struct slk_fault *fault)
+{
+    static const char *const ours[] = {TREE_CHECKPOINT, "tile", NEW};
+    DIR *dir = opendir(w->dir);
+    struct dirent *entry;
+    char stranger[64] = "";
+    bool is_ours = false;
+
+    if (dir == NULL)
+        return fail(fault, w->dir);
+    while (!is_ours && (entry = readdir(dir)) != NULL) {
+        for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+            is_ours = is_ours || strcmp(entry->d_name, ours[i]) == 0;
+        if (entry->d_name[0] != '.' && strcmp(entry->d_name, "lost+found") != 0)
+            snprintf(stranger, sizeof(stranger), "%.63s", entry->d_name);
+    }
+    closedir(dir);
+    if (is_ours || stranger[0] == '\0')
+        return SLK_OK;
+    snprintf(fault->text, sizeof(fault->text),
+        "it holds `%s`, and a tree is handed out with all that lies in it: name an empty directory, or a new "
+        "one",
+        stranger);
+    return SLK_E_EXISTS;
+}
+
 static enum slk_err take_place(struct tree_writer *w, struct slk_fault *fault)
 {
+    enum slk_err err;
     char path[PATH_ROOM];
 
     if (mkdir(w->dir, 0755) == 0) {
-        enum slk_err err = sync_folder(w, "..", fault);
-
+        err = sync_folder(w, "..", fault);
         if (err != SLK_OK)
             return err;
     } else if (errno != EEXIST) {
@@ -305,6 +333,9 @@ static enum slk_err take_place(struct tree_writer *w, struct slk_fault *fault)
             "%.150s is a ledger's own directory: mirror it to another one", w->dir);
         return SLK_E_REFUSED;
     }
+    err = check_strangers(w, fault);
+    if (err != SLK_OK)
+        return err;
     whole_path(w, path, ".lock");
     w->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     if (w->lock < 0)

@@ -462,6 +462,10 @@ def test_refused(_):
          "keys/interior-ministry.log.pem", "--cosign-key", "keys/interior-ministry.cosign.pem")
     refused("another history of the same agency is refused", 1, "nothing shows that its", "mirror", "fork", "early-tree")
     refused("a ledger's own directory is no place for a tree", 1, "a ledger's own directory", "mirror", "ledger", "ledger")
+    kept = sorted(os.listdir("keys"))
+    refused("nor one with somebody's keys in it", 2, "keys: it holds `", "mirror", "ledger", "keys")
+    check("which stays as it was", sorted(os.listdir("keys")) == kept)
+    refused("nor a file", 2, "policy: Not a directory", "mirror", "ledger", "policy")
     check("and none of that touched the mirror", is_whole("whole") and not os.path.exists("new/checkpoint"))
 
 
