@@ -227,6 +227,10 @@ exits 0 "the second of them" "$verify" --policy policy --handle "$third" proofs/
 exits 0 "proof --help" "$sillok" proof --help
 exits 0 "proof convert --help" "$sillok" proof convert --help
 says "Usage:"
+exits 0 "help proof convert is the same" sh -c '"$0" help proof convert >said && "$0" proof convert --help | cmp - said' "$sillok"
+exits 0 "and help audit" sh -c '"$0" help audit >said && "$0" audit --help | cmp - said' "$sillok"
+exits 2 "help on a command that there is not" "$sillok" help adit
+says "no such command: adit"
 exits 0 "a proof becomes binary" "$sillok" proof convert p.tlog-proof -o c.bin
 exits 1 "  which says the same" "$verify" --policy policy --handle "$handle" c.bin
 exits 0 "and text again" "$sillok" proof convert c.bin -o c.tlog-proof
