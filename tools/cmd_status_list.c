@@ -273,8 +273,9 @@ int cli_status_compare(
     if (!cli_read(cli, token_file, TOKEN_MAX, &bytes, &size))
         return CLI_UNSURE;
     err = slk_status_token_parse(&token, slk_span_of(bytes, size), &fault);
-    code = err == SLK_OK ? compare(cli, store, &token, keys, json)
-                         : cli_fault(cli, cli_code_of(err), token_file, err, &fault);
+    code = err == SLK_OK
+               ? compare(cli, store, &token, keys, json)
+               : cli_fault(cli, CLI_UNSURE, token_file, err, &fault); /* no list, so no lie either */
     slk_status_token_free(&token);
     free(bytes);
     return code;
@@ -368,6 +369,8 @@ static int run(struct cli *cli)
         return cli_fail(cli, CLI_UNSURE, "--compare writes nothing: leave --out away");
     if ((token != NULL) + (check.note != NULL) + (draw_n > 0) > 1)
         return cli_fail(cli, CLI_UNSURE, "--compare, --note and --draw are asked one at a time");
+    if (check.place != UINT64_MAX)
+        return cli_fail(cli, CLI_UNSURE, "--place goes with --check; `sillok history` knows one credential");
     store = cli_open_store(cli, cli->args[0]);
     if (store == NULL)
         return cli->exit_code;

@@ -65,7 +65,7 @@ static bool read_verdict(struct cli *cli, const char *path, const struct note_fi
             "do not",
             path);
     else if (err != SLK_OK)
-        cli->exit_code = cli_fault(cli, cli_code_of(err), path, err, NULL);
+        cli->exit_code = cli_fault(cli, err == SLK_E_NOTE ? CLI_UNSURE : cli_code_of(err), path, err, NULL);
     return err == SLK_OK;
 }
 
@@ -219,7 +219,7 @@ int cli_list_check(struct cli *cli, const struct list_check *check)
         return CLI_UNSURE;
     err = slk_status_token_parse(&token, slk_span_of(bytes, size), &fault);
     if (err != SLK_OK)
-        code = cli_fault(cli, cli_code_of(err), check->token, err, &fault);
+        code = cli_fault(cli, CLI_UNSURE, check->token, err, &fault); /* no list, so no lie either */
     else if (check->keys != NULL && !cli_token_is_signed(cli, check->keys, &token))
         code = cli->exit_code;
     else
