@@ -248,6 +248,8 @@ static int run(struct cli *cli)
     if ((strcmp(p.format, "text") != 0 && strcmp(p.format, "binary") != 0) || (history && p.no_history))
         return cli_fail(cli, CLI_UNSURE,
             history && p.no_history ? "--history or --no-history?" : "--format: text or binary");
+    if (p.qr && qr_is_foreign(p.out))
+        return cli_fail(cli, CLI_UNSURE, "%s: a QR code is drawn as .png or .svg", p.out);
     if (p.qr)
         p.no_history = !history; /* a complete history fits while it is short */
     p.encoding = p.qr || strcmp(p.format, "text") != 0 ? SLK_BINARY : SLK_TEXT;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define QUIET     4 /* modules around the code */
 #define PNG_SCALE 4 /* pixels a module */
@@ -77,9 +78,21 @@ enum qr_form qr_form_of(const char *path)
 {
     size_t n = path == NULL ? 0 : strlen(path);
 
-    if (n > 4 && strcmp(path + n - 4, ".png") == 0)
+    if (n > 4 && strcasecmp(path + n - 4, ".png") == 0)
         return QR_PNG;
-    return n > 4 && strcmp(path + n - 4, ".svg") == 0 ? QR_SVG : QR_TERMINAL;
+    return n > 4 && strcasecmp(path + n - 4, ".svg") == 0 ? QR_SVG : QR_TERMINAL;
+}
+
+bool qr_is_foreign(const char *path)
+{
+    static const char *const endings[] = {
+        ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".pdf", ".eps"};
+    const char *dot = path != NULL ? strrchr(path, '.') : NULL;
+
+    for (size_t i = 0; dot != NULL && i < sizeof(endings) / sizeof(endings[0]); i++)
+        if (strcasecmp(dot, endings[i]) == 0)
+            return true;
+    return false;
 }
 
 static int version_of(const char *text, QRecLevel level)

@@ -9,6 +9,7 @@ enum qr_form { QR_TERMINAL, QR_SVG, QR_PNG };
 
 /* By the end of a file's name; a terminal's drawing for any other, and for NULL and "-". */
 enum qr_form qr_form_of(const char *path);
+bool qr_is_foreign(const char *path); /* the name promises a picture that is none of these */
 /* Draws `text`, with the quiet zone of four modules that ISO/IEC 18004 asks for; the smallest code that holds it, error
  * correction as high as that one allows. malloc'ed; NULL: too long for any code, or no memory. */
 char *qr_draw(const char *text, enum qr_form form, size_t *size);

@@ -288,6 +288,9 @@ exits 0 "a QR code on the terminal" "$sillok" prove ledger --handle "$third" --q
 exits 0 "a QR code as SVG" "$sillok" prove ledger --handle "$third" --qr -o code.svg
 exits 0 "a QR code as PNG" "$sillok" prove ledger --handle "$third" --qr -o code.png
 exits 0 "an absent credential's" "$sillok" prove ledger --handle "$(device 99)" --qr -o absent.png
+exits 2 "a QR code as a picture that nobody draws" "$sillok" prove ledger --handle "$third" --qr -o code.jpg
+says ".png or .svg"
+exits 1 "and no file is left of it" test -e code.jpg
 exits 2 "sillok-verify reads no image" "$verify" --policy policy --qr code.png
 says "zbarimg"
 if command -v zbarimg >/dev/null; then
