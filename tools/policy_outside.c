@@ -77,6 +77,8 @@ static bool print_end(struct cli *cli, struct slk_writer *w, struct slk_span quo
 {
     bool is_none = slk_span_equal(quorum, slk_span_of("none", 4));
 
+    print(w, "# Of these outside witnesses %" PRIu64 " must have cosigned it, too.\n",
+        threshold == 0 ? (uint64_t)witnesses->n : threshold);
     for (size_t i = 0; i < witnesses->n; i++)
         if (!print_witness(cli, w, witnesses->at[i]))
             return false;

@@ -266,6 +266,7 @@ exits 0 "a policy may want an outside witness as well" "$sillok" policy ledger -
 exits 0 "  as the specification writes it" grep -q "^group voting-members-and-outside all voting-members outside" strict.policy
 exits 2 "which a proof without one does not meet" "$verify" --policy strict.policy --handle "$handle" p.tlog-proof
 says "too few cosignatures"
+exits 0 "  and says so to who reads it" grep -qx "# Of these outside witnesses 1 must have cosigned it, too." strict.policy
 exits 2 "more than there are cannot be wanted" "$sillok" policy ledger --witness "y=$outside" --threshold 2
 exits 2 "a witness's key that is mistyped" "$sillok" policy ledger --witness "y=${outside%?}x"
 says "copy it again"
