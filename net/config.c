@@ -440,14 +440,17 @@ char *slk_config_sample(void)
     if (out == NULL)
         return NULL;
     n = (size_t)snprintf(out, cap, "# Configuration of sillokd. Lines with # are the defaults.\n");
-    for (size_t i = 0; i < KEYS_N; i++)
+    for (size_t i = 0; i < KEYS_N; i++) {
         n += print_key(
             out + n, cap - n, &keys[i], i == 0 || strcmp(keys[i].section, keys[i - 1].section) != 0);
-    n += (size_t)snprintf(out + n, cap - n,
-        "\n# Outside witnesses (C2SP tlog-witness), up to %d: name = verifier key, and where it takes "
-        "checkpoints. They stand in "
-        "[witnesses].\n# w1 = <name>+<key ID>+<key> https://witness.example/w1\n",
-        SLK_WITNESSES_MAX);
+        if (strcmp(keys[i].section, "witnesses") == 0 &&
+            (i + 1 == KEYS_N || strcmp(keys[i + 1].section, "witnesses") != 0))
+            n += (size_t)snprintf(out + n, cap - n,
+                "# The outside witnesses (C2SP tlog-witness), up to %d: name = verifier key, and where it "
+                "takes "
+                "checkpoints.\n# w1 = <name>+<key ID>+<key> https://witness.example/w1\n",
+                SLK_WITNESSES_MAX);
+    }
     snprintf(out + n, cap - n,
         "\n# Where members are found when not where the charter says: agency = host:port. Behind it may "
         "stand the\n# node key (`sillok charter show`) of one that this node's charter does not name "

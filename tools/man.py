@@ -153,7 +153,9 @@ def config_page(sample, see):
         elif key:
             name, value = key.group(2), key.group(3)
             out += [f".It Ic {word(name)} = Ar {word(value) if value else word('...')}", *sentences(*said)]
-            if key.group(1):
+            if re.search(r"\d$", name):  # a member's number, a witness's name: the operator's own
+                out.append("An example.")
+            elif key.group(1):
                 out.append("This is the default." if value else "The default is nothing.")
             said = []
         elif line.startswith("# ") and line != sample.splitlines()[0]:
