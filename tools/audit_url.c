@@ -196,11 +196,40 @@ static void compare_nodes(struct audit *a, const struct slk_tip *tip)
 
 /* ---- the whole ---- */
 
+/* A ledger is put into an empty directory, or goes on in its own: said before the whole chain is fetched for it. */
+static bool can_keep(struct audit *a)
+{
+    const struct dirent *entry;
+    bool is_ledger = false;
+    char stranger[64] = "";
+    DIR *dir = opendir(a->o->keep);
+
+    if (dir == NULL && errno != ENOENT) {
+        cli_fail(a->cli, CLI_UNSURE, "--keep: %s: %s", a->o->keep, strerror(errno));
+        return false;
+    }
+    while (dir != NULL && (entry = readdir(dir)) != NULL) {
+        is_ledger = is_ledger || strcmp(entry->d_name, "data.mdb") == 0;
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            snprintf(stranger, sizeof(stranger), "%.63s", entry->d_name);
+    }
+    if (dir != NULL)
+        closedir(dir);
+    if (!is_ledger && stranger[0] != '\0')
+        cli_fail(a->cli, CLI_UNSURE,
+            "--keep: %s holds `%s`, and no ledger: name what an earlier audit kept, an empty directory, or a "
+            "new one",
+            a->o->keep, stranger);
+    return is_ledger || stranger[0] == '\0';
+}
+
 static bool make_place(struct audit *a)
 {
     const char *tmp = getenv("TMPDIR");
 
     if (a->o->keep != NULL) {
+        if (!can_keep(a))
+            return false;
         snprintf(a->dir, sizeof(a->dir), "%s", a->o->keep);
         snprintf(a->bundle, sizeof(a->bundle), "%s.blocks", a->dir);
         return true;

@@ -148,6 +148,8 @@ static int audit_of_tree(struct cli *cli, const struct tree_args *args, struct t
         cli_json(json_pack("{s:s, s:s, s:s, s:s}", "result",
             cli_code_of(err) == CLI_NO ? "unsound" : "unknown", "tree", args->where, "error",
             slk_err_name(err), "text", fault.text[0] != '\0' ? fault.text : slk_err_text(err)));
+    if (err == SLK_E_IO && fault.text[0] != '\0') /* of a server, mostly, and no disk's */
+        return cli_fail(cli, CLI_UNSURE, "%s: %s", args->where, fault.text);
     return cli_fault(cli, cli_code_of(err), args->where, err, &fault);
 }
 
@@ -292,7 +294,10 @@ static int run(struct cli *cli)
         return cli_fail(cli, CLI_UNSURE, "--chain: a chain id is 64 hexadecimal digits");
     a.tree.expected = a.tree.chain != NULL ? &expected : NULL;
     a.tree.threads = (unsigned)(threads < 256 ? threads : 256);
-    if (cli_nodes_wanted(cli, &a.nodes) == (cli->args_n == 1) || (a.keep != NULL && cli->args_n == 1))
+    if (a.keep != NULL && cli->args_n == 1)
+        return cli_fail(cli, CLI_UNSURE,
+            "--keep goes with --url, and keeps what nodes sent; a tree of tiles is kept by `sillok mirror`");
+    if (cli_nodes_wanted(cli, &a.nodes) == (cli->args_n == 1))
         return cli_fail(cli, CLI_UNSURE,
             "which ledger? its directory, a tree of tiles, or nodes with --url (and --keep): one of them");
     a.tree.where = cli->args_n == 1 ? cli->args[0] : NULL;

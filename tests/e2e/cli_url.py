@@ -444,6 +444,12 @@ def test_audit(net):
     check("audit: the kept ledger goes on", r.returncode == 0 and json.loads(r.stdout)["result"] == "sound", *told(r))
     r = sillok("audit", net.path("kept"), "--chain", net.chain)
     check("audit: and is a ledger like any other", r.returncode == 0, *told(r))
+    os.mkdir(net.path("others"))
+    with open(net.path("others/minutes.txt"), "w"):
+        pass
+    r = sillok("audit", *urls(net.nodes[:1]), "--keep", net.path("others"))
+    check("audit: a directory with other things in it is refused before anything is fetched",
+          r.returncode == 2 and "others holds `minutes.txt`" in r.stderr and not os.path.exists(net.path("others.blocks")), *told(r))
     r = sillok("audit", *urls(net.nodes[:1]), "--chain", "1" * 64)
     check("audit: another chain than expected: exit 1", r.returncode == 1 and "another ledger" in r.stderr, *told(r))
     bends = {
