@@ -190,13 +190,19 @@ int cli_fail(const struct cli *cli, int code, const char *format, ...)
 int cli_fault(
     const struct cli *cli, int code, const char *where, enum slk_err err, const struct slk_fault *fault)
 {
-    bool detail = fault != NULL && fault->text[0] != '\0' && strcmp(fault->text, slk_err_text(err)) != 0;
+    const char *text = slk_err_text(err), *more = fault != NULL ? fault->text : "";
+    size_t text_n = strlen(text), more_n = strlen(more);
     char line[24] = "";
+
+    if (more_n >= text_n && strcmp(more + more_n - text_n, text) == 0) { /* nothing is said twice */
+        text = more;
+        more = "";
+    }
 
     if (fault != NULL && fault->line != 0)
         snprintf(line, sizeof(line), ":%zu", fault->line);
     return cli_fail(cli, code, "%s%s%s%s%s%s", where != NULL ? where : "", where != NULL ? line : "",
-        where != NULL ? ": " : "", slk_err_text(err), detail ? ": " : "", detail ? fault->text : "");
+        where != NULL ? ": " : "", text, more[0] != '\0' ? ": " : "", more);
 }
 
 int cli_code_of(enum slk_err err)

@@ -175,7 +175,7 @@ static int judge_votes(struct court *c, const struct evidence *e)
     if (c->charter.charter == NULL)
         return cli_fail(c->cli, CLI_UNSURE,
             "%s:%" PRIu64 ": these are two votes, and a policy names no vote keys: give --charter, which "
-                          "says whose they are",
+            "says whose they are",
             c->file, c->line);
     m = voter_by_key(c, e->key);
     if (m != NULL)
@@ -388,7 +388,8 @@ static int export(struct cli *cli)
     cli_nodes_close(&nodes);
     if (x.out != stdout && (fclose(x.out) != 0 || x.failed))
         return cli_fail(cli, CLI_UNSURE, "%s: cannot be written", out);
-    fprintf(stderr, "%" PRIu64 " pair%s of contradicting votes\n", x.n, x.n == 1 ? "" : "s");
+    if (code != CLI_UNSURE || x.n > 0) /* none of who did not answer is no finding */
+        fprintf(stderr, "%" PRIu64 " pair%s of contradicting votes\n", x.n, x.n == 1 ? "" : "s");
     return x.failed ? CLI_UNSURE : code;
 }
 

@@ -33,7 +33,11 @@ static int convert(struct cli *cli)
         err = slk_proof_to_binary(other, cap, &other_size, slk_span_of(bytes, size));
     else
         err = slk_proof_to_text(other, cap, &other_size, slk_span_of(bytes, size));
-    if (err != SLK_OK)
+    if (err == SLK_E_MALFORMED)
+        cli->exit_code = cli_fail(cli, CLI_UNSURE,
+            "%s: not a status proof, neither the text of one (.tlog-proof) nor its binary form",
+            cli->args[0]);
+    else if (err != SLK_OK)
         cli->exit_code = cli_fault(cli, CLI_UNSURE, cli->args[0], err, NULL);
     else
         cli->exit_code = cli_write(cli, out, other, other_size) ? CLI_YES : CLI_UNSURE;

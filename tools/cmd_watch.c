@@ -331,7 +331,7 @@ static void tell(struct watch *w)
 {
     uint64_t now_s = cli_now_ms() / 1000, size = 0, newest = 0;
     size_t n = http_nodes_n(w->nodes.client), good = 0;
-    char time[TEXT_TIME_SIZE], count[TEXT_HUMAN_SIZE];
+    char time[TEXT_TIME_SIZE], count[TEXT_HUMAN_SIZE], head[80] = "";
     json_t *list = json_array();
 
     for (size_t i = 0; i < n; i++) {
@@ -353,11 +353,14 @@ static void tell(struct watch *w)
                                  : "unsure",
             "nodes", list, "findings", w->findings));
     } else if (w->once || w->code != CLI_YES || size != w->shown_size) {
-        printf("%s  %zu of %zu nodes%s, %s entries, cosigned %" PRIu64 " s ago\n", time, good, n,
+        if (good > 0)
+            snprintf(head, sizeof(head), ", %s entries, cosigned %" PRIu64 " s ago", text_count(count, size),
+                newest > 0 && now_s > newest ? now_s - newest : 0);
+        printf("%s  %zu of %zu nodes%s%s\n", time, good, n,
             w->split             ? " SHOW TWO HISTORIES"
             : w->code == CLI_YES ? " agree"
                                  : " with a good checkpoint",
-            text_count(count, size), newest > 0 && now_s > newest ? now_s - newest : 0);
+            head);
     }
     fflush(stdout);
     w->shown_size = size;

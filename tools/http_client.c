@@ -245,8 +245,8 @@ static void take_answer(struct transfer *t, CURLcode rc)
         snprintf(answer->error, sizeof(answer->error),
             "its answer is larger than %zu bytes, which is the most that makes sense", t->request.max);
     } else if (rc != CURLE_OK) {
-        snprintf(answer->error, sizeof(answer->error), "%s%s%.200s", curl_easy_strerror(rc),
-            t->curl_error[0] != '\0' ? ": " : "", t->curl_error);
+        snprintf(answer->error, sizeof(answer->error), "%.240s",
+            t->curl_error[0] != '\0' ? t->curl_error : curl_easy_strerror(rc));
     } else if (answer->body == NULL && on_body(NULL, 0, 0, t) != 0) {
         abort(); /* nothing to copy cannot fill anything */
     }

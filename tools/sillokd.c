@@ -7,7 +7,7 @@
 #include "net/daemon.h"
 
 static const char usage[] =
-    "usage: sillokd --config FILE [--check-config]\n"
+    "Usage: sillokd --config FILE [--check-config]\n"
     "       sillokd --print-config\n"
     "\n"
     "Runs one agency's node of a ledger: votes on blocks with the other agencies' nodes, stores them, "

@@ -167,7 +167,8 @@ static bool is_good_proof(void *ctx, struct http_answer *answer)
     if (err == SLK_OK && (!p->prover->with_history || p->says->has_history || !p->says->present))
         return true;
     p->prover->lied = true;
-    snprintf(answer->error, sizeof(answer->error), "A BAD PROOF: %s%s%.100s",
+    snprintf(answer->error, sizeof(answer->error), "%s: %s%s%.100s",
+        err == SLK_E_QUORUM || err == SLK_E_NO_LOG ? "its proof does not satisfy the policy" : "A BAD PROOF",
         err == SLK_OK ? "the history that was asked for is not in it" : slk_err_text(err),
         err != SLK_OK && p->says->detail[0] != '\0' ? ": " : "", err != SLK_OK ? p->says->detail : "");
     return false;

@@ -649,7 +649,7 @@ enum slk_err slk_lmdb_check_head(const char *dir, struct slk_fault *fault)
     err = slk_lmdb_open(&file, dir, first_finding, fault);
     slk_lmdb_close(&file);
     if (err == SLK_E_NOT_FOUND)
-        slk_fault_set(fault, "%s holds no ledger: make one with `sillok init`", dir);
+        slk_fault_set(fault, "%s holds no ledger; `sillok init` makes a new one", dir);
     else if (err == SLK_E_IO)
         slk_fault_set(fault, "%s/data.mdb cannot be read", dir);
     return err;
