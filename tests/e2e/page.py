@@ -132,6 +132,7 @@ def test_unarmed(net):
     fill("textarea", "log nonsense\n")
     press()
     check("a policy that is none is refused, with its line", chrome.wait("document.querySelector('main .verdict.bad')"), main_text)
+    check("it, and no proof", "The trust policy was refused" in main_text() and "proves nothing" not in main_text(), main_text)
     check("the reader's policy is taken", use_policy(net), lambda: chrome.text())
 
 
@@ -242,6 +243,9 @@ def test_blocks(net):
     go(net, "block/1")
     check("a block's entries are in the cosigned log", chrome.wait("document.querySelector('main .finding.good')"), main_text)
     check("and can be read", "seal" in main_text(), main_text)
+    go(net, "block/999999")
+    check("where there is no block, one is asked for again", chrome.wait("document.querySelector('main .verdict.bad')") and
+          chrome.run("return !!document.querySelector('main form input')") and "no such block" in main_text(), main_text)
 
 
 def test_charter(net):

@@ -4,7 +4,7 @@
 import { changesOf, followCharters, readCharters } from "./charters.js";
 import { Stream, median } from "./live.js";
 import { Tiles, getJson, getProof, getText, lastBundle } from "./nodes.js";
-import { $, ago, h, hash, kept, languageNow, number, pairs, say, sentenceOf, setLanguage, table, tickAges, trouble, when, word } from "./page.js";
+import { $, ago, duration, h, hash, kept, languageNow, number, pairs, say, sentenceOf, setLanguage, table, tickAges, trouble, when, word } from "./page.js";
 import { greyOf } from "./pictures.js";
 import { Refused, Verifier, fromBase64, fromHex, toHex } from "./verifier.js";
 import { words } from "./words.js";
@@ -60,7 +60,7 @@ function judge() {
 const finding = (text, role = "status") => h("p", { class: isOwn() ? "finding good" : "finding warn", role },
   isOwn() ? `✓ ${text}` : `○ ${word("byNode")} ${text}`);
 const objection = (text) => h("p", { class: "finding bad", role: "alert" }, `✗ ${text}`);
-const refusal = (e) => trouble(e, e instanceof Refused ? `✗ ${word("refused")}` : `⚠ ${word("couldNot")}`);
+const refusal = (e, what = "refused") => trouble(e, e instanceof Refused ? `✗ ${word(what)}` : `⚠ ${word("couldNot")}`);
 const waiting = () => h("p", { class: "soft" }, word("waiting"));
 const section = (title, ...children) => h("section", {}, h("h3", {}, title), children);
 
@@ -100,8 +100,9 @@ function memberRows(charter, found) {
   const newest = new Map();
   for (const { head } of found) for (const { name, time } of head?.signers ?? []) newest.set(name, Math.max(time, newest.get(name) ?? 0));
   const latest = Math.max(0, ...newest.values()), names = new Set(charter.members.map((m) => m.name));
-  const row = (name, role) => [name, role, newest.has(name) ? [isOwn() ? h("span", { class: "good" }, "✓ ") : "○ ", ago(newest.get(name))] : h("span", { class: "bad" }, word("noCosignature")),
-    newest.has(name) ? `${number(latest - newest.get(name))} s` : "–"];
+  const none = () => newest.size > 0 ? h("span", { class: "bad" }, word("noCosignature")) : "–"; // of a refused checkpoint nobody knows who signed it
+  const row = (name, role) => [name, role, newest.has(name) ? [isOwn() ? h("span", { class: "good" }, "✓ ") : "○ ", ago(newest.get(name))] : none(),
+    newest.has(name) ? duration(latest - newest.get(name)) : "–"];
   return [...charter.members.map((m) => row(m.name, word(m.role.toLowerCase()))),
     ...[...newest.keys()].filter((name) => !names.has(name)).map((name) => row(name, word("witness")))];
 }
@@ -236,14 +237,14 @@ const isHandle = (text) => /^[0-9a-fA-F]{64}$/.test(text.trim());
 const handleField = () => h("input", { name: "handle", required: true, pattern: "\\s*[0-9a-fA-F]{64}\\s*", title: word("handle"), autocomplete: "off", spellcheck: "false", class: "mono" });
 
 /** Runs what a form asks for, and shows what comes of it below. */
-function onSubmit(form, place, what) {
+function onSubmit(form, place, what, refused) {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     place.replaceChildren(waiting());
     try {
       place.replaceChildren(await what());
     } catch (e) {
-      place.replaceChildren(refusal(e));
+      place.replaceChildren(refusal(e, refused));
     }
   });
 }
@@ -397,17 +398,23 @@ function entryRow(block, e, i) {
   return [number(block.first_index + i), word(e.entry), what, e.event ? [word(e.event.channel), e.event.carrier && `, ${word(e.event.carrier)}`].filter(Boolean) : "", `${number(e.size)} B`];
 }
 
+function blockForm(at, last) {
+  const field = h("input", { type: "number", min: 0, max: last, value: at }), form = h("form", { class: "row" },
+    h("label", {}, word("goTo"), field), h("button", {}, word("go")),
+    at > 0 && h("a", { href: `#/block/${Math.min(at - 1, last)}` }, `← ${word("previous")}`), at < last && h("a", { href: `#/block/${at + 1}` }, `${word("next")} →`));
+  form.addEventListener("submit", (e) => { e.preventDefault(); location.hash = `#/block/${field.value}`; });
+  return form;
+}
+
 async function block(main, alive, height) {
   const place = h("div", { "aria-live": "polite" }, waiting());
+  let form = null;
   main.append(h("h2", {}, word("block")), place);
   try {
     const status = await getJson(node(), "/v1/status"), at = height === undefined || height === "" ? status.cosigned_height : Number(height);
+    form = blockForm(at, status.height);
     const { found, entries, size, is } = await readBlock(at, await newestHead());
     if (!alive()) return;
-    const field = h("input", { type: "number", min: 0, max: status.height, value: at }), form = h("form", { class: "row" },
-      h("label", {}, word("goTo"), field), h("button", {}, word("go")),
-      at > 0 && h("a", { href: `#/block/${at - 1}` }, `← ${word("previous")}`), at < status.height && h("a", { href: `#/block/${at + 1}` }, `${word("next")} →`));
-    form.addEventListener("submit", (e) => { e.preventDefault(); location.hash = `#/block/${field.value}`; });
     place.replaceChildren(form,
       is === "good" ? finding(word("blockGood")) : is === "new" ? h("p", { class: "finding warn", role: "status" }, `○ ${word("blockNew")}`) : objection(word("blockBad")),
       pairs([[word("height"), number(at)], [word("time"), when((is === "good" ? entries.at(-1).time : found.time_ms) / 1000)], [word("proposer"), is === "good" ? entries.at(-1).proposer : found.proposer], [word("events"), number(entries.filter((e) => e.event).length)], [word("size"), number(size)],
@@ -415,7 +422,7 @@ async function block(main, alive, height) {
       section(word("entriesTitle"), table(word("entriesTitle"), ["#", word("entry"), word("what"), word("channel"), word("bytes")], entries.slice(0, 1000).map((e, i) => entryRow(found, e, i)), [0, 4]),
         entries.length > 1000 && h("p", {}, `… ${number(entries.length - 1000)}`)));
   } catch (e) {
-    place.replaceChildren(refusal(e));
+    if (alive()) place.replaceChildren(...[form, refusal(e)].filter(Boolean));
   }
 }
 
@@ -597,7 +604,7 @@ function policy(main) {
     kept.set("policy", text.value);
     await choosePolicy();
     return h("p", { class: "finding good" }, `✓ ${word("policySaved")}`);
-  });
+  }, "trustBad");
   main.append(h("h2", {}, word("policy")), h("p", { class: "soft" }, word("policyHint")), form,
     h("p", {}, h("button", { type: "button", onclick: async () => { kept.set("policy", null); kept.set("head", null); text.value = ""; await choosePolicy(); place.replaceChildren(h("p", {}, word("forgotten"))); } }, word("forget"))), place);
   getText(node(), "/v1/policy").then((t) => main.append(h("details", {}, h("summary", {}, word("policyOfNode")), h("pre", { tabindex: 0 }, t))), () => {});

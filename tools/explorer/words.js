@@ -6,7 +6,7 @@ export const words = {
     // the frame
     skip: "Skip to the content", language: "Language", views: "Views", overview: "Overview", credential: "Credential", proof: "Check a proof", crowd: "Prefix",
     block: "Blocks", nodes: "Nodes", charter: "Charter", policy: "Trust policy",
-    aboutHome: "This page checks every proof itself, in your browser, against your trust policy. But it came from the node it asks: a lying node can hand out a lying page. Open a copy of your own instead, from your disk (/usr/share/sillok/explorer.html of the package): then not even the page comes from the node.",
+    aboutHome: "This page checks every proof itself, in your browser, against your trust policy. But it came from the node it asks: a lying node can hand out a lying page. Open a copy of your own instead, from your disk (share/sillok/explorer.html where Sillok is installed): then not even the page comes from the node.",
     aboutFile: "This copy of the page comes from your disk: no node can change what it checks or says. It checks every proof itself, in your browser, against your trust policy.",
     trustOwnShort: "Your trust policy.", trustOwnHome: "✓ means: verified in this browser against it. The page itself came from this node; a copy from your disk would not.", trustOwnFile: "✓ means: verified in this browser against it, by a page from your disk.",
     trustNodeShort: "Nothing here is verified yet.", trustNode: "Without a policy of yours, proofs are compared with the one this node hands out (○). A node that lies would hand out a false one.",
@@ -18,7 +18,7 @@ export const words = {
     peers: "Peers", state: "State", members: "Members and their cosignatures", member: "Member", agency: "Agency", role: "Role", cosignature: "Newest cosignature", behindBy: "Behind the newest", checkpoint: "Checkpoint",
     VOTING: "votes", OBSERVER: "observes", voting: "votes", observer: "observes", witness: "outside witness", noCosignature: "none on these checkpoints", cosignedBy: "{n} cosignatures",
     fine: "in order", away: "away", alarm: "ALARM", behind: "catching up", muted: "signs nothing", blockOf: "block made", entriesInLog: "{n} entries in the log", quorumOf: "quorum {quorum} of {members}",
-    mostOf: "most: {n}, in the last {s} s", nextBlock: "shown from the next block on", cosignedAfter: "cosigned {n} ms later; median of {blocks} blocks", live: "Live: news come as they happen.", lost: "The connection is lost; trying again …",
+    mostOf: "most: {n}, in the last {s} s", nextBlock: "shown from the next block on", cosignedAfter: "cosigned {n} ms later; median of {blocks} blocks", live: "Live: what is new shows at once.", lost: "The connection is lost; trying again …",
     faults: "Faults", evidence: "Evidence", evidenceSome: "Members that contradicted themselves under their own signatures, recorded: {n}. `sillok evidence` verifies each.", evidenceNone: "No contradiction of a member is recorded, no node raises an alarm.", contradiction: "Votes",
     // a credential, a proof
     handle: "Handle (64 hexadecimal digits)", history: "with its complete history", ask: "Ask", check: "Check", save: "Save the proof", theProof: "Or paste a proof", pasted: "pasted text",
@@ -38,7 +38,7 @@ export const words = {
     // crowds
     crowdHint: "Ask for all credentials whose place in the map begins with the same digits: the node does not learn which one you mean.",
     prefix: "or a prefix of SHA-256(handle), hexadecimal", prefixOf: "A handle, of which only the first digits of its place are sent", digits: "Digits sent", prefixNeeded: "A handle or a prefix is wanted.",
-    crowdSays: "{n} credentials have places under “{prefix}”; none was left out.", yours: "Yours among them:", place: "Place in the map", count: "Events",
+    crowdSays: "Credentials with places under “{prefix}”: {n}; none was left out.", yours: "Yours among them:", place: "Place in the map", count: "Events",
     // blocks
     goTo: "Height", go: "Go", previous: "Previous", next: "Next", hash: "Hash", time: "Time", proposer: "Proposed by agency", entry: "Entry", entriesTitle: "Entries", what: "What", channel: "Channel", bytes: "Size", root: "Root", mapRoot: "map root",
     RECORDED: "event", AUTHORIZATION: "signature", CHARTER: "charter", SEAL: "seal", EVIDENCE: "evidence", signedBy: "events covered: {n}, key",
@@ -70,7 +70,7 @@ export const words = {
   ko: {
     skip: "본문으로 건너뛰기", language: "언어", views: "화면", overview: "개요", credential: "증명서 조회", proof: "증명 확인", crowd: "접두어 조회",
     block: "블록", nodes: "노드", charter: "헌장", policy: "신뢰 정책",
-    aboutHome: "이 페이지는 모든 증명을 브라우저 안에서 직접, 사용자의 신뢰 정책으로 검증합니다. 그러나 페이지 자체는 조회 대상 노드에서 왔으므로 거짓말하는 노드는 거짓 페이지를 줄 수 있습니다. 자신의 디스크에 있는 사본(패키지의 /usr/share/sillok/explorer.html)을 열면 페이지조차 노드에서 오지 않습니다.",
+    aboutHome: "이 페이지는 모든 증명을 브라우저 안에서 직접, 사용자의 신뢰 정책으로 검증합니다. 그러나 페이지 자체는 조회 대상 노드에서 왔으므로 거짓말하는 노드는 거짓 페이지를 줄 수 있습니다. 자신의 디스크에 있는 사본(설치된 share/sillok/explorer.html)을 열면 페이지조차 노드에서 오지 않습니다.",
     aboutFile: "이 페이지는 사용자의 디스크에서 열렸으므로 어떤 노드도 검증 방법과 표시 내용을 바꿀 수 없습니다. 모든 증명을 브라우저 안에서 직접, 사용자의 신뢰 정책으로 검증합니다.",
     trustOwnShort: "사용자의 신뢰 정책.", trustOwnHome: "✓ 표시는 이 브라우저에서 그 정책으로 검증했다는 뜻입니다. 페이지 자체는 이 노드에서 왔습니다. 디스크의 사본은 그렇지 않습니다.", trustOwnFile: "✓ 표시는 디스크에서 연 이 페이지가 브라우저에서 그 정책으로 검증했다는 뜻입니다.",
     trustNodeShort: "아직 아무것도 검증되지 않았습니다.", trustNode: "사용자 정책이 없어 이 노드가 제공한 정책과 비교만 합니다 (○). 거짓말하는 노드는 거짓 정책을 줄 것입니다.",
