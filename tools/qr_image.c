@@ -9,6 +9,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "tools/explorer/verifier/qr_read.h"
+
 #define QUIET     4 /* modules around the code */
 #define PNG_SCALE 4 /* pixels a module */
 
@@ -137,4 +139,60 @@ char *qr_draw(const char *text, enum qr_form form, size_t *size)
     }
     QRcode_free(code);
     return drawn;
+}
+
+bool qr_is_png(const char *path)
+{
+    static const unsigned char mark[8] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
+    unsigned char begin[sizeof(mark)];
+    FILE *in = fopen(path, "rb");
+    bool is = in != NULL && fread(begin, sizeof(begin), 1, in) == 1 && memcmp(begin, mark, sizeof(mark)) == 0;
+
+    if (in != NULL)
+        (void)fclose(in);
+    return is;
+}
+
+/* Grey, what is transparent on white; NULL: *why. */
+static uint8_t *read_png(png_image *image, const char *path, const char **why)
+{
+    const png_color white = {255, 255, 255};
+    uint8_t *grey = NULL;
+
+    *why = "not a PNG that can be read";
+    if (png_image_begin_read_from_file(image, path) == 0)
+        return NULL;
+    image->format = PNG_FORMAT_GRAY;
+    if (image->width == 0 || image->height == 0 || image->width > QR_PIXELS_MAX / image->height)
+        *why = "more than four million pixels: scale it down, or cut out the code";
+    else if ((grey = malloc((size_t)image->width * image->height)) == NULL)
+        *why = "no memory";
+    else if (png_image_finish_read(image, &white, grey, (png_int_32)image->width, NULL) == 0) {
+        free(grey);
+        grey = NULL;
+    }
+    png_image_free(image);
+    return grey;
+}
+
+char *qr_from_png(const char *path, size_t *size, const char **why)
+{
+    png_image image = {.version = PNG_IMAGE_VERSION};
+    uint8_t *grey = read_png(&image, path, why);
+    char *text = grey != NULL ? malloc(QR_TEXT_MAX) : NULL;
+    enum qr_result result = QR_NO_MEMORY;
+
+    if (text != NULL)
+        result = qr_read(text, size, grey, image.width, image.height);
+    free(grey);
+    if (result == QR_READ)
+        return text;
+    if (text != NULL)
+        *why = result == QR_NONE
+                   ? "no QR code is found in it: let all of the code be in the picture, sharp and flat"
+               : result == QR_DAMAGED ? "too much of the code is damaged: scan it again"
+               : result == QR_FOREIGN ? "its QR code is not one of Sillok"
+                                      : "no memory";
+    free(text);
+    return NULL;
 }

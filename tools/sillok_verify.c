@@ -491,7 +491,9 @@ static bool read_qr(
     enum slk_err err;
 
     if (size >= sizeof(png) && memcmp(bytes, png, sizeof(png)) == 0) {
-        fail("%s: this is an image; scan it first: zbarimg --raw -q %s > code.txt", name, name);
+        fail(
+            "%s: this is an image; scan it first (zbarimg --raw -q %s > code.txt), or ask sillok verify --qr",
+            name, name);
         return false;
     }
     size -= size > 0 && bytes[size - 1] == '\n';

@@ -294,6 +294,13 @@ says ".png or .svg"
 exits 1 "and no file is left of it" test -e code.jpg
 exits 2 "sillok-verify reads no image" "$verify" --policy policy --qr code.png
 says "zbarimg"
+exits 0 "sillok verify reads it" "$sillok" verify --policy policy --qr code.png
+says "handle in the code: $third"
+exits 2 "of no other credential" "$sillok" verify --policy policy --handle "$(device 99)" --qr code.png
+exits 1 "another code in the same words" "$sillok" verify --policy policy --qr code.png absent.png
+head -c 300 code.png >cut.png
+exits 2 "half a picture" "$sillok" verify --policy policy --qr cut.png
+says "not a PNG that can be read"
 if command -v zbarimg >/dev/null; then
     exits 0 "a scanner reads it" sh -c 'zbarimg --raw -q code.png 2>/dev/null >code.txt && grep -q ^SLK1: code.txt'
     exits 0 "what it read is a good proof" "$verify" --policy policy --qr code.txt

@@ -238,7 +238,8 @@ static void many_requests_at_once_keep_nobody_waiting(void **state)
     for (unsigned i = 0; i < TURNS_MAX && w->order_n < MANY + 1; i++)
         wait_turn(&w->net);
     assert_int_equal(w->order_n, MANY + 1);
-    assert_true(memchr(w->order, 'o', MANY / 2) != NULL); /* not behind all of them: libuv may give one connection nine turns of 16 in a row */
+    assert_true(memchr(w->order, 'o', MANY / 2) !=
+                NULL); /* not behind all of them: libuv may give one connection nine turns of 16 in a row */
     (void)close(many);
     (void)close(other);
     world_close(w);

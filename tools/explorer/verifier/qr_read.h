@@ -1,4 +1,4 @@
-/* qr_read.h: reading a QR code from a picture, for browsers that do not. Source: ISO/IEC 18004 (model 2, versions 1 to 40).
+/* qr_read.h: reading a QR code from a picture, for browsers that do not, and for `sillok verify --qr`. Source: ISO/IEC 18004 (model 2, versions 1 to 40).
  *
  * Meant for pictures that programs made: files of `sillok prove --qr`, screenshots, scans lying flat. They may be turned, scaled,
  * light on dark, unevenly lit and somewhat damaged. Pictures come from outside: everything here is bounded by their size.
