@@ -282,13 +282,13 @@ enum slk_err tree_hashes(
     struct tree_file file;
     enum slk_err err = get_part(tree, part, &found, &file, fault);
 
-    if (err == SLK_OK && file.size != found.width * sizeof(*out)) {
+    if (err == SLK_OK && file.bytes != NULL && file.size == found.width * sizeof(*out)) {
+        memcpy(out, file.bytes, part->width * sizeof(*out));
+    } else if (err == SLK_OK) {
         tree_path(path, &found);
         err = fail(fault, SLK_E_MALFORMED, "%s: %zu bytes instead of %zu", path, file.size,
             found.width * sizeof(*out));
     }
-    if (err == SLK_OK)
-        memcpy(out, file.bytes, part->width * sizeof(*out));
     free(file.bytes);
     return err;
 }
