@@ -365,11 +365,22 @@ static int export_nodes(struct cli *cli, struct cli_nodes *nodes, struct export 
     return code;
 }
 
+static bool write_found(const struct cli *cli, const char *out, const char *text, size_t size, uint64_t n)
+{
+    bool good = cli_write(cli, out, text, size);
+
+    if (good)
+        fprintf(stderr, "%" PRIu64 " pair%s of contradicting votes\n", n, n == 1 ? "" : "s");
+    return good;
+}
+
 static int export(struct cli *cli)
 {
     struct cli_nodes nodes = {0};
     struct export x = {0};
     const char *out = NULL;
+    char *text = NULL;
+    size_t size = 0;
     int code;
     const struct cli_option options[] = {
         CLI_NODE_OPTIONS(&nodes),
@@ -381,16 +392,18 @@ static int export(struct cli *cli)
         return cli->exit_code;
     if (cli->args_n == 0 && !cli_nodes_wanted(cli, &nodes))
         return cli_fail(cli, CLI_UNSURE, "whose? a ledger's directory, or --url");
-    x.out = out == NULL || strcmp(out, "-") == 0 ? stdout : fopen(out, "wb");
+    x.out = open_memstream(&text, &size);
     if (x.out == NULL)
-        return cli_fail(cli, CLI_UNSURE, "%s: cannot be written", out);
+        return cli_fault(cli, CLI_UNSURE, NULL, SLK_E_NOMEM, NULL);
     code = cli->args_n == 1 ? export_directory(cli, &x) : export_nodes(cli, &nodes, &x);
     cli_nodes_close(&nodes);
-    if (x.out != stdout && (fclose(x.out) != 0 || x.failed))
-        return cli_fail(cli, CLI_UNSURE, "%s: cannot be written", out);
-    if (code != CLI_UNSURE || x.n > 0) /* none of who did not answer is no finding */
-        fprintf(stderr, "%" PRIu64 " pair%s of contradicting votes\n", x.n, x.n == 1 ? "" : "s");
-    return x.failed ? CLI_UNSURE : code;
+    if (fclose(x.out) != 0 || x.failed)
+        code = cli_fault(cli, CLI_UNSURE, NULL, SLK_E_NOMEM, NULL);
+    else if (code != CLI_UNSURE ||
+             x.n > 0) /* none of who did not answer is no finding, and no reason to lose an older one */
+        code = write_found(cli, out, text, size, x.n) ? code : CLI_UNSURE;
+    free(text);
+    return code;
 }
 
 static const struct cli_command cmd_evidence_export = {

@@ -628,10 +628,11 @@ def test_votes(net):
     check("a member votes twice and is caught", wait_for(caught, READY_S), net.tails)
     net.nodes[3].kill()
     r = sillok("evidence", "export", *urls(net.nodes[:3]), "-o", net.path("votes"))
-    dead = sillok("evidence", "export", "--url", DEAD)
+    size = os.path.getsize(net.path("votes"))
+    dead = sillok("evidence", "export", "--url", DEAD, "-o", net.path("votes"))
     check("evidence export: of who does not answer nothing is found, not even that there is none",
           dead.returncode == 2 and "0 pairs" not in dead.stderr, *told(dead))
-    check("evidence export: from nodes", r.returncode == 0 and os.path.getsize(net.path("votes")) > 0, *told(r))
+    check("evidence export: from nodes, and kept by that", r.returncode == 0 and 0 < size == os.path.getsize(net.path("votes")), *told(r))
     r = sillok("evidence", net.path("votes"), "--charter", net.path("charter.ini"), "--json")
     found = [json.loads(x) for x in r.stdout.splitlines()]
     check("evidence: the votes convict the one who lied", r.returncode == 0 and {e["member"] for e in found} == {"carrier"}, *told(r))
