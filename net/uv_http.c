@@ -840,7 +840,7 @@ void slk_http_server_accept(struct listener *listener)
     struct slk_http_server *s = listener->server;
     bool place = slk_http_server_has_place(s);
     bool is_tcp = listener->io.handle.type == UV_TCP;
-    struct conn *c = !place && is_crammed(s) ? NULL : conn_new(s, is_tcp);
+    struct conn *c = is_crammed(s) ? NULL : conn_new(s, is_tcp);
 
     listener->waits = c == NULL; /* the kernel queues them until one leaves, or there is memory again */
     if (c == NULL)

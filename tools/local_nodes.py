@@ -26,7 +26,11 @@ def node_config(dir, agency, keys, addresses, listen, http_port, peers="", log="
 
 def ask(port, method, path, body=None, headers=None, timeout=60):
     """(status, body) of a node's HTTP; OSError and HTTPException when there is no answer."""
-    c = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
+    return ask_over(http.client.HTTPConnection("127.0.0.1", port, timeout=timeout), method, path, body, headers)
+
+
+def ask_over(c, method, path, body=None, headers=None):
+    """The same over this connection, which is closed."""
     try:
         c.request(method, path, body, headers or {})
         r = c.getresponse()

@@ -10,7 +10,8 @@ import signal
 import socket
 import sys
 
-from network import FINAL_S, Net, check, must, net_main, run, skip, wait_for
+from network import FINAL_S, Net, check, must, net_main, run, skip, wait_for  # which knows where the next one is
+from local_nodes import ask_over
 
 SILLOK, SILLOKD = sys.argv[1:3]
 
@@ -63,13 +64,7 @@ class Spaces(Net):
 
     @staticmethod
     def request(node, method, path, body=None, headers=None, timeout=FINAL_S):
-        c = Unix(node.socket, timeout)
-        try:
-            c.request(method, path, body, headers or {})
-            r = c.getresponse()
-            return r.status, r.read()
-        finally:
-            c.close()
+        return ask_over(Unix(node.socket, timeout), method, path, body, headers)
 
     def kill(self):
         super().kill()

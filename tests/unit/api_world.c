@@ -12,19 +12,12 @@
 
 #include "tests/unit/api_world.h"
 
-static void is_stopped(void *ctx)
-{
-    ((struct api_world *)ctx)->stopped = true;
-}
-
 static int set_up(void **state, uint32_t answer_ms, const struct slk_api_status_options *lists)
 {
     struct api_world *w = calloc(1, sizeof(*w));
     struct slk_ledger_options ledger_options;
-    struct slk_http_options options = {
-        .limits = {.tick_ms = 5, .answer_ms = answer_ms}, .tick = slk_api_tick};
+    struct slk_http_options options = {.limits = {.answer_ms = answer_ms}, .tick = slk_api_tick};
     struct slk_api_options api_options = {.now_ms = fixture_clock};
-    struct slk_fault fault = {0};
 
     assert_non_null(w);
     fixture_open(&w->f, NULL);
@@ -32,17 +25,14 @@ static int set_up(void **state, uint32_t answer_ms, const struct slk_api_status_
     ledger_options = fixture_options(&w->f);
     w->ledger = fixture_ledger(&w->f, &ledger_options);
     embed_open(&w->embed, w->ledger, fixture_clock, &w->f);
-    assert_int_equal(uv_loop_init(&w->net.loop), 0);
     api_options.now_ctx = &w->f;
     api_options.status = *lists;
     api_options.backend = embed_backend(&w->embed);
     assert_int_equal(slk_api_new(&w->api, &api_options), SLK_OK);
-    options.loop = &w->net.loop;
     options.ctx = w->api;
     options.routes = slk_api_routes(&options.routes_n);
-    assert_int_equal(slk_http_server_new(&w->net.server, &options), SLK_OK);
+    http_net_open(&w->net, &options);
     slk_api_serve(w->api, w->net.server);
-    assert_int_equal(slk_http_listen_tcp(w->net.server, "127.0.0.1", 0, false, &fault), SLK_OK);
     w->net.each = embed_run;
     w->net.ctx = &w->embed;
     w->policy = fixture_policy(&w->f);
@@ -65,13 +55,9 @@ int api_tear_down(void **state)
 {
     struct api_world *w = *state;
 
-    slk_http_server_stop(w->net.server, is_stopped, w);
-    for (unsigned i = 0; i < TURNS_MAX && !w->stopped; i++)
-        wait_turn(&w->net);
-    assert_true(w->stopped);
+    http_net_stop(&w->net);
     slk_api_free(w->api);
-    slk_http_server_free(w->net.server);
-    assert_int_equal(uv_loop_close(&w->net.loop), 0);
+    http_net_free(&w->net);
     (void)close(w->fd);
     embed_close(&w->embed);
     slk_policy_free(w->policy);

@@ -20,7 +20,6 @@ struct api_world {
     struct slk_api *api;
     struct slk_policy *policy;
     int fd;
-    bool stopped;
 };
 
 /* For cmocka; answer_ms: how long a handler has, 0: as the server has it. */
@@ -43,8 +42,7 @@ const char *text_of(const json_t *value, const char *name);
 json_int_t number_of(const json_t *value, const char *name);
 /* Submits, and lets go of the bytes. */
 json_t *submit(struct api_world *w, const char *query, struct slk_span bytes, const char *status);
-struct slk_answer verified(
-    struct api_world *w, struct slk_span proof, const uint8_t handle[SLK_HANDLE_SIZE]);
+struct slk_answer verified(struct api_world *w, struct slk_span proof, const uint8_t handle[SLK_HANDLE_SIZE]);
 struct slk_span proof_request(char out[160], const uint8_t handle[SLK_HANDLE_SIZE], bool history);
 
 #endif

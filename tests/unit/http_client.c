@@ -16,6 +16,38 @@
 
 #include "tests/unit/http_client.h"
 
+void http_net_open(struct http_net *net, const struct slk_http_options *options)
+{
+    struct slk_http_options mine = *options;
+    struct slk_fault fault = {0};
+
+    assert_int_equal(uv_loop_init(&net->loop), 0);
+    mine.loop = &net->loop;
+    mine.limits.tick_ms = 5;
+    assert_int_equal(slk_http_server_new(&net->server, &mine), SLK_OK);
+    assert_int_equal(slk_http_listen_tcp(net->server, "127.0.0.1", 0, false, &fault), SLK_OK);
+}
+
+void is_stopped(void *net)
+{
+    ((struct http_net *)net)->stopped = true;
+}
+
+void http_net_stop(struct http_net *net)
+{
+    slk_http_server_stop(net->server, is_stopped, net);
+    for (unsigned i = 0; i < TURNS_MAX && !net->stopped; i++)
+        wait_turn(net);
+    assert_true(net->stopped);
+}
+
+void http_net_free(struct http_net *net)
+{
+    slk_http_server_free(net->server);
+    assert_int_equal(uv_run(&net->loop, UV_RUN_DEFAULT), 0);
+    assert_int_equal(uv_loop_close(&net->loop), 0);
+}
+
 void turn(struct http_net *net)
 {
     (void)uv_run(&net->loop, UV_RUN_NOWAIT);

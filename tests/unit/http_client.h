@@ -14,7 +14,14 @@ struct http_net {
     struct slk_http_server *server;
     void (*each)(void *ctx); /* after every turn of the loop; may be NULL */
     void *ctx;
+    bool stopped;
 };
+/* A server that listens, on a loop of its own; `options` say the rest, and the tick is short. */
+void http_net_open(struct http_net *net, const struct slk_http_options *options);
+void is_stopped(void *net); /* for slk_http_server_stop */
+/* Stops the server, and waits for it; then, what it serves may be freed. */
+void http_net_stop(struct http_net *net);
+void http_net_free(struct http_net *net); /* nothing is left in the loop */
 void turn(struct http_net *net);
 void wait_turn(struct http_net *net); /* and a millisecond's sleep */
 

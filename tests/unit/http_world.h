@@ -14,7 +14,6 @@ struct world {
     struct slk_http_exchange *streams[4];
     size_t streams_n, gone_n;
     unsigned late_n, handled_n;
-    bool stopped;
 };
 
 #define HTTP_WORLD_ROUTES 10
@@ -24,7 +23,6 @@ extern const struct slk_http_route routes[HTTP_WORLD_ROUTES];
 struct world *world_open(const struct slk_http_limits *limits);
 void world_close(struct world *w);
 uint64_t counted(const struct world *w, enum slk_http_reason reason);
-void is_stopped(void *world); /* for slk_http_server_stop */
 void answer_text(struct slk_http_exchange *x, const char *text);
 /* Asks for "/later" or "/late", and waits until the handler has it. */
 void keep_one(struct world *w, int fd, const char *path);

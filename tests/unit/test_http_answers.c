@@ -26,7 +26,6 @@ struct world {
     size_t order_n;
     bool answers_kept; /* inside slk_http_answer, for the one that was kept */
     unsigned heavy_n;
-    bool stopped;
 };
 
 /* What the borrowed memory holds while it is borrowed. */
@@ -96,40 +95,25 @@ static const struct slk_http_route routes[] = {
     {.path = "/heavy", .method = SLK_HTTP_GET, .handle = get_heavy, .late = never_late},
 };
 
-static void is_stopped(void *ctx)
-{
-    ((struct world *)ctx)->stopped = true;
-}
-
 static struct world *world_open(const struct slk_http_limits *limits)
 {
     struct world *w = calloc(1, sizeof(*w));
     struct slk_http_options options = {.routes = routes, .routes_n = sizeof(routes) / sizeof(routes[0])};
-    struct slk_fault fault = {0};
 
     assert_non_null(w);
     w->lent = malloc(LENT_SIZE);
     assert_non_null(w->lent);
-    assert_int_equal(uv_loop_init(&w->net.loop), 0);
-    options.loop = &w->net.loop;
     options.ctx = w;
     if (limits != NULL)
         options.limits = *limits;
-    options.limits.tick_ms = 5;
-    assert_int_equal(slk_http_server_new(&w->net.server, &options), SLK_OK);
-    assert_int_equal(slk_http_listen_tcp(w->net.server, "127.0.0.1", 0, false, &fault), SLK_OK);
+    http_net_open(&w->net, &options);
     return w;
 }
 
 static void world_close(struct world *w)
 {
-    slk_http_server_stop(w->net.server, is_stopped, w);
-    for (unsigned i = 0; i < TURNS_MAX && !w->stopped; i++)
-        wait_turn(&w->net);
-    assert_true(w->stopped);
-    slk_http_server_free(w->net.server);
-    assert_int_equal(uv_run(&w->net.loop, UV_RUN_DEFAULT), 0);
-    assert_int_equal(uv_loop_close(&w->net.loop), 0);
+    http_net_stop(&w->net);
+    http_net_free(&w->net);
     free(w->lent);
     free(w);
 }

@@ -259,13 +259,13 @@ static void told_twice_to_stop_it_waits_for_nobody(void **state)
 
     (void)state;
     keep_one(w, fd, "/later");
-    slk_http_server_stop(w->net.server, is_stopped, w);
+    slk_http_server_stop(w->net.server, is_stopped, &w->net);
     turn(&w->net);
-    assert_false(w->stopped);
-    slk_http_server_stop(w->net.server, is_stopped, w);
+    assert_false(w->net.stopped);
+    slk_http_server_stop(w->net.server, is_stopped, &w->net);
     for (unsigned i = 0; i < 100; i++)
         turn(&w->net);
-    assert_true(w->stopped);
+    assert_true(w->net.stopped);
     answer_text(w->kept[0], "into the void");
     world_close(w);
     (void)close(fd);

@@ -458,9 +458,9 @@ static void stopping_lets_requests_under_way_be_answered(void **state)
         "POST /echo HTTP/1.1\r\n" HOST "Content-Type: text/plain\r\nContent-Length: 2\r\n\r\nh");
     say(&w->net, idle, "GET /hello HTTP/1.1\r\n" HOST "\r\n");
     hear_until(&w->net, idle, "hello");
-    slk_http_server_stop(w->net.server, is_stopped, w);
+    slk_http_server_stop(w->net.server, is_stopped, &w->net);
     hear_end(&w->net, idle);
-    assert_false(w->stopped);
+    assert_false(w->net.stopped);
     answer_text(w->kept[0], "goodbye");
     hear_end(&w->net, busy);
     assert_non_null(strstr(reply.text, "goodbye"));
