@@ -1,18 +1,52 @@
 """Nodes as processes of this machine: what tools/demo_network.py and tests/e2e/network.py both need."""
 import http.client
+import random
 import socket
 import struct
 
 KEY_USES = "node", "vote", "log", "cosign"
 
 
+PORTS_EACH = 64
+_claims = []  # [socket, ports not given out yet]: open for as long as this process lives
+
+
+def _claim_ports():
+    """64 ports below those that the kernel gives to whoever connects: it would give them away while a node is down that will listen there
+    again. A name in the abstract namespace keeps other processes of this kind off."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range") as f:
+        end = min(20000, int(f.read().split()[0]))
+    blocks = list(range(10000 // PORTS_EACH + 1, end // PORTS_EACH))
+    random.shuffle(blocks)
+    for block in blocks:
+        s = socket.socket(socket.AF_UNIX)
+        try:
+            s.bind(f"\0sillok-ports-{block}")
+        except OSError:
+            s.close()
+            continue
+        _claims.append((s, list(range(block * PORTS_EACH, (block + 1) * PORTS_EACH))))
+        return
+    raise OSError(f"no {PORTS_EACH} ports are free between 10000 and {end}")
+
+
+def _is_free(port):
+    with socket.socket() as s:
+        try:
+            s.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
 def free_ports(n):
-    sockets = [socket.socket() for _ in range(n)]
-    for s in sockets:
-        s.bind(("127.0.0.1", 0))
-    ports = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
+    ports = []
+    while len(ports) < n:
+        if not _claims or not _claims[-1][1]:
+            _claim_ports()
+        port = _claims[-1][1].pop()
+        if _is_free(port):
+            ports.append(port)
     return ports
 
 
