@@ -7,6 +7,7 @@
 #include "net/serve.h"
 
 #define TURNS_MAX 20000 /* of the loop, a millisecond each at most: then what is waited for does not come */
+#define TURN_MS   12
 #define REPLY_MAX ((size_t)1 << 22)
 
 struct http_net {
@@ -22,6 +23,7 @@ void is_stopped(void *net); /* for slk_http_server_stop */
 /* Stops the server, and waits for it; then, what it serves may be freed. */
 void http_net_stop(struct http_net *net);
 void http_net_free(struct http_net *net); /* nothing is left in the loop */
+/* Turns the loop once. To the server a turn lasts TURN_MS at most: a machine that stands still is not a client that stalls. */
 void turn(struct http_net *net);
 void wait_turn(struct http_net *net); /* and a millisecond's sleep */
 

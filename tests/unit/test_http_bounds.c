@@ -16,7 +16,7 @@
 
 static void a_client_that_never_reads_is_disconnected(void **state)
 {
-    const struct slk_http_limits limits = {.write_ms = 40};
+    const struct slk_http_limits limits = {.write_ms = 200};
     struct world *w = world_open(&limits);
     int fd = dial(&w->net), other = dial(&w->net);
 
