@@ -23,7 +23,6 @@
 #define POLICY_MAX  (1u << 20) /* sillok.h: slk_policy_new */
 #define HANDLE_MAX  4096
 #define ENTRY_MAX   (16u << 20)
-#define AGE_MAX_S   (UINT64_C(1) << 40)
 #define LABEL_WIDTH 15
 
 enum verdict { YES = 0, NO = 1, UNSURE = 2 };
@@ -606,26 +605,6 @@ static int verify_entry(const struct request *request, const char *path)
 
 /* ---- command line ---- */
 
-static bool parse_time(uint64_t *out, const char *text)
-{
-    return slk_decimal_parse(out, UINT64_MAX, text, strlen(text)) || text_time_parse(out, text, strlen(text));
-}
-
-/* Seconds, or with a unit: s m h d. */
-static bool parse_age(uint64_t *out, const char *text)
-{
-    static const char letters[] = "smhd";
-    static const uint64_t units[] = {1, 60, 3600, 86400};
-    size_t n = strlen(text);
-    const char *unit = n > 0 ? strchr(letters, text[n - 1]) : NULL;
-    uint64_t factor = unit == NULL ? 1 : units[unit - letters];
-
-    if (!slk_decimal_parse(out, AGE_MAX_S / factor, text, unit == NULL ? n : n - 1))
-        return false;
-    *out *= factor;
-    return *out > 0; /* 0 would mean any age to slk_verify_status */
-}
-
 enum choice {
     POLICY = 1,
     HANDLE,
@@ -679,19 +658,19 @@ static bool take_option(struct request *request, int choice, const char *value)
         request->qr = true;
         return true;
     case MAX_AGE:
-        if (parse_age(&request->options.max_age_s, value))
+        if (text_age_parse(&request->options.max_age_s, value))
             return true;
         fail("--max-age: expected a number of seconds above 0, or like 15m, 24h, 7d, not '%s'", value);
         return false;
     case NOW:
         request->has_now = true;
-        if (parse_time(&request->options.now_s, value))
+        if (text_now_parse(&request->options.now_s, value))
             return true;
         fail("--now: expected Unix seconds or a time like 2026-07-01T09:00:00Z, not '%s'", value);
         return false;
     case AT:
         request->has_at = true;
-        if (parse_time(&request->at_s, value))
+        if (text_now_parse(&request->at_s, value))
             return true;
         fail("--at: expected Unix seconds or a time like 2026-07-01T09:00:00Z, not '%s'", value);
         return false;

@@ -9,6 +9,7 @@
 #define DAYS_PER_400 146097 /* days in 400 Gregorian years */
 #define YEAR_FIRST   1970
 #define YEAR_LAST    9999
+#define AGE_MAX_S    (UINT64_C(1) << 40)
 
 /* Days since 1970-01-01 of a Gregorian date; the year starts in March so that the leap day comes last. */
 static int64_t days_of(int64_t year, int64_t month, int64_t day)
@@ -134,6 +135,27 @@ bool text_time_parse(uint64_t *unix_s, const char *text, size_t size)
         return false;
     *unix_s = (uint64_t)total;
     return true;
+}
+
+bool text_now_parse(uint64_t *unix_s, const char *text)
+{
+    size_t size = strlen(text);
+
+    return slk_decimal_parse(unix_s, UINT64_MAX, text, size) || text_time_parse(unix_s, text, size);
+}
+
+bool text_age_parse(uint64_t *s, const char *text)
+{
+    static const char letters[] = "smhd";
+    static const uint64_t units[] = {1, 60, 3600, DAY_S};
+    size_t n = strlen(text);
+    const char *unit = n > 0 ? strchr(letters, text[n - 1]) : NULL;
+    uint64_t factor = unit == NULL ? 1 : units[unit - letters];
+
+    if (!slk_decimal_parse(s, AGE_MAX_S / factor, text, unit == NULL ? n : n - 1))
+        return false;
+    *s *= factor;
+    return *s > 0;
 }
 
 const char *text_hex(char out[TEXT_HEX_SIZE], const uint8_t *bytes, size_t n)

@@ -10,6 +10,10 @@ const char *text_time(char out[TEXT_TIME_SIZE], uint64_t unix_s);     /* "2026-0
 const char *text_time_ms(char out[TEXT_TIME_SIZE], uint64_t unix_ms); /* "2026-07-01T09:00:00.123Z" */
 /* The same back: "2026-07-01", "2026-07-01T09:00:00Z", with a fraction (cut off) or "+09:00"; years 1970..9999. */
 bool text_time_parse(uint64_t *unix_s, const char *text, size_t size);
+/* What options take. --now: a time as above, or Unix seconds. --max-age: seconds, or with a unit as 90s, 15m, 24h, 7d; at least one
+ * second, for 0 would mean any age to who verifies. */
+bool text_now_parse(uint64_t *unix_s, const char *text);
+bool text_age_parse(uint64_t *s, const char *text);
 
 #define TEXT_HEX_SIZE 65
 const char *text_hex(char out[TEXT_HEX_SIZE], const uint8_t *bytes, size_t n); /* n <= 32 */

@@ -78,6 +78,26 @@ static void far_times_print_as_numbers(void **state)
     assert_string_equal(text_time_ms(out, UINT64_MAX), "18446744073709551");
 }
 
+static void options_take_times_and_ages(void **state)
+{
+    static const char *const no_age[] = {
+        "", "0", "0h", "m", "1w", "-5", "1.5h", "15 m", "01", "1099511627777", "12725830d"};
+    uint64_t s;
+
+    (void)state;
+    assert_true(text_now_parse(&s, "1767225600") && s == 1767225600);
+    assert_true(text_now_parse(&s, "2026-01-01") && s == 1767225600);
+    assert_false(text_now_parse(&s, "yesterday"));
+    assert_true(text_age_parse(&s, "90") && s == 90);
+    assert_true(text_age_parse(&s, "90s") && s == 90);
+    assert_true(text_age_parse(&s, "15m") && s == 900);
+    assert_true(text_age_parse(&s, "24h") && s == 86400);
+    assert_true(text_age_parse(&s, "7d") && s == 604800);
+    for (size_t i = 0; i < sizeof(no_age) / sizeof(no_age[0]); i++)
+        if (text_age_parse(&s, no_age[i]))
+            fail_msg("accepted: %s", no_age[i]);
+}
+
 static void counts_and_sizes_read_well(void **state)
 {
     char out[TEXT_HUMAN_SIZE];
@@ -122,6 +142,7 @@ int main(void)
         cmocka_unit_test(zones_and_fractions_are_understood),
         cmocka_unit_test(what_is_no_time_is_refused),
         cmocka_unit_test(far_times_print_as_numbers),
+        cmocka_unit_test(options_take_times_and_ages),
         cmocka_unit_test(counts_and_sizes_read_well),
         cmocka_unit_test(hashes_parse_in_either_case),
     };
