@@ -107,6 +107,42 @@ static bool text_is(const json_t *object, const char *name, const char *text)
     return value != NULL && strcmp(value, text) == 0;
 }
 
+static unsigned digits(const char *text, size_t n)
+{
+    unsigned value = 0;
+
+    for (size_t i = 0; i < n; i++)
+        value = 10 * value + ((unsigned)text[i] - '0') % 10;
+    return value;
+}
+
+/* A time as slk_write_date_time prints it, and in no other way: what is read is printed again. */
+static bool time_of(const json_t *object, const char *name, uint64_t *out)
+{
+    static const char form[] = "2026-07-01T09:00:00Z";
+    const char *text = json_string_value(json_object_get(object, name));
+    uint8_t again[sizeof(form) + 8]; /* room for a year of more digits than anybody has */
+    struct slk_writer w = {.at = again, .cap = sizeof(again)};
+    uint64_t year, month, day, of_era, of_year;
+
+    *out = 0;
+    if (text == NULL || strlen(text) != sizeof(form) - 1)
+        return false;
+    year = digits(text, 4);
+    month = digits(text + 5, 2);
+    day = digits(text + 8, 2);
+    if (year < 1970 || month < 1 || month > 12 || day < 1)
+        return false;
+    /* A date to days, counting from 1 March of a year 0: H. Hinnant's days_from_civil. */
+    year -= month <= 2;
+    of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
+    of_era = year % 400 * 365 + year % 400 / 4 - year % 400 / 100 + of_year;
+    *out = (year / 400 * 146097 + of_era - 719468) * 86400 + digits(text + 11, 2) * 3600 +
+           digits(text + 14, 2) * 60 + digits(text + 17, 2);
+    slk_write_date_time(&w, *out);
+    return !w.bad && w.size == sizeof(form) - 1 && memcmp(again, text, w.size) == 0;
+}
+
 static bool read_own(struct slk_status_claims *c, const json_t *own)
 {
     uint64_t type, n;
@@ -167,6 +203,7 @@ static enum slk_err read_vc_claims(struct slk_status_token *out, const json_t *h
 {
     const json_t *subject = json_object_get(payload, "credentialSubject");
     struct slk_status_claims *c = &out->claims;
+    uint64_t from;
 
     if (text_is(subject, "statusPurpose", "suspension"))
         out->kind = SLK_TOKEN_VC_SUSPENSION;
@@ -177,8 +214,9 @@ static enum slk_err read_vc_claims(struct slk_status_token *out, const json_t *h
     if (!keep_base(c, json_string_value(json_object_get(payload, "issuer"))) ||
         !is_address(out, json_string_value(json_object_get(payload, "id"))))
         return refuse(fault, "its id is not the address of the list that its `sillok` parameter names");
-    if (!number_of(subject, "ttl", INT64_MAX, &c->ttl_s))
-        return refuse(fault, "its ttl is no number");
+    if (!time_of(payload, "validFrom", &from) || from != c->iat_s ||
+        !time_of(payload, "validUntil", &c->exp_s) || !number_of(subject, "ttl", INT64_MAX, &c->ttl_s))
+        return refuse(fault, "validFrom, validUntil and ttl are not what they must be");
     c->ttl_s /= 1000;
     *packed = json_string_value(json_object_get(subject, "encodedList"));
     if (*packed == NULL || (*packed)[0] != 'u')

@@ -184,8 +184,7 @@ static void put_jwt(struct slk_writer *w, const struct slk_status_claims *c, str
     put(w, "}");
 }
 
-/* XML Schema's dateTimeStamp in UTC. */
-static void put_time(struct slk_writer *w, uint64_t unix_s)
+void slk_write_date_time(struct slk_writer *w, uint64_t unix_s)
 {
     /* Days to a date, counting from 1 March of a year 0: H. Hinnant's civil_from_days. */
     uint64_t z = unix_s / 86400 + 719468, second = unix_s % 86400, era = z / 146097, doe = z % 146097;
@@ -207,9 +206,9 @@ static void put_credential(
         "\",\"type\":[\"VerifiableCredential\",\"BitstringStatusListCredential\"],\"issuer\":\"%s\","
         "\"validFrom\":\"",
         c->base);
-    put_time(w, c->iat_s);
+    slk_write_date_time(w, c->iat_s);
     put(w, "\",\"validUntil\":\"");
-    put_time(w, c->exp_s);
+    slk_write_date_time(w, c->exp_s);
     put(w, "\",\"credentialSubject\":{\"id\":\"");
     put_address(w, c, kind);
     put(w, "#list\",\"type\":\"BitstringStatusList\",\"statusPurpose\":\"%s\",\"encodedList\":\"u",

@@ -88,6 +88,8 @@ enum slk_cbor {
     SLK_CBOR_TAG = 6
 };
 void slk_write_cbor(struct slk_writer *w, enum slk_cbor major, uint64_t value);
+/* XML Schema's dateTimeStamp in UTC: 2026-07-01T09:00:00Z. */
+void slk_write_date_time(struct slk_writer *w, uint64_t unix_s);
 /* The bytes that a COSE_Sign1 signature covers (RFC 9052 §4.4). */
 void slk_write_sig_structure(struct slk_writer *w, struct slk_span protected_header, struct slk_span payload);
 

@@ -308,6 +308,14 @@ static int show(
     return code;
 }
 
+struct wishes {
+    struct request request;
+    struct list_check check;
+    const char *form, *out, *token;
+    uint64_t draw_n;
+    bool json;
+};
+
 /* What was asked for, of files alone. */
 static int run_offline(struct cli *cli, const struct list_check *check)
 {
@@ -319,70 +327,90 @@ static int run_offline(struct cli *cli, const struct list_check *check)
     return cli_list_check(cli, check);
 }
 
+/* CLI_YES: of a ledger this can be asked. */
+static int judge_wishes(struct cli *cli, struct wishes *w)
+{
+    const struct list_check *check = &w->check;
+
+    if (cli->args_n == 0)
+        return cli_fail(cli, CLI_UNSURE, "which ledger? Give its directory; without one there is --check");
+    if (!read_form(w->form, &w->request.form))
+        return cli_fail(cli, CLI_UNSURE, "--form: token, revocation or suspension");
+    if (w->token == NULL && check->note == NULL &&
+        (w->request.type > UINT32_MAX || w->request.n > UINT32_MAX))
+        return cli_fail(cli, CLI_UNSURE, "say which list: --type CODE, and --list N if it is not the first");
+    if (w->token != NULL && w->out != NULL)
+        return cli_fail(cli, CLI_UNSURE, "--compare writes nothing: leave --out away");
+    if ((w->token != NULL) + (check->note != NULL) + (w->draw_n > 0) > 1)
+        return cli_fail(cli, CLI_UNSURE, "--compare, --note and --draw are asked one at a time");
+    if (check->place != UINT64_MAX)
+        return cli_fail(cli, CLI_UNSURE, "--place goes with --check; `sillok history` knows one credential");
+    if (check->max_age != NULL || check->now != NULL)
+        return cli_fail(cli, CLI_UNSURE, "%s goes with --check; a ledger makes lists as of --time or --size",
+            check->max_age != NULL ? "--max-age" : "--now");
+    return CLI_YES;
+}
+
+static int run_on_ledger(struct cli *cli, struct wishes *w)
+{
+    struct slk_store *store;
+    int code = judge_wishes(cli, w);
+
+    if (code != CLI_YES)
+        return code;
+    store = cli_open_store(cli, cli->args[0]);
+    if (store == NULL)
+        return cli->exit_code;
+    if (w->draw_n > 0)
+        code = cli_list_draw(cli, store, (uint32_t)w->request.type, w->draw_n, w->json);
+    else if (w->token == NULL && w->check.note != NULL)
+        code = cli_list_judge(cli, store, w->check.note, w->check.policy, w->json);
+    else
+        code = w->token != NULL ? cli_status_compare(cli, store, w->token, w->check.keys, w->json)
+                                : show(cli, store, &w->request, w->out, w->json);
+    slk_store_close(store);
+    return code;
+}
+
 static int run(struct cli *cli)
 {
-    struct request request = {.type = UINT64_MAX, .time_s = UINT64_MAX};
-    struct list_check check = {.place = UINT64_MAX};
-    const char *form = "token", *out = NULL, *token = NULL;
-    struct slk_store *store;
-    uint64_t draw_n = 0;
-    bool json = false;
-    int code;
+    struct wishes w = {.request = {.type = UINT64_MAX, .time_s = UINT64_MAX},
+        .check = {.place = UINT64_MAX},
+        .form = "token"};
     const struct cli_option options[] = {
-        CLI_TEXT("check", "TOKEN", &check.token,
+        CLI_TEXT("check", "TOKEN", &w.check.token,
             "offline, without a ledger: is this list what a quorum signed? With --note and --policy"),
-        CLI_TEXT("note", "FILE", &check.note,
+        CLI_TEXT("note", "FILE", &w.check.note,
             "what a quorum signed: the proof (LIST?proof), or of DIR also the note of all lists"),
-        CLI_TEXT("policy", "FILE", &check.policy, "the trust policy that says what a quorum is"),
-        CLI_NUMBER("place", "N", &check.place,
+        CLI_TEXT("policy", "FILE", &w.check.policy, "the trust policy that says what a quorum is"),
+        CLI_NUMBER("place", "N", &w.check.place,
             "with --check: the status in this place (status_index, less "
             "1,048,576 for each list before)"),
-        CLI_NUMBER(
-            "draw", "N", &draw_n, "N places of this type that were never used, by chance: for ISSUE events"),
-        CLI_NUMBER("max-age", "S", &check.max_age_s, "with --check: refuse lists that are older"),
-        CLI_TEXT("compare", "TOKEN", &token, "a list that a node signed (JWT or CWT): is it this ledger's?"),
-        CLI_TEXT("keys", "JWKS", &check.keys,
+        CLI_NUMBER("draw", "N", &w.draw_n,
+            "N places of this type that were never used, by chance: for ISSUE events"),
+        CLI_TEXT("max-age", "AGE", &w.check.max_age,
+            "with --check: refuse lists that are older: seconds, or 15m, 24h, 7d"),
+        CLI_TEXT("now", "TIME", &w.check.now,
+            "with --check: the time to judge by, instead of this machine's clock"),
+        CLI_TEXT(
+            "compare", "TOKEN", &w.token, "a list that a node signed (JWT or CWT): is it this ledger's?"),
+        CLI_TEXT("keys", "JWKS", &w.check.keys,
             "with --compare or --check: check the token's signature by this node's /v1/keys, saved"),
-        CLI_NUMBER("type", "CODE", &request.type, "the credential type, by its code in the charter"),
-        CLI_NUMBER("list", "N", &request.n, "which of its lists, of 1,048,576 places each (default 0)"),
-        CLI_NUMBER("size", "N", &request.size, "as of this log size (default: of the last block)"),
-        CLI_NUMBER("time", "UNIX_S", &request.time_s,
+        CLI_NUMBER("type", "CODE", &w.request.type, "the credential type, by its code in the charter"),
+        CLI_NUMBER("list", "N", &w.request.n, "which of its lists, of 1,048,576 places each (default 0)"),
+        CLI_NUMBER("size", "N", &w.request.size, "as of this log size (default: of the last block)"),
+        CLI_NUMBER("time", "UNIX_S", &w.request.time_s,
             "as of this time; without --size also the blocks end there (default: the block's time)"),
-        CLI_TEXT("form", "FORM", &form, "token (2 bits, default), revocation or suspension (W3C, 1 bit)"),
-        CLI_OUT(&out, "write the list's bytes, not compressed, to FILE"),
-        CLI_FLAG("json", &json, "a JSON object"),
+        CLI_TEXT("form", "FORM", &w.form, "token (2 bits, default), revocation or suspension (W3C, 1 bit)"),
+        CLI_OUT(&w.out, "write the list's bytes, not compressed, to FILE"),
+        CLI_FLAG("json", &w.json, "a JSON object"),
         {0},
     };
 
     if (!cli_parse(cli, options, 0, 1))
         return cli->exit_code;
-    check.json = json;
-    if (check.token != NULL)
-        return run_offline(cli, &check);
-    if (cli->args_n == 0)
-        return cli_fail(cli, CLI_UNSURE, "which ledger? Give its directory; without one there is --check");
-    if (!read_form(form, &request.form))
-        return cli_fail(cli, CLI_UNSURE, "--form: token, revocation or suspension");
-    if (token == NULL && check.note == NULL && (request.type > UINT32_MAX || request.n > UINT32_MAX))
-        return cli_fail(cli, CLI_UNSURE, "say which list: --type CODE, and --list N if it is not the first");
-    if (token != NULL && out != NULL)
-        return cli_fail(cli, CLI_UNSURE, "--compare writes nothing: leave --out away");
-    if ((token != NULL) + (check.note != NULL) + (draw_n > 0) > 1)
-        return cli_fail(cli, CLI_UNSURE, "--compare, --note and --draw are asked one at a time");
-    if (check.place != UINT64_MAX)
-        return cli_fail(cli, CLI_UNSURE, "--place goes with --check; `sillok history` knows one credential");
-    store = cli_open_store(cli, cli->args[0]);
-    if (store == NULL)
-        return cli->exit_code;
-    if (draw_n > 0)
-        code = cli_list_draw(cli, store, (uint32_t)request.type, draw_n, json);
-    else if (token == NULL && check.note != NULL)
-        code = cli_list_judge(cli, store, check.note, check.policy, json);
-    else
-        code = token != NULL ? cli_status_compare(cli, store, token, check.keys, json)
-                             : show(cli, store, &request, out, json);
-    slk_store_close(store);
-    return code;
+    w.check.json = w.json;
+    return w.check.token != NULL ? run_offline(cli, &w.check) : run_on_ledger(cli, &w);
 }
 
 const struct cli_command cmd_status_list = {
@@ -399,6 +427,9 @@ const struct cli_command cmd_status_list = {
              "Who has no ledger has the members' word: `curl NODE/v1/status-lists/1/0?cosigned > t`, the "
              "same with\n"
              "?proof > p, then offline `sillok status-list --check t --note p --policy POLICY --place 17`.\n"
+             "A list that has expired is refused, with --max-age also one that is "
+             "older; TIME is Unix seconds or\n"
+             "UTC like 2026-07-01T09:00:00Z.\n"
              "`DIR --note p` is for who has a ledger: it makes all lists, and holds them against what was "
              "signed.\n"
              "\n"

@@ -13,11 +13,18 @@
 #define TOKEN_MAX ((size_t)8 << 20)
 #define STEP_ROWS ((uint64_t)1 << 18)
 
+#define AHEAD_S 300 /* of the clocks of who signs, as sillok.h tolerates it */
+
 /* A file that was read. */
 struct note_file {
     uint8_t *bytes;
     bool is_proof;
     struct slk_list_proof proof; /* of a bare note only `note` is set */
+};
+
+/* When the caller asks, and how old an answer may be; 0: of any age. */
+struct moment {
+    uint64_t now_s, max_age_s;
 };
 
 static bool read_note(struct cli *cli, const char *path, struct note_file *out)
@@ -37,9 +44,9 @@ static bool read_note(struct cli *cli, const char *path, struct note_file *out)
 
 /* The quorum's word; without a policy only what is said. False after a message. */
 static bool read_verdict(struct cli *cli, const char *path, const struct note_file *file,
-    const char *policy_file, struct slk_lists_verdict *out)
+    const char *policy_file, uint64_t now_s, struct slk_lists_verdict *out)
 {
-    const struct slk_verify_options options = {.now_s = cli_now_ms() / 1000};
+    const struct slk_verify_options options = {.now_s = now_s};
     struct slk_policy *policy = NULL;
     struct slk_note note;
     enum slk_err err;
@@ -106,17 +113,17 @@ static uint64_t places_of(const struct slk_status_token *token)
 static int tell(const struct list_check *check, const struct slk_status_token *token,
     const struct slk_lists_verdict *verdict)
 {
-    char as_of[TEXT_TIME_SIZE], signed_at[TEXT_TIME_SIZE];
+    char as_of[TEXT_TIME_SIZE], signed_at[TEXT_TIME_SIZE], until[TEXT_TIME_SIZE];
     const char *word =
         check->place != UINT64_MAX ? word_of(token->kind, value_at(token, check->place)) : NULL;
     const struct slk_lists_statement *s = &verdict->statement;
 
     if (check->json) {
-        json_t *value = json_pack("{s:s, s:I, s:I, s:s, s:I, s:I, s:I, s:I}", "result", "signed", "type",
+        json_t *value = json_pack("{s:s, s:I, s:I, s:s, s:I, s:I, s:I, s:I, s:I}", "result", "signed", "type",
             (json_int_t)token->claims.type, "list", (json_int_t)token->claims.n, "form",
             slk_list_form_name(slk_token_form(token->kind)), "size", (json_int_t)s->size, "time",
             (json_int_t)s->time_s, "cosignatures", (json_int_t)verdict->quorum.cosignatures_n, "cosigned_at",
-            (json_int_t)verdict->quorum.quorum_time_s);
+            (json_int_t)verdict->quorum.quorum_time_s, "expires", (json_int_t)token->claims.exp_s);
 
         if (word != NULL) {
             json_object_set_new(value, "place", json_integer((json_int_t)check->place));
@@ -127,7 +134,8 @@ static int tell(const struct list_check *check, const struct slk_status_token *t
     }
     printf("list      %u of type %u (%s): the one that %u members signed\n", token->claims.n,
         token->claims.type, slk_list_form_name(slk_token_form(token->kind)), verdict->quorum.cosignatures_n);
-    printf("as of     %s, log size %" PRIu64 "\n", text_time(as_of, s->time_s), s->size);
+    printf("as of     %s, log size %" PRIu64 "; until %s\n", text_time(as_of, s->time_s), s->size,
+        text_time(until, token->claims.exp_s));
     printf("signed    %s; the token's own signature %s\n",
         text_time(signed_at, verdict->quorum.quorum_time_s),
         check->keys != NULL ? "is right, too" : "was not checked (--keys)");
@@ -167,55 +175,93 @@ static int check_list(struct cli *cli, const struct list_check *check, const str
         token->claims.size, verdict->statement.size);
 }
 
-/* What the caller asks beyond that. */
-static int check_wishes(struct cli *cli, const struct list_check *check, const struct slk_status_token *token,
-    const struct slk_lists_statement *statement)
+/* Is it of a time that this caller accepts? CLI_YES, or another code after words. What the quorum signed says how old the list is; when it
+ * ends (exp, validUntil) its node says alone. */
+static int check_times(struct cli *cli, const struct list_check *check, const struct moment *at,
+    const struct slk_status_token *token, const struct slk_lists_statement *statement)
 {
-    uint64_t now_s = cli_now_ms() / 1000, age_s = now_s > statement->time_s ? now_s - statement->time_s : 0;
+    uint64_t now_s = at->now_s, age_s = now_s > statement->time_s ? now_s - statement->time_s : 0;
+    uint64_t from_s = token->claims.iat_s > statement->time_s ? token->claims.iat_s : statement->time_s;
+    struct slk_fault fault = {0};
+    char end[TEXT_TIME_SIZE];
 
-    if (check->max_age_s > 0 && age_s > check->max_age_s)
+    if (from_s > now_s && from_s - now_s > AHEAD_S)
         return cli_fail(cli, CLI_NO,
-            "the list is as of %" PRIu64 " seconds ago, more than the %" PRIu64 " allowed: fetch a newer one",
-            age_s, check->max_age_s);
-    if (check->place != UINT64_MAX && check->place >= places_of(token))
+            "%s: dated after this machine's clock: set it, or give the time with --now", check->token);
+    if (at->max_age_s > 0 && age_s > at->max_age_s) {
+        snprintf(fault.text, sizeof(fault.text), "it is %" PRIu64 " s old, at most %" PRIu64 " s are allowed",
+            age_s, at->max_age_s);
+        return cli_fault(cli, CLI_NO, check->token, SLK_E_TOO_OLD, &fault);
+    }
+    if (now_s >= token->claims.exp_s)
         return cli_fail(cli, CLI_NO,
-            "there is no place %" PRIu64 " in this list, which has places 0 to %" PRIu64
-            ": the credential names another list, or is not one of this ledger",
-            check->place, places_of(token) - 1);
+            "%s: the list has expired, at %s: fetch a newer one with its proof, or give the time to judge by "
+            "with --now",
+            check->token, text_time(end, token->claims.exp_s));
     return CLI_YES;
 }
 
-static int check_binding(
-    struct cli *cli, const struct list_check *check, const struct slk_status_token *token)
+static int check_place(struct cli *cli, const struct list_check *check, const struct slk_status_token *token)
+{
+    if (check->place == UINT64_MAX || check->place < places_of(token))
+        return CLI_YES;
+    return cli_fail(cli, CLI_NO,
+        "there is no place %" PRIu64 " in this list, which has places 0 to %" PRIu64
+        ": the credential names another list, or is not one of this ledger",
+        check->place, places_of(token) - 1);
+}
+
+static int check_binding(struct cli *cli, const struct list_check *check, const struct moment *at,
+    const struct slk_status_token *token)
 {
     struct slk_lists_verdict verdict = {0};
     struct note_file file;
     int code;
 
     if (!read_note(cli, check->note, &file) ||
-        !read_verdict(cli, check->note, &file, check->policy, &verdict)) {
+        !read_verdict(cli, check->note, &file, check->policy, at->now_s, &verdict)) {
         free(file.bytes);
         return cli->exit_code != CLI_YES ? cli->exit_code : CLI_UNSURE;
     }
     code = check_list(cli, check, token, &file, &verdict);
     if (code == CLI_YES)
-        code = check_wishes(cli, check, token, &verdict.statement);
+        code = check_times(cli, check, at, token, &verdict.statement);
+    if (code == CLI_YES)
+        code = check_place(cli, check, token);
     if (code == CLI_YES)
         code = tell(check, token, &verdict);
     free(file.bytes);
     return code;
 }
 
+/* False after a message. */
+static bool read_moment(struct cli *cli, const struct list_check *check, struct moment *out)
+{
+    *out = (struct moment){.now_s = cli_now_ms() / 1000};
+    cli->exit_code = CLI_UNSURE;
+    if (check->max_age != NULL && !text_age_parse(&out->max_age_s, check->max_age))
+        cli_fail(cli, CLI_UNSURE,
+            "--max-age: expected a number of seconds above 0, or like 15m, 24h, 7d, not \"%s\"",
+            check->max_age);
+    else if (check->now != NULL && !text_now_parse(&out->now_s, check->now))
+        cli_fail(cli, CLI_UNSURE,
+            "--now: expected Unix seconds or a time like 2026-07-01T09:00:00Z, not \"%s\"", check->now);
+    else
+        return true;
+    return false;
+}
+
 int cli_list_check(struct cli *cli, const struct list_check *check)
 {
     struct slk_status_token token;
+    struct moment at;
     struct slk_fault fault = {0};
     uint8_t *bytes = NULL;
     size_t size = 0;
     enum slk_err err;
     int code;
 
-    if (!cli_read(cli, check->token, TOKEN_MAX, &bytes, &size))
+    if (!read_moment(cli, check, &at) || !cli_read(cli, check->token, TOKEN_MAX, &bytes, &size))
         return CLI_UNSURE;
     err = slk_status_token_parse(&token, slk_span_of(bytes, size), &fault);
     if (err != SLK_OK)
@@ -223,7 +269,7 @@ int cli_list_check(struct cli *cli, const struct list_check *check)
     else if (check->keys != NULL && !cli_token_is_signed(cli, check->keys, &token))
         code = cli->exit_code;
     else
-        code = check_binding(cli, check, &token);
+        code = check_binding(cli, check, &at, &token);
     slk_status_token_free(&token);
     free(bytes);
     return code;
@@ -342,7 +388,8 @@ int cli_list_judge(
     enum slk_err err;
     int code;
 
-    if (!read_note(cli, note_file, &file) || !read_verdict(cli, note_file, &file, policy_file, &verdict)) {
+    if (!read_note(cli, note_file, &file) ||
+        !read_verdict(cli, note_file, &file, policy_file, cli_now_ms() / 1000, &verdict)) {
         free(file.bytes);
         return cli->exit_code != CLI_YES ? cli->exit_code : CLI_UNSURE;
     }

@@ -9,7 +9,7 @@ struct list_check {
     const char *token, *note, *policy; /* files */
     const char *keys;                  /* of the token's signature; NULL: not checked */
     uint64_t place;                    /* whose status to tell; UINT64_MAX: none */
-    uint64_t max_age_s;                /* 0: any */
+    const char *max_age, *now;         /* as people type them; NULL: any age, and this machine's clock */
     bool json;
 };
 /* Without a ledger: are this token's list bytes what a quorum signed? An exit code, after words. */

@@ -130,9 +130,10 @@ try:
     code, proof = get(port, "/v1/status-lists/1/0?proof")
     report("a quorum signs the lists", code == 200 and proof.startswith(b"sillok/status-list-proof/1\n1 0 token "), (code, proof))
     code, token = get(port, "/v1/status-lists/1/0?cosigned")
+    vc, vc_proof = (get(port, f"/v1/status-lists/1/0/revocation?{what}")[1] for what in ("cosigned", "proof"))
     node.terminate()
     node.wait(60)
-    for name, data in (("token", token), ("proof", proof), ("note", proof[proof.index(b"\n\n") + 2:])):
+    for name, data in (("token", token), ("proof", proof), ("note", proof[proof.index(b"\n\n") + 2:]), ("vc", vc), ("vc.proof", vc_proof)):
         with open(name, "wb") as f:
             f.write(data)
     run("policy", "ledger", "-o", "policy")
@@ -140,6 +141,20 @@ try:
     said = run(*check, "--keys", "jwks", "--place", "7")
     report("offline it is what they signed, and says a credential's status", "is right, too" in said and
            "place     7 is VALID" in said, said)
+    signed = json.loads(run(*check, "--json"))  # as of `time`; a day later its time is over
+    for name, of in (("a token", check), ("a credential", ("status-list", "--check", "vc", "--note", "vc.proof", "--policy", "policy"))):
+        said = run(*of, "--now", str(signed["expires"] - 1), "--max-age", "24h")
+        report(f"{name} counts until it expires", signed["expires"] == signed["time"] + 86400 and "the one that 1 members signed" in said, said)
+        said = run(*of, "--now", str(signed["expires"]), code=1)
+        report(f"{name} that has expired is refused", "the list has expired, at 2" in said and "fetch a newer one" in said, said)
+        said = run(*of, "--now", str(signed["time"] + 3601), "--max-age", "1h", code=1)
+        report(f"{name} older than the caller allows is refused", "older than the caller allows" in said and "it is 3601 s old" in said, said)
+        said = run(*of, "--now", "2026-01-01", code=1)
+        report(f"{name} of a time to come is refused", "check this machine's clock" in said, said)
+    said = run(*check, "--max-age", "0", code=2)
+    report("an age that is none is said so", "expected a number of seconds above 0, or like 15m" in said, said)
+    said = run("status-list", "ledger", "--type", "1", "--now", "2026-01-01", code=2)
+    report("so is a clock where none is asked", "--now goes with --check" in said, said)
     said = run(*check, "--place", str(2**20), code=1)
     report("a place outside of the list is said in words", "no place 1048576 in this list, which has places 0 to 1048575" in said, said)
     said = run("status-list", "ledger", "--type", "1", "--place", "7", code=2)

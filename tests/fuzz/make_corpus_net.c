@@ -143,7 +143,8 @@ static void seed_lists(void)
     seed_text("status_token", "payload", text);
     seed_text("status_token", "credential",
         "[{\"id\":\"http://a/7/3/revocation\",\"issuer\":\"http://"
-        "a\",\"credentialSubject\":{\"statusPurpose\":"
+        "a\",\"validFrom\":\"2026-01-01T00:00:00Z\",\"validUntil\":\"2026-01-02T00:00:00Z\","
+        "\"credentialSubject\":{\"statusPurpose\":"
         "\"revocation\",\"ttl\":300000,\"encodedList\":"
         "\"uH4sIAAAAAAAAA-3BMQEAAADCoPVPbQwfoAAAAAAAAAAAAAAAAAAAAIC3AYbSVKsAQAAA\"}}");
 }

@@ -330,6 +330,7 @@ static void what_is_read_is_what_was_made(void **state)
         assert_int_equal(is.type, was.type);
         assert_int_equal(is.n, was.n);
         assert_int_equal(is.iat_s, was.iat_s);
+        assert_int_equal(is.exp_s, was.exp_s);
         assert_int_equal(is.ttl_s, was.ttl_s);
         assert_string_equal(is.base, BASE);
         assert_true(slk_hash_equal(&is.chain_id, &was.chain_id) && slk_hash_equal(&is.root, &was.root));
