@@ -660,19 +660,19 @@ static bool take_option(struct request *request, int choice, const char *value)
     case MAX_AGE:
         if (text_age_parse(&request->options.max_age_s, value))
             return true;
-        fail("--max-age: expected a number of seconds above 0, or like 15m, 24h, 7d, not '%s'", value);
+        fail("--max-age: " TEXT_AGE_WANTED ", not '%s'", value);
         return false;
     case NOW:
         request->has_now = true;
         if (text_now_parse(&request->options.now_s, value))
             return true;
-        fail("--now: expected Unix seconds or a time like 2026-07-01T09:00:00Z, not '%s'", value);
+        fail("--now: " TEXT_NOW_WANTED ", not '%s'", value);
         return false;
     case AT:
         request->has_at = true;
         if (text_now_parse(&request->at_s, value))
             return true;
-        fail("--at: expected Unix seconds or a time like 2026-07-01T09:00:00Z, not '%s'", value);
+        fail("--at: " TEXT_NOW_WANTED ", not '%s'", value);
         return false;
     case HISTORY:
         request->history = true;

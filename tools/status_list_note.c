@@ -240,12 +240,9 @@ static bool read_moment(struct cli *cli, const struct list_check *check, struct 
     *out = (struct moment){.now_s = cli_now_ms() / 1000};
     cli->exit_code = CLI_UNSURE;
     if (check->max_age != NULL && !text_age_parse(&out->max_age_s, check->max_age))
-        cli_fail(cli, CLI_UNSURE,
-            "--max-age: expected a number of seconds above 0, or like 15m, 24h, 7d, not \"%s\"",
-            check->max_age);
+        cli_fail(cli, CLI_UNSURE, "--max-age: " TEXT_AGE_WANTED ", not \"%s\"", check->max_age);
     else if (check->now != NULL && !text_now_parse(&out->now_s, check->now))
-        cli_fail(cli, CLI_UNSURE,
-            "--now: expected Unix seconds or a time like 2026-07-01T09:00:00Z, not \"%s\"", check->now);
+        cli_fail(cli, CLI_UNSURE, "--now: " TEXT_NOW_WANTED ", not \"%s\"", check->now);
     else
         return true;
     return false;

@@ -9,7 +9,7 @@
 #define DAYS_PER_400 146097 /* days in 400 Gregorian years */
 #define YEAR_FIRST   1970
 #define YEAR_LAST    9999
-#define AGE_MAX_S    (UINT64_C(1) << 40)
+#define AGE_MAX_S    UINT64_C(1099511627776)
 
 /* Days since 1970-01-01 of a Gregorian date; the year starts in March so that the leap day comes last. */
 static int64_t days_of(int64_t year, int64_t month, int64_t day)
@@ -141,7 +141,7 @@ bool text_now_parse(uint64_t *unix_s, const char *text)
 {
     size_t size = strlen(text);
 
-    return slk_decimal_parse(unix_s, UINT64_MAX, text, size) || text_time_parse(unix_s, text, size);
+    return slk_decimal_parse(unix_s, TEXT_TIME_MAX_S, text, size) || text_time_parse(unix_s, text, size);
 }
 
 bool text_age_parse(uint64_t *s, const char *text)

@@ -10,8 +10,11 @@ const char *text_time(char out[TEXT_TIME_SIZE], uint64_t unix_s);     /* "2026-0
 const char *text_time_ms(char out[TEXT_TIME_SIZE], uint64_t unix_ms); /* "2026-07-01T09:00:00.123Z" */
 /* The same back: "2026-07-01", "2026-07-01T09:00:00Z", with a fraction (cut off) or "+09:00"; years 1970..9999. */
 bool text_time_parse(uint64_t *unix_s, const char *text, size_t size);
-/* What options take. --now: a time as above, or Unix seconds. --max-age: seconds, or with a unit as 90s, 15m, 24h, 7d; at least one
- * second, for 0 would mean any age to who verifies. */
+/* What options take. --now: a time as above, or Unix seconds, up to the year 9999: who gives milliseconds is told. --max-age: seconds, or
+ * with a unit as 90s, 15m, 24h, 7d; at least one second, for 0 would mean any age to who verifies. */
+#define TEXT_NOW_WANTED "expected Unix seconds up to the year 9999, or a time like 2026-07-01T09:00:00Z"
+#define TEXT_AGE_WANTED "expected a number of seconds from 1 to 1099511627776, or like 15m, 24h, 7d"
+#define TEXT_TIME_MAX_S UINT64_C(253402300799) /* 9999-12-31T23:59:59Z */
 bool text_now_parse(uint64_t *unix_s, const char *text);
 bool text_age_parse(uint64_t *s, const char *text);
 

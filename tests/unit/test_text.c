@@ -87,6 +87,8 @@ static void options_take_times_and_ages(void **state)
     (void)state;
     assert_true(text_now_parse(&s, "1767225600") && s == 1767225600);
     assert_true(text_now_parse(&s, "2026-01-01") && s == 1767225600);
+    assert_true(text_now_parse(&s, "253402300799"));
+    assert_false(text_now_parse(&s, "253402300800"));
     assert_false(text_now_parse(&s, "yesterday"));
     assert_true(text_age_parse(&s, "90") && s == 90);
     assert_true(text_age_parse(&s, "90s") && s == 90);
