@@ -42,9 +42,15 @@ static void print_help(const struct cli *cli, const struct cli_option *options)
 
 static bool take_number(const struct cli *cli, const struct cli_option *option, const char *text)
 {
-    if (slk_decimal_parse(option->number, UINT64_MAX, text, strlen(text)))
+    uint64_t number;
+
+    assert(option->max > 0);
+    if (slk_decimal_parse(&number, option->max, text, strlen(text)) && number >= option->min) {
+        *option->number = number;
         return true;
-    cli_fail(cli, CLI_UNSURE, "--%s: \"%s\" is not a whole number", option->name, text);
+    }
+    cli_fail(cli, CLI_UNSURE, "--%s: give a whole number from %" PRIu64 " to %" PRIu64 ", not \"%.40s\"",
+        option->name, option->min, option->max, text);
     return false;
 }
 

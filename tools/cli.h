@@ -57,6 +57,7 @@ struct cli_option {
     bool *flag;
     const char **text;
     uint64_t *number;
+    uint64_t min, max;     /* of that number, both allowed */
     struct cli_list *list; /* may be given many times */
 };
 #define CLI_FLAG(n, to, h)                                                                                   \
@@ -67,10 +68,14 @@ struct cli_option {
     {                                                                                                        \
         .name = (n), .value = (v), .help = (h), .text = (to)                                                 \
     }
-#define CLI_NUMBER(n, v, to, h)                                                                              \
+/* A number says itself what it may be: what is outside is refused by name, and never taken for "not given". */
+#define CLI_NUMBER(n, v, to, low, high, h)                                                                   \
     {                                                                                                        \
-        .name = (n), .value = (v), .help = (h), .number = (to)                                               \
+        .name = (n), .value = (v), .help = (h), .number = (to), .min = (low), .max = (high)                  \
     }
+#define CLI_NUMBER_MAX  ((uint64_t)INT64_MAX) /* no limit of its own: what JSON can say (json_int_t) */
+#define CLI_THREADS_MAX 256
+#define CLI_DAY_S       86400
 #define CLI_LIST(n, v, to, h)                                                                                \
     {                                                                                                        \
         .name = (n), .value = (v), .help = (h), .list = (to)                                                 \
@@ -159,12 +164,12 @@ void cli_charter_free(struct cli_charter *charter);
 struct slk_store *cli_open_store(struct cli *cli, const char *dir);
 
 /* cmd_policy_update.c: the policy of the charter in force, to text[cap]; *size is 0 when it does not fit. False after a message. */
-bool cli_policy_update(struct cli *cli, const char *dir, const char *policy_file, const char *checkpoint_file, char *text,
-    size_t cap, size_t *size);
+bool cli_policy_update(struct cli *cli, const char *dir, const char *policy_file, const char *checkpoint_file,
+    char *text, size_t cap, size_t *size);
 
 extern const struct cli_command cmd_keygen, cmd_charter, cmd_init, cmd_submit, cmd_head, cmd_history,
-    cmd_proof, cmd_prove, cmd_verify, cmd_audit, cmd_policy, cmd_fsck, cmd_backup, cmd_restore, cmd_crowd, cmd_stat,
-    cmd_simulate;
+    cmd_proof, cmd_prove, cmd_verify, cmd_audit, cmd_policy, cmd_fsck, cmd_backup, cmd_restore, cmd_crowd,
+    cmd_stat, cmd_simulate;
 extern const struct cli_command cmd_status_list;
 /* cmd_status_list.c: is this signed status list the one that the ledger's records lead to? Says so, or why not. `keys` may be NULL. */
 int cli_status_compare(

@@ -36,10 +36,6 @@ bool cli_nodes_open(struct cli *cli, struct cli_nodes *nodes)
     struct slk_fault fault = {0};
 
     cli->exit_code = CLI_UNSURE;
-    if (nodes->timeout_s > 3600) {
-        cli_fail(cli, CLI_UNSURE, "--timeout: at most 3600 seconds");
-        return false;
-    }
     options.timeout_ms = nodes->timeout_s * 1000;
     if (nodes->urls.n == 0 && !urls_of_variable(nodes)) {
         cli_fault(cli, CLI_UNSURE, NULL, SLK_E_NOMEM, NULL);

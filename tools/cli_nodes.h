@@ -6,6 +6,7 @@
 #include "tools/http_client.h"
 
 #define CLI_URLS_VARIABLE "SILLOK_URLS" /* URLs, separated by spaces or commas */
+#define CLI_TIMEOUT_MAX_S 3600
 
 struct cli_nodes {
     struct cli_list urls;
@@ -21,7 +22,8 @@ struct cli_nodes {
         CLI_TEXT("cert", "FILE", &(n)->cert, "https: a certificate to show to nodes that ask for one"),      \
         CLI_TEXT("cert-key", "FILE", &(n)->cert_key, "https: its private key"),                              \
         CLI_TEXT("pin", "PIN", &(n)->pin, "https: the node's key must be this: sha256//BASE64"),             \
-        CLI_NUMBER("timeout", "S", &(n)->timeout_s, "give a node S seconds to answer (default 45)")
+        CLI_NUMBER("timeout", "S", &(n)->timeout_s, 1, CLI_TIMEOUT_MAX_S,                                    \
+            "give a node S seconds to answer (default 45)")
 #define CLI_NODES_ABOUT                                                                                      \
     "Nodes are named with --url, as many as you like, or in $" CLI_URLS_VARIABLE " (separated by spaces)."
 

@@ -276,7 +276,7 @@ static int run(struct cli *cli)
             "the chain id it must have: whose ledger this is, from somebody you trust"),
         CLI_TEXT("policy", "FILE", &a.tree.policy_file,
             "of a tree: its checkpoint must satisfy this trust policy"),
-        CLI_NUMBER("threads", "N", &threads, "default: one per core, at most 8"),
+        CLI_NUMBER("threads", "N", &threads, 1, CLI_THREADS_MAX, "default: one per core, at most 8"),
         CLI_NODE_OPTIONS(&a.nodes),
         CLI_TEXT(
             "keep", "DIR", &a.keep, "with --url: keep the audited ledger; the next audit goes on from there"),
@@ -293,7 +293,7 @@ static int run(struct cli *cli)
     if (a.tree.chain != NULL && !text_hash_parse(expected.b, a.tree.chain, strlen(a.tree.chain)))
         return cli_fail(cli, CLI_UNSURE, "--chain: a chain id is 64 hexadecimal digits");
     a.tree.expected = a.tree.chain != NULL ? &expected : NULL;
-    a.tree.threads = (unsigned)(threads < 256 ? threads : 256);
+    a.tree.threads = (unsigned)threads;
     if (a.keep != NULL && cli->args_n == 1)
         return cli_fail(cli, CLI_UNSURE,
             "--keep goes with --url, and keeps what nodes sent; a tree of tiles is kept by `sillok mirror`");

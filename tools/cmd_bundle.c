@@ -85,10 +85,10 @@ static int run_export(struct cli *cli)
     struct cli_nodes nodes = {0};
     const struct cli_option options[] = {
         CLI_OUT(&args.file, "where to write"),
-        CLI_NUMBER("from", "HEIGHT", &args.from, "the first block (default 1)"),
-        CLI_NUMBER("to", "HEIGHT", &args.to, "the last block (default: the newest)"),
+        CLI_NUMBER("from", "HEIGHT", &args.from, 1, CLI_NUMBER_MAX, "the first block (default 1)"),
+        CLI_NUMBER("to", "HEIGHT", &args.to, 1, CLI_NUMBER_MAX, "the last block (default: the newest)"),
         CLI_NUMBER(
-            "max-bytes", "N", &args.max_bytes, "of one file: then FILE.000, FILE.001 and so on are written"),
+            "max-bytes", "N", &args.max_bytes, 1, CLI_NUMBER_MAX, "of one file: then FILE.000, FILE.001 and so on are written"),
         CLI_FLAG("json", &args.json, "the result as a JSON object"),
         CLI_NODE_OPTIONS(&nodes),
         {0},
@@ -156,7 +156,7 @@ static int run_import(struct cli *cli)
         CLI_TEXT("chain", "HEX", &chain, "the chain id it must have; DIR is then made when it is not there"),
         CLI_FLAG("vouched", &what.is_vouched,
             "do not check issuers' signatures: the quorum that finalised a block has"),
-        CLI_NUMBER("threads", "N", &threads, "default: one per core, at most 8"),
+        CLI_NUMBER("threads", "N", &threads, 1, CLI_THREADS_MAX, "default: one per core, at most 8"),
         CLI_FLAG("verbose", &verbose, "a line for each block that is on disk"),
         CLI_FLAG("json", &json, "the result as a JSON object"),
         {0},
@@ -169,7 +169,7 @@ static int run_import(struct cli *cli)
     what.dir = cli->args[0];
     what.file = cli->args[1];
     what.chain = chain != NULL ? &expected : NULL;
-    what.threads = (unsigned)(threads < 256 ? threads : 256);
+    what.threads = (unsigned)threads;
     what.imported = verbose && !json ? say_imported : NULL;
     err = slk_bundle_import(&what, &result, &fault);
     cli_progress_end(&cli->progress);

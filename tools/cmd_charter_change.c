@@ -236,7 +236,7 @@ static int run_propose(struct cli *cli)
             "rotate", "NAME", &edit.rotated, "new keys for a member or issuer: those that are in --new-keys"),
         CLI_LIST("remove", "NAME", &edit.removed, "a member or issuer that goes"),
         CLI_TEXT("new-keys", "DIR", &edit.keys_dir, "where keygen put the new keys (default: here)"),
-        CLI_NUMBER("activation", "HEIGHT", &activation,
+        CLI_NUMBER("activation", "HEIGHT", &activation, 1, CLI_NUMBER_MAX,
             "the block from which it governs (default: 10 after the next; the one after it where one member "
             "votes)"),
         CLI_TEXT("keys", "DIR", &keys_dir,

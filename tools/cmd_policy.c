@@ -110,7 +110,8 @@ static int run(struct cli *cli)
         CLI_TEXT("from", "POLICY", &from, "read a policy file, by whoever made it, instead of a charter"),
         CLI_LIST("witness", "NAME=VKEY[ URL]", &witnesses,
             "want an outside witness's cosignature as well; again for each (C2SP tlog-witness)"),
-        CLI_NUMBER("threshold", "N", &threshold, "so many of those are enough (default: all)"),
+        CLI_NUMBER(
+            "threshold", "N", &threshold, 1, CLI_LIST_MAX, "so many of those are enough (default: all)"),
         {0},
     };
 
@@ -123,8 +124,10 @@ static int run(struct cli *cli)
             "--update): one "
             "of them");
     if (threshold > witnesses.n)
-        return cli_fail(
-            cli, CLI_UNSURE, "--threshold is above the number of outside witnesses, %zu", witnesses.n);
+        return cli_fail(cli, CLI_UNSURE,
+            witnesses.n == 0 ? "--threshold is of outside witnesses: name each with --witness"
+                             : "--threshold is above the number of outside witnesses, %zu",
+            witnesses.n);
     if ((old != NULL) != (checkpoint != NULL))
         return cli_fail(cli, CLI_UNSURE,
             "--update and --checkpoint go together: the checkpoint ties the old policy to the ledger");

@@ -216,7 +216,7 @@ static int run(struct cli *cli)
         CLI_TEXT("format", "text|binary", &p.format, "C2SP .tlog-proof text (default), or protobuf"),
         CLI_FLAG(
             "qr", &p.qr, "as a QR code: -o FILE.png or FILE.svg, else for a terminal; binary, --no-history"),
-        CLI_NUMBER("entry", "INDEX", &entry.index,
+        CLI_NUMBER("entry", "INDEX", &entry.index, 0, CLI_NUMBER_MAX,
             "of this entry of the log instead: a plain C2SP tlog-proof; DIR may be a tree of tiles, of any "
             "log"),
         CLI_TEXT("entry-file", "FILE", &entry.entry_out, "with --entry: where the entry's bytes go"),

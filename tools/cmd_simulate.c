@@ -10,6 +10,8 @@
 #include "tools/ndjson.h"
 #include "tools/simulate.h"
 
+#define EVENTS_MAX UINT64_C(1000000000000)
+
 struct simulate {
     const char *out, *keys_dir, *charter_file, *start;
     struct slk_sim_options options;
@@ -191,14 +193,16 @@ static bool settle(const struct cli *cli, struct simulate *s)
         cli_fail(cli, 0, "--start: not a time: write it like 2026-01-05 or 2026-01-05T00:00:00Z");
         return false;
     }
-    if (o->existing_percent > 90 || o->fault_percent > 100 || o->start_s % 3600 != 0) {
-        cli_fail(cli, 0, "--existing is at most 90, --faults at most 100, and --start a full hour");
+    if (o->start_s % 3600 != 0) {
+        cli_fail(cli, 0, "--start: give a full hour, like 2026-01-05T09:00:00Z");
         return false;
     }
     if (o->days == 0 && o->events == 0)
         o->days = SLK_SIM_DAYS;
     if (o->credentials == 0 && o->events != 0)
         o->credentials = o->events * (100 - o->existing_percent) / 100 + 1;
+    if (o->credentials > SLK_SIM_MAX)
+        o->credentials = SLK_SIM_MAX; /* the events beyond are about these */
     if (o->credentials == 0)
         o->credentials = SLK_SIM_CREDENTIALS;
     return true;
@@ -210,17 +214,19 @@ static int run(struct cli *cli)
         .options = {.seed = 1, .start_s = SLK_SIM_START_S, .existing_percent = SLK_SIM_EXISTING}};
     struct slk_sim_options *o = &s.options;
     const struct cli_option options[] = {
-        CLI_NUMBER("seed", "N", &o->seed, "the same seed and options give the same bytes (default 1)"),
-        CLI_NUMBER("events", "N", &o->events, "stop after N valid events"),
-        CLI_NUMBER("days", "D", &o->days, "stop after D days (default 60; beyond 60: offices nationwide)"),
+        CLI_NUMBER("seed", "N", &o->seed, 0, UINT64_MAX,
+            "the same seed and options give the same bytes (default 1)"),
+        CLI_NUMBER("events", "N", &o->events, 1, EVENTS_MAX, "stop after N valid events"),
+        CLI_NUMBER("days", "D", &o->days, 1, SLK_SIM_DAYS_MAX,
+            "stop after D days (default 60; beyond 60: offices nationwide)"),
         CLI_TEXT("start", "TIME", &s.start, "when it begins (default 2026-01-05T00:00:00Z)"),
-        CLI_NUMBER("credentials", "N", &o->credentials,
+        CLI_NUMBER("credentials", "N", &o->credentials, 1, SLK_SIM_MAX,
             "issue about N credentials (default 80000, or what N events allow)"),
-        CLI_NUMBER("existing", "PERCENT", &o->existing_percent,
+        CLI_NUMBER("existing", "PERCENT", &o->existing_percent, 0, 90,
             "share of events about existing credentials (default 30)"),
         CLI_FLAG(
             "burst", &o->burst, "a carrier's breach two thirds into the time: mass locks within four hours"),
-        CLI_NUMBER("faults", "PERCENT", &o->fault_percent,
+        CLI_NUMBER("faults", "PERCENT", &o->fault_percent, 0, 100,
             "beside them, events that must be refused, each with \"expect\""),
         CLI_TEXT("keys", "DIR", &s.keys_dir, "write the simulated issuers' and members' private keys there"),
         CLI_TEXT("charter", "FILE", &s.charter_file, "write the charter under which the stream is valid"),

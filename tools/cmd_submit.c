@@ -11,6 +11,7 @@
 
 #define BATCH_DEFAULT         1000
 #define BLOCK_SECONDS_DEFAULT 3600
+#define BLOCK_SECONDS_MAX     (366 * CLI_DAY_S)
 
 struct submit_options {
     const char *keys_dir, *key_file, *clock, *chain_hex, *signed_file, *out, *rest;
@@ -340,8 +341,6 @@ static bool options_make_sense(struct submit *s)
     cli->exit_code = CLI_UNSURE;
     if (o->signed_file == NULL && (o->keys_dir == NULL) == (o->key_file == NULL))
         cli_fail(cli, 0, "say who signs: --keys DIR (one NAME.pem per issuer) or --key FILE");
-    else if (o->batch == 0 || o->batch > SLK_SUBMISSION_EVENTS_MAX)
-        cli_fail(cli, 0, "--batch: 1 to %d events", SLK_SUBMISSION_EVENTS_MAX);
     else if (strcmp(o->clock, "wall") != 0 && strcmp(o->clock, "events") != 0)
         cli_fail(cli, 0, "--clock: wall or events");
     else if (o->sign_only && (o->out == NULL || (o->chain_hex == NULL && cli->args_n == 0)))
@@ -552,13 +551,14 @@ static int run(struct cli *cli)
         CLI_TEXT("keys", "DIR", &o->keys_dir,
             "issuers' private keys, NAME.pem each; events say \"issuer\":\"NAME\""),
         CLI_TEXT("key", "FILE", &o->key_file, "one issuer's private key, for all events"),
-        CLI_NUMBER("batch", "N", &o->batch, "events in one submission under one signature (default 1000)"),
+        CLI_NUMBER("batch", "N", &o->batch, 1, SLK_SUBMISSION_EVENTS_MAX,
+            "events in one submission under one signature (default 1000)"),
         CLI_SIGNER_OPTIONS(&o->signers),
         CLI_TEXT("vote-key", "FILE", &o->signers.vote_file,
             "this member's vote key: votes for each block (NAME.vote.pem beside the others is found)"),
         CLI_TEXT("clock", "wall|events", &o->clock,
             "whose time blocks carry; events: imports and simulations only"),
-        CLI_NUMBER("block-seconds", "S", &o->block_seconds,
+        CLI_NUMBER("block-seconds", "S", &o->block_seconds, 1, BLOCK_SECONDS_MAX,
             "with --clock events: new blocks every S seconds of it (3600)"),
         CLI_FLAG("keep-going", &o->keep_going, "do not stop at the first refused submission"),
         CLI_TEXT("rest", "FILE", &o->rest, "write the lines that did not get into the ledger to FILE"),
@@ -576,10 +576,10 @@ static int run(struct cli *cli)
         CLI_TEXT("wait", "HOW FAR", &o->wait,
             "with --url: received (by one node), safe (by enough that it cannot be lost), final (default), "
             "proof"),
-        CLI_NUMBER(
-            "connections", "N", &o->connections, "with --url: so many submissions under way at once (8)"),
-        CLI_NUMBER(
-            "patience", "S", &o->patience_s, "with --url: how long a submission is offered to nodes (120)"),
+        CLI_NUMBER("connections", "N", &o->connections, 1, HTTP_IN_FLIGHT_MAX,
+            "with --url: so many submissions under way at once (8)"),
+        CLI_NUMBER("patience", "S", &o->patience_s, 1, CLI_DAY_S,
+            "with --url: how long a submission is offered to nodes (120)"),
         CLI_FLAG("json", &o->json, "refused events and the summary as one JSON object a line"),
         {0},
     };

@@ -425,8 +425,9 @@ static int run(struct cli *cli)
         CLI_TEXT("state", "FILE", &state, "remember here what was seen, to be compared next time"),
         CLI_TEXT("evidence", "FILE", &w->evidence_file,
             "where to write what convicts (default split-view.evidence)"),
-        CLI_NUMBER("interval", "S", &w->interval_s, "look every S seconds (default 30)"),
-        CLI_NUMBER("stale", "S", &w->stale_s, "alarm when the newest cosignatures are older (default 300)"),
+        CLI_NUMBER("interval", "S", &w->interval_s, 1, CLI_DAY_S, "look every S seconds (default 30)"),
+        CLI_NUMBER("stale", "S", &w->stale_s, 0, UINT32_MAX,
+            "alarm when the newest cosignatures are older (default 300)"),
         CLI_FLAG("once", &w->once, "look once, and exit with what was seen"),
         CLI_FLAG("json", &w->json, "each look as one JSON object"),
         {0},
@@ -437,8 +438,6 @@ static int run(struct cli *cli)
         code = cli->exit_code;
     else if (w->policy_file == NULL)
         cli_fail(cli, CLI_UNSURE, "whose signatures count? give --policy FILE, from somebody you trust");
-    else if (w->interval_s == 0 || w->interval_s > 86400 || w->stale_s > UINT32_MAX)
-        cli_fail(cli, CLI_UNSURE, "--interval: 1 to 86400 seconds; --stale: below 2^32");
     else if (cli_policy_load(cli, w->policy_file, &w->policy) && cli_nodes_open(cli, &w->nodes)) {
         w->state.path = state;
         code = watch_state_load(cli, &w->state, w->policy) ? watch(w) : CLI_UNSURE;

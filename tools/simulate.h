@@ -16,6 +16,7 @@
 #define SLK_SIM_CREDENTIALS 80000
 #define SLK_SIM_EXISTING    30
 #define SLK_SIM_MAX         200000000 /* credentials */
+#define SLK_SIM_DAYS_MAX    16384
 
 struct slk_sim_options {
     uint64_t seed;

@@ -10,8 +10,8 @@
 #define DAY_S    86400u
 
 #define SIM_NONE     UINT32_MAX
-#define SIM_DUE_DAYS 16384 /* days ahead that renewals are planned for */
-#define SIM_LAPSED   64    /* expired credentials remembered, for faults */
+#define SIM_DUE_DAYS SLK_SIM_DAYS_MAX /* days ahead that renewals are planned for */
+#define SIM_LAPSED   64               /* expired credentials remembered, for faults */
 #define SIM_TYPES    2
 #define SIM_SAFE_S                                                                                           \
     (2 * DAY_S) /* no event that needs validity closer to its end: block times may lead a little */

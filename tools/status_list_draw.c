@@ -1,4 +1,5 @@
 /* status_list_draw.c: `sillok status-list --draw`: places for credentials to come, by chance, among those that no credential ever had. */
+#include <assert.h>
 #include <inttypes.h>
 #include <openssl/rand.h>
 #include <stdlib.h>
@@ -7,7 +8,6 @@
 #include "ledger/embed/status_lists.h"
 #include "tools/status_list_note.h"
 
-#define DRAW_MAX  1000000u
 #define STEP_ROWS ((uint64_t)1 << 18)
 
 struct drawing {
@@ -105,8 +105,7 @@ int cli_list_draw(struct cli *cli, struct slk_store *store, uint32_t type, uint6
     enum slk_err err;
     int code;
 
-    if (n > DRAW_MAX)
-        return cli_fail(cli, CLI_UNSURE, "--draw: at most %u at a time", DRAW_MAX);
+    assert(n > 0 && n <= LIST_DRAW_MAX);
     err = slk_status_reader_new(&reader);
     if (err == SLK_OK)
         err = slk_view_begin(&view, store);

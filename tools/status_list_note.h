@@ -19,6 +19,7 @@ int cli_list_judge(
     struct cli *cli, struct slk_store *store, const char *note_file, const char *policy_file, bool json);
 
 /* status_list_draw.c: so many places that were never used, by chance. */
+#define LIST_DRAW_MAX 1000000
 int cli_list_draw(struct cli *cli, struct slk_store *store, uint32_t type, uint64_t n, bool json);
 
 struct slk_status_token;

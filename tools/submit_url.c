@@ -512,11 +512,9 @@ static bool begin(struct submit_url *u)
 
     while (i < 4 && strcmp(waits[i], o->wait) != 0)
         i++;
-    if (i == 4 || o->connections == 0 || o->connections > HTTP_IN_FLIGHT_MAX || o->patience_s == 0 ||
-        o->patience_s > 86400) {
-        cli_fail(o->cli, CLI_UNSURE,
-            "--wait: received, safe, final or proof; --connections: 1 to %d; --patience: 1 to 86400 s",
-            HTTP_IN_FLIGHT_MAX);
+    assert(o->connections > 0 && o->connections <= HTTP_IN_FLIGHT_MAX); /* cmd_submit.c's option says so */
+    if (i == 4) {
+        cli_fail(o->cli, CLI_UNSURE, "--wait: received, safe, final or proof");
         return false;
     }
     u->is_final = i >= 2;

@@ -58,6 +58,26 @@ exits 2 "an option without its argument" "$sillok" prove ledger --handle
 exits 2 "an argument too few" "$sillok" backup ledger
 exits 2 "an argument too many" "$sillok" head a b
 exits 2 "a number that is none" "$sillok" simulate --seed x
+says '--seed: give a whole number from 0 to 18446744073709551615, not "x"'
+numbers() { # numbers COMMAND...: no number goes through that does not fit, and none is taken for "not given"
+    for option in $("$sillok" "$@" --help | sed -nE 's/^  --([a-z-]+) (N|S|D|HEIGHT|INDEX|PERCENT|CODE|UNIX_S)( .*)?$/\1/p'); do
+        for number in 18446744073709551616 -1 1.5 ""; do
+            "$sillok" "$@" "--$option" "$number" >out 2>&1 </dev/null
+            echo "$? $(grep -c -- "--$option: give a whole number from [01] to [0-9]*, not \"$number\"" out) $* --$option"
+        done
+        case " $option" in *" seed") continue ;; esac
+        "$sillok" "$@" "--$option" 18446744073709551615 >out 2>&1 </dev/null
+        echo "$? $(grep -c -- "--$option: give a whole number" out) $* --$option"
+    done
+}
+{
+    for c in audit mirror watch policy prove simulate status-list submit "bundle export" "bundle import" "charter propose"; do
+        # shellcheck disable=SC2086
+        numbers $c
+    done
+} >numbers
+grep -v "^2 1 " numbers >out
+report "every number says what it may be" "$([ "$(wc -l <numbers)" -gt 120 ] && [ ! -s out ] && echo yes)"
 exits 2 "a ledger that is not there" "$sillok" audit nowhere
 
 # ---- keys and charters ----
@@ -250,6 +270,10 @@ exits 2 "of other bytes it proves nothing" "$verify" --policy policy --entry-fil
 says "these bytes are not entry 3"
 exits 2 "too old a one is refused" "$verify" --policy policy --entry-file e.entry --max-age 1h --now 2038-01-01 e.tlog-proof
 says "at most 3600 s are allowed"
+exits 2 "milliseconds are no seconds" "$verify" --policy policy --entry-file e.entry --now 1767225600000 e.tlog-proof
+says "--now: expected Unix seconds up to the year 9999"
+exits 2 "an age has an end" "$verify" --policy policy --entry-file e.entry --max-age 18446744073709551615 e.tlog-proof
+says "--max-age: expected a number of seconds from 1 to 1099511627776"
 exits 2 "an entry that is not there" "$sillok" prove ledger --entry 99999
 says "there is no entry 99999"
 exits 2 "an entry and a credential" "$sillok" prove ledger --entry 3 --handle "$handle"
