@@ -14,6 +14,7 @@
 #define PATH_ROOM   4096
 #define FOLDERS_MAX (2 * TREE_WRITE_MAX) /* those of a list's files, and what had to be made for them */
 #define NEW         ".new"
+#define LOCK        ".lock"
 
 struct item {
     char path[TREE_PATH_MAX];
@@ -26,7 +27,7 @@ struct item {
 
 struct tree_writer {
     char dir[PATH_ROOM / 2];
-    int lock;
+    int fd, new_fd, lock; /* of dir, of .new in it, of .lock */
     size_t items_n, bytes_n;
     struct item items[TREE_WRITE_MAX];
     size_t folders_n;
@@ -60,59 +61,126 @@ static bool note_folder(struct tree_writer *w, const char *folder)
     return true;
 }
 
-/* Makes what is missing of the path of a file; every directory in which a name appears is noted. */
-static enum slk_err make_folders(struct tree_writer *w, const char *path, struct slk_fault *fault)
+static enum slk_err fail_in(const struct tree_writer *w, const char *path, struct slk_fault *fault)
 {
-    char part[TREE_PATH_MAX], whole[PATH_ROOM], above[TREE_PATH_MAX] = "";
+    int why = errno;
+    char whole[PATH_ROOM];
 
-    for (const char *slash = strchr(path, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+    whole_path(w, whole, path);
+    errno = why;
+    return fail(fault, whole);
+}
+
+/* Whoever can write into a tree could plant a link in it: none is followed, or its files would land, and go, elsewhere. */
+static enum slk_err fail_at(
+    const struct tree_writer *w, int folder, const char *name, const char *path, struct slk_fault *fault)
+{
+    int why = errno;
+    char whole[PATH_ROOM];
+    struct stat st;
+
+    whole_path(w, whole, path);
+    if (fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st.st_mode)) {
+        snprintf(fault->text, sizeof(fault->text),
+            "%.150s: a symbolic link, and a mirror writes through none: remove it", whole);
+        return SLK_E_IO;
+    }
+    errno = why;
+    return fail_in(w, path, fault);
+}
+
+static int open_folder_at(int folder, const char *name)
+{
+    return openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+/* The last part of a path. */
+static const char *name_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash != NULL ? slash + 1 : path;
+}
+
+/* The directory that this file is in, open; one part after the other. With `make` what is missing is made, and every directory in which a
+ * name appears is noted. */
+static enum slk_err enter(
+    struct tree_writer *w, const char *path, bool make, int *out, struct slk_fault *fault)
+{
+    char part[TREE_PATH_MAX], above[TREE_PATH_MAX] = "";
+    enum slk_err err = SLK_OK;
+    int fd = fcntl(w->fd, F_DUPFD_CLOEXEC, 0), next;
+
+    *out = -1;
+    if (fd < 0)
+        return fail(fault, w->dir);
+    for (const char *slash = strchr(path, '/'); err == SLK_OK && slash != NULL;
+         slash = strchr(slash + 1, '/')) {
         snprintf(part, sizeof(part), "%.*s", (int)(slash - path), path);
-        whole_path(w, whole, part);
-        if (mkdir(whole, 0755) == 0) {
-            if (!note_folder(w, above))
-                return fail(fault, whole);
-        } else if (errno != EEXIST) {
-            return fail(fault, whole);
+        if (make && mkdirat(fd, name_of(part), 0755) == 0 && !note_folder(w, above)) {
+            errno = ENOSPC;
+            err = fail_in(w, part, fault);
+            break;
         }
+        next = open_folder_at(fd, name_of(part));
+        if (next < 0)
+            err = fail_at(w, fd, name_of(part), part, fault);
+        close(fd);
+        fd = next;
         memcpy(above, part, sizeof(above));
     }
-    errno = ENOSPC;
-    return note_folder(w, above) ? SLK_OK : fail(fault, path);
+    if (err == SLK_OK && make && !note_folder(w, above)) {
+        errno = ENOSPC;
+        err = fail_in(w, path, fault);
+    }
+    if (err == SLK_OK)
+        *out = fd;
+    else if (fd >= 0)
+        close(fd);
+    return err;
+}
+
+static enum slk_err sync_fd(struct tree_writer *w, int fd, const char *path, struct slk_fault *fault)
+{
+    int rc = fsync(fd);
+
+    if (rc != 0 && errno == EINVAL)
+        rc = 0; /* a file system that has no such thing */
+    w->counts.syncs_n++;
+    return rc == 0 ? SLK_OK : fail_in(w, path, fault);
 }
 
 static enum slk_err sync_folder(struct tree_writer *w, const char *folder, struct slk_fault *fault)
 {
-    char whole[PATH_ROOM];
-    int fd, rc;
+    char inside[TREE_PATH_MAX + 2];
+    enum slk_err err;
+    int fd;
 
-    whole_path(w, whole, folder);
-    fd = open(whole, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return fail(fault, whole);
-    rc = fsync(fd);
-    if (rc != 0 && errno == EINVAL)
-        rc = 0; /* a file system that has no such thing */
-    w->counts.syncs_n++;
-    close(fd);
-    return rc == 0 ? SLK_OK : fail(fault, whole);
+    snprintf(inside, sizeof(inside), "%s%s", folder, folder[0] != '\0' ? "/" : "");
+    err = enter(w, inside, false, &fd, fault);
+    if (err == SLK_OK)
+        err = sync_fd(w, fd, folder, fault);
+    if (fd >= 0)
+        close(fd);
+    return err;
 }
 
 /* Every file in it, and itself; a directory inside stays, and so does this one then. */
-static uint64_t remove_folder(const char *folder)
+static uint64_t remove_folder(int above, const char *name)
 {
-    char path[2 * PATH_ROOM];
+    int fd = open_folder_at(above, name);
+    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL; /* takes it over */
     struct dirent *entry;
     uint64_t n = 0;
-    DIR *dir = opendir(folder);
 
-    while (dir != NULL && (entry = readdir(dir)) != NULL) {
-        snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name);
+    while (dir != NULL && (entry = readdir(dir)) != NULL)
         if (entry->d_name[0] != '.')
-            n += unlink(path) == 0;
-    }
+            n += unlinkat(fd, entry->d_name, 0) == 0;
     if (dir != NULL)
         closedir(dir);
-    (void)rmdir(folder);
+    else if (fd >= 0)
+        close(fd);
+    (void)unlinkat(above, name, AT_REMOVEDIR);
     return n;
 }
 
@@ -165,9 +233,11 @@ enum slk_err tree_write_part(struct tree_writer *w, const struct tree_part *part
 
 /* ---- the disk ---- */
 
-static bool is_there(const char *path, const struct item *item)
+static bool is_there(int folder, const char *name, const struct item *item)
 {
-    FILE *file = fopen(path, "rbe");
+    int fd =
+        openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC); /* a pipe is not waited for */
+    FILE *file = fd >= 0 ? fdopen(fd, "rb") : NULL;
     uint8_t *bytes = file != NULL ? malloc(item->size + 2) : NULL;
     bool is_same = bytes != NULL && fread(bytes, 1, item->size + 1, file) == item->size &&
                    memcmp(bytes, item->bytes, item->size) == 0;
@@ -175,37 +245,52 @@ static bool is_there(const char *path, const struct item *item)
     free(bytes);
     if (file != NULL)
         fclose(file);
+    else if (fd >= 0)
+        close(fd);
     return is_same;
 }
 
-static void new_path(const struct tree_writer *w, char out[PATH_ROOM], size_t i)
+#define NEW_NAME_SIZE 24
+static const char *new_name(char out[NEW_NAME_SIZE], size_t i)
 {
-    snprintf(out, PATH_ROOM, "%s/" NEW "/%zu", w->dir, i);
+    snprintf(out, NEW_NAME_SIZE, "%zu", i);
+    return out;
+}
+
+/* A file of its own, whatever had the name. */
+static int open_new(const struct tree_writer *w, const char *name)
+{
+    const int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC;
+    int fd = openat(w->new_fd, name, flags, 0644);
+
+    if (fd < 0 && errno == EEXIST && unlinkat(w->new_fd, name, 0) == 0)
+        fd = openat(w->new_fd, name, flags, 0644);
+    return fd;
 }
 
 static enum slk_err put_bytes(struct tree_writer *w, size_t i, struct slk_fault *fault)
 {
     struct item *item = &w->items[i];
-    char path[PATH_ROOM];
-    enum slk_err err = make_folders(w, item->path, fault);
+    char name[NEW_NAME_SIZE];
+    int folder;
+    enum slk_err err = enter(w, item->path, true, &folder, fault);
 
     if (err != SLK_OK)
         return err;
-    whole_path(w, path, item->path);
-    item->is_there = is_there(path, item);
+    item->is_there = is_there(folder, name_of(item->path), item);
+    close(folder);
     if (item->is_there)
         return SLK_OK;
-    new_path(w, path, i);
-    item->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    item->fd = open_new(w, new_name(name, i));
     if (item->fd < 0)
-        return fail(fault, path);
+        return fail_in(w, NEW, fault);
     for (size_t n = 0; n < item->size;) {
         ssize_t got = write(item->fd, item->bytes + n, item->size - n);
 
         if (got < 0 && errno == EINTR)
             continue;
         if (got <= 0)
-            return fail(fault, path);
+            return fail_in(w, item->path, fault);
         n += (size_t)got;
     }
     return SLK_OK;
@@ -224,34 +309,42 @@ static enum slk_err sync_bytes(struct tree_writer *w, size_t i, struct slk_fault
     if (close(item->fd) != 0)
         rc = -1;
     item->fd = -1;
-    return rc == 0 ? SLK_OK : fail(fault, item->path);
+    return rc == 0 ? SLK_OK : fail_in(w, item->path, fault);
 }
 
 static enum slk_err give_name(struct tree_writer *w, size_t i, struct slk_fault *fault)
 {
     const struct item *item = &w->items[i];
-    char from[PATH_ROOM], to[PATH_ROOM];
+    char from[NEW_NAME_SIZE];
+    enum slk_err err;
+    int folder;
 
     if (item->is_there)
         return SLK_OK;
-    new_path(w, from, i);
-    whole_path(w, to, item->path);
-    if (rename(from, to) != 0)
-        return fail(fault, to);
-    w->counts.files_n++;
-    w->counts.bytes_n += item->size;
-    return SLK_OK;
+    err = enter(w, item->path, false, &folder, fault);
+    if (err != SLK_OK)
+        return err;
+    if (renameat(w->new_fd, new_name(from, i), folder, name_of(item->path)) != 0)
+        err = fail_in(w, item->path, fault);
+    close(folder);
+    if (err == SLK_OK) {
+        w->counts.files_n++;
+        w->counts.bytes_n += item->size;
+    }
+    return err;
 }
 
 static void end_parts(struct tree_writer *w, size_t i)
 {
-    char path[TREE_PATH_MAX + 2], whole[PATH_ROOM];
+    char path[TREE_PATH_MAX + 2];
+    struct slk_fault fault;
+    int folder;
 
-    if (!w->items[i].ends_parts)
+    if (!w->items[i].ends_parts || enter(w, w->items[i].path, false, &folder, &fault) != SLK_OK)
         return;
-    snprintf(path, sizeof(path), "%s.p", w->items[i].path);
-    whole_path(w, whole, path);
-    w->counts.removed_n += remove_folder(whole);
+    snprintf(path, sizeof(path), "%s.p", name_of(w->items[i].path));
+    w->counts.removed_n += remove_folder(folder, path);
+    close(folder);
 }
 
 enum slk_err tree_writer_flush(struct tree_writer *w, struct slk_fault *fault)
@@ -274,10 +367,13 @@ enum slk_err tree_writer_flush(struct tree_writer *w, struct slk_fault *fault)
 
 void tree_remove(struct tree_writer *w, const char *path)
 {
-    char whole[PATH_ROOM];
+    struct slk_fault fault;
+    int folder;
 
-    whole_path(w, whole, path);
-    (void)unlink(whole);
+    if (enter(w, path, false, &folder, &fault) != SLK_OK)
+        return;
+    (void)unlinkat(folder, name_of(path), 0);
+    close(folder);
 }
 
 const struct tree_written *tree_writer_counts(const struct tree_writer *w)
@@ -315,38 +411,59 @@ static enum slk_err check_strangers(const struct tree_writer *w, struct slk_faul
     return SLK_E_EXISTS;
 }
 
+static enum slk_err open_dir(struct tree_writer *w, struct slk_fault *fault)
+{
+    bool is_new = mkdir(w->dir, 0755) == 0;
+    enum slk_err err = SLK_OK;
+    int above;
+
+    if (!is_new && errno != EEXIST)
+        return fail(fault, w->dir);
+    w->fd =
+        open(w->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* the operator's own word: that may be a link */
+    if (w->fd < 0)
+        return fail(fault, w->dir);
+    if (!is_new)
+        return SLK_OK;
+    above = openat(w->fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    err = above >= 0 ? sync_fd(w, above, "..", fault) : fail(fault, w->dir);
+    if (above >= 0)
+        close(above);
+    return err;
+}
+
+static enum slk_err take_lock(struct tree_writer *w, struct slk_fault *fault)
+{
+    w->lock = openat(w->fd, LOCK, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0644);
+    if (w->lock < 0)
+        return fail_at(w, w->fd, LOCK, LOCK, fault);
+    if (flock(w->lock, LOCK_EX | LOCK_NB) == 0)
+        return SLK_OK;
+    snprintf(fault->text, sizeof(fault->text), "another mirror writes to %.150s", w->dir);
+    return SLK_E_IN_USE;
+}
+
 static enum slk_err take_place(struct tree_writer *w, struct slk_fault *fault)
 {
-    enum slk_err err;
-    char path[PATH_ROOM];
+    enum slk_err err = open_dir(w, fault);
 
-    if (mkdir(w->dir, 0755) == 0) {
-        err = sync_folder(w, "..", fault);
-        if (err != SLK_OK)
-            return err;
-    } else if (errno != EEXIST) {
-        return fail(fault, w->dir);
-    }
-    whole_path(w, path, "data.mdb");
-    if (access(path, F_OK) == 0) {
+    if (err != SLK_OK)
+        return err;
+    if (faccessat(w->fd, "data.mdb", F_OK, 0) == 0) {
         snprintf(fault->text, sizeof(fault->text),
             "%.150s is a ledger's own directory: mirror it to another one", w->dir);
         return SLK_E_REFUSED;
     }
     err = check_strangers(w, fault);
+    if (err == SLK_OK)
+        err = take_lock(w, fault);
     if (err != SLK_OK)
         return err;
-    whole_path(w, path, ".lock");
-    w->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    if (w->lock < 0)
-        return fail(fault, path);
-    if (flock(w->lock, LOCK_EX | LOCK_NB) != 0) {
-        snprintf(fault->text, sizeof(fault->text), "another mirror writes to %.150s", w->dir);
-        return SLK_E_IN_USE;
-    }
-    whole_path(w, path, NEW);
-    (void)remove_folder(path); /* what a kill left */
-    return mkdir(path, 0755) == 0 || errno == EEXIST ? SLK_OK : fail(fault, path);
+    (void)remove_folder(w->fd, NEW); /* what a kill left */
+    if (mkdirat(w->fd, NEW, 0755) != 0 && errno != EEXIST)
+        return fail_in(w, NEW, fault);
+    w->new_fd = open_folder_at(w->fd, NEW);
+    return w->new_fd >= 0 ? SLK_OK : fail_at(w, w->fd, NEW, NEW, fault);
 }
 
 enum slk_err tree_writer_open(struct tree_writer **out, const char *dir, struct slk_fault *fault)
@@ -357,7 +474,7 @@ enum slk_err tree_writer_open(struct tree_writer **out, const char *dir, struct 
     *out = NULL;
     if (w == NULL)
         return SLK_E_NOMEM;
-    w->lock = -1;
+    w->fd = w->new_fd = w->lock = -1;
     if (strlen(dir) >= sizeof(w->dir)) {
         errno = ENAMETOOLONG;
         err = fail(fault, "the directory's name");
@@ -378,7 +495,11 @@ void tree_writer_close(struct tree_writer *w)
     if (w == NULL)
         return;
     tree_writer_drop(w);
+    if (w->new_fd >= 0)
+        close(w->new_fd);
     if (w->lock >= 0)
         close(w->lock);
+    if (w->fd >= 0)
+        close(w->fd);
     free(w);
 }

@@ -1,7 +1,8 @@
 /* tree_write.h: files of a tree (tree.h) onto a disk, so that a kill or a power cut at any moment leaves each of them whole or absent.
  *
  * Written under another name (.new/), synced, renamed, the directories synced: what has its name is whole, and what a flush returned
- * for is there for good. `.lock` keeps a second writer out. */
+ * for is there for good. `.lock` keeps a second writer out. No symbolic link inside of the tree is written through, nor followed to what is
+ * to be removed; the tree's own name may be one. */
 #ifndef SLK_TOOLS_TREE_WRITE_H
 #define SLK_TOOLS_TREE_WRITE_H
 

@@ -5,7 +5,8 @@
  *   SLK_DIE=sent:n      before the n-th write to a socket: what was signed is not sent, or to some and not to others; what was
  *                       committed is not answered
  *
- *   SLK_DIE=names:n     before the n-th call of those that make names and bytes certain, or change names: fsync, rename, unlink, mkdir
+ *   SLK_DIE=names:n     before the n-th call of those that make names and bytes certain, or change names: fsync, rename, unlink, mkdir,
+ *                       and those of them that take an open directory
  *   SLK_TELL=FILE       each of these calls is a line of FILE
  *
  * A commit is LMDB's write of its meta page, by a file that is open with O_DSYNC. n counts from 1.
@@ -118,7 +119,7 @@ EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 /* A call with names: told, counted, and perhaps the end. */
 static void count_name(const char *what, const char *from, const char *to)
 {
-    char line[1200];
+    char line[2600];
     int n, fd;
 
     if (tell == NULL && place != NAMES)
@@ -145,20 +146,55 @@ EXPORT int fsync(int fd)
     return (int)syscall(SYS_fsync, fd);
 }
 
+/* The path that a name stands for in a directory that is open. */
+static const char *path_in(char out[1200], int folder, const char *name)
+{
+    char link[40];
+    ssize_t n = -1;
+
+    (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", folder);
+    if (folder != AT_FDCWD && name[0] != '/')
+        n = readlink(link, out, 1000);
+    n = n > 0 ? n : 0;
+    (void)snprintf(out + n, 1200 - (size_t)n, "%s%s", n > 0 ? "/" : "", name);
+    return out;
+}
+
+EXPORT int renameat(int from_folder, const char *from, int to_folder, const char *to)
+{
+    char a[1200], b[1200];
+
+    count_name("rename", path_in(a, from_folder, from), path_in(b, to_folder, to));
+    return (int)syscall(SYS_renameat2, from_folder, from, to_folder, to, 0);
+}
+
+EXPORT int unlinkat(int folder, const char *path, int flags)
+{
+    char a[1200];
+
+    count_name("unlink", path_in(a, folder, path), "");
+    return (int)syscall(SYS_unlinkat, folder, path, flags);
+}
+
+EXPORT int mkdirat(int folder, const char *path, mode_t mode)
+{
+    char a[1200];
+
+    count_name("mkdir", path_in(a, folder, path), "");
+    return (int)syscall(SYS_mkdirat, folder, path, mode);
+}
+
 EXPORT int rename(const char *from, const char *to)
 {
-    count_name("rename", from, to);
-    return (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
+    return renameat(AT_FDCWD, from, AT_FDCWD, to);
 }
 
 EXPORT int unlink(const char *path)
 {
-    count_name("unlink", path, "");
-    return (int)syscall(SYS_unlinkat, AT_FDCWD, path, 0);
+    return unlinkat(AT_FDCWD, path, 0);
 }
 
 EXPORT int mkdir(const char *path, mode_t mode)
 {
-    count_name("mkdir", path, "");
-    return (int)syscall(SYS_mkdirat, AT_FDCWD, path, mode);
+    return mkdirat(AT_FDCWD, path, mode);
 }

@@ -469,6 +469,39 @@ def test_refused(_):
     check("and none of that touched the mirror", is_whole("whole") and not os.path.exists("new/checkpoint"))
 
 
+def test_links(_):
+    """Whoever can write into a tree must not make the mirror write, or remove, anywhere else."""
+    first = sorted(f for f in files_of("early-tree") if f.startswith("tile/0/") and ".p/" in f)[-1]  # full in the next run
+    os.mkdir("victim")
+    for name in ("0", "1", "000", first.split("/")[-1]):
+        with open(f"victim/{name}", "w") as f:
+            f.write("mine")
+    for place in (".new", ".lock", "tile", "tile/0", "finality", os.path.dirname(first)):
+        fresh("early-tree", "cut")
+        if os.path.isdir(f"cut/{place}"):
+            shutil.rmtree(f"cut/{place}")
+        elif os.path.exists(f"cut/{place}"):
+            os.unlink(f"cut/{place}")
+        os.symlink("../victim/0" if place == ".lock" else os.path.realpath("victim"), f"cut/{place}")
+        r = run("mirror", "ledger", "cut", "--repair")
+        kept = sorted(os.listdir("victim")) == sorted({"0", "1", "000", first.split("/")[-1]}) and all(
+            open(f"victim/{f}").read() == "mine" for f in os.listdir("victim"))
+        if place == os.path.dirname(first):  # partial files that are full by now: those behind the link stay
+            check("a link where partial files were is not followed to remove them", kept and r.returncode == 0 and is_whole("cut"), told(r))
+        else:
+            check(f"a link in the place of {place} is refused, and what it leads to is left alone", kept and r.returncode == 2 and
+                  f"cut/{place}: a symbolic link, and a mirror writes through none: remove it" in r.stderr, told(r), os.listdir("victim"))
+    fresh("early-tree", "cut")
+    for place, name in (("checkpoint", "0"), (".new/0", "1"), ("tile/0/000", "000")):
+        if os.path.exists(f"cut/{place}"):
+            os.unlink(f"cut/{place}")
+        os.symlink(os.path.realpath(f"victim/{name}"), f"cut/{place}")
+    r = run("mirror", "ledger", "cut", "--repair")
+    check("a link in the place of a file becomes that file", r.returncode == 0 and is_whole("cut") and
+          not any(os.path.islink(f"cut/{f}") for f in files_of("cut", hidden=True)) and
+          all(open(f"victim/{f}").read() == "mine" for f in os.listdir("victim")), told(r))
+
+
 def test_damaged(_):
     shutil.rmtree("altered", ignore_errors=True)
     shutil.copytree("early-tree", "altered")
@@ -604,7 +637,7 @@ def test_follow(_):
 state = {"process": None}
 try:
     make_ledgers()
-    tests = [test_first, test_grown, test_node, test_audit, test_refused, test_damaged, test_charter, test_follow]
+    tests = [test_first, test_grown, test_node, test_audit, test_refused, test_links, test_damaged, test_charter, test_follow]
     if not os.environ.get("SLK_SANITIZED"):  # no library is loaded before a sanitizer
         tests[-1:-1] = [test_order, test_kills]
     for test in tests:
