@@ -27,7 +27,8 @@ struct item {
 
 struct tree_writer {
     char dir[PATH_ROOM / 2];
-    int fd, new_fd, lock; /* of dir, of .new in it, of .lock */
+    int fd, new_fd, lock;               /* of dir, of .new in it, of .lock */
+    bool made_dir, made_new, made_lock; /* by this writer: they go again when nothing was written */
     size_t items_n, bytes_n;
     struct item items[TREE_WRITE_MAX];
     size_t folders_n;
@@ -413,17 +414,17 @@ static enum slk_err check_strangers(const struct tree_writer *w, struct slk_faul
 
 static enum slk_err open_dir(struct tree_writer *w, struct slk_fault *fault)
 {
-    bool is_new = mkdir(w->dir, 0755) == 0;
     enum slk_err err = SLK_OK;
     int above;
 
-    if (!is_new && errno != EEXIST)
+    w->made_dir = mkdir(w->dir, 0755) == 0;
+    if (!w->made_dir && errno != EEXIST)
         return fail(fault, w->dir);
     w->fd =
         open(w->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* the operator's own word: that may be a link */
     if (w->fd < 0)
         return fail(fault, w->dir);
-    if (!is_new)
+    if (!w->made_dir)
         return SLK_OK;
     above = openat(w->fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     err = above >= 0 ? sync_fd(w, above, "..", fault) : fail(fault, w->dir);
@@ -432,13 +433,21 @@ static enum slk_err open_dir(struct tree_writer *w, struct slk_fault *fault)
     return err;
 }
 
+/* Only one writer, by a lock on a file that still has its name: who wrote nothing takes it away again (undo). */
 static enum slk_err take_lock(struct tree_writer *w, struct slk_fault *fault)
 {
-    w->lock = openat(w->fd, LOCK, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0644);
+    const int flags = O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+    struct stat st;
+
+    w->lock = openat(w->fd, LOCK, flags | O_CREAT | O_EXCL, 0644);
+    w->made_lock = w->lock >= 0;
+    if (w->lock < 0 && errno == EEXIST)
+        w->lock = openat(w->fd, LOCK, flags);
     if (w->lock < 0)
         return fail_at(w, w->fd, LOCK, LOCK, fault);
-    if (flock(w->lock, LOCK_EX | LOCK_NB) == 0)
+    if (flock(w->lock, LOCK_EX | LOCK_NB) == 0 && fstat(w->lock, &st) == 0 && st.st_nlink > 0)
         return SLK_OK;
+    w->made_lock = false;
     snprintf(fault->text, sizeof(fault->text), "another mirror writes to %.150s", w->dir);
     return SLK_E_IN_USE;
 }
@@ -459,11 +468,23 @@ static enum slk_err take_place(struct tree_writer *w, struct slk_fault *fault)
         err = take_lock(w, fault);
     if (err != SLK_OK)
         return err;
+    w->made_new = faccessat(w->fd, NEW, F_OK, AT_SYMLINK_NOFOLLOW) != 0;
     (void)remove_folder(w->fd, NEW); /* what a kill left */
     if (mkdirat(w->fd, NEW, 0755) != 0 && errno != EEXIST)
         return fail_in(w, NEW, fault);
     w->new_fd = open_folder_at(w->fd, NEW);
     return w->new_fd >= 0 ? SLK_OK : fail_at(w, w->fd, NEW, NEW, fault);
+}
+
+/* What was refused leaves nothing behind: the directory is as it was found. */
+static void undo(const struct tree_writer *w)
+{
+    if (w->made_new && w->new_fd >= 0)
+        (void)remove_folder(w->fd, NEW);
+    if (w->made_lock)
+        (void)unlinkat(w->fd, LOCK, 0);
+    if (w->made_dir)
+        (void)rmdir(w->dir); /* not if anybody put something there meanwhile */
 }
 
 enum slk_err tree_writer_open(struct tree_writer **out, const char *dir, struct slk_fault *fault)
@@ -495,6 +516,8 @@ void tree_writer_close(struct tree_writer *w)
     if (w == NULL)
         return;
     tree_writer_drop(w);
+    if (w->counts.files_n == 0)
+        undo(w);
     if (w->new_fd >= 0)
         close(w->new_fd);
     if (w->lock >= 0)

@@ -14,7 +14,7 @@
 #define TREE_WRITE_BYTES ((size_t)32 << 20)
 
 struct tree_writer;
-/* Makes the directory if there is none. SLK_E_IN_USE: another process writes to it; SLK_E_REFUSED: it is a ledger's own; SLK_E_IO. */
+/* Makes the directory if there is none; one that nothing was written into is gone again, or as it was, after the close. SLK_E_IN_USE: another process writes to it; SLK_E_REFUSED: it is a ledger's own; SLK_E_IO. */
 SLK_MUST_CHECK enum slk_err tree_writer_open(
     struct tree_writer **out, const char *dir, struct slk_fault *fault);
 void tree_writer_close(struct tree_writer *writer); /* NULL is fine */

@@ -447,6 +447,10 @@ def test_refused(_):
     must("policy", "other", "-o", "policy2")
     refused("a policy that is not met is said", 1, "its checkpoint is not good: no signature by a log of the policy", "mirror", "ledger",
             "new", "--policy", "policy2")
+    check("and leaves nothing behind", not os.path.exists("new"))
+    os.mkdir("empty")
+    refused("nor in a directory that was there", 1, "its checkpoint is not good", "mirror", "ledger", "empty", "--policy", "policy2")
+    check("which is as empty as before", os.listdir("empty") == [], os.listdir("empty"))
     refused("also by an audit", 1, "no signature by a log of the policy", "audit", "whole", "--policy", "policy2")
     refused("a chain that is not the expected one", 1, "another ledger", "mirror", "ledger", "new", "--chain", "00" * 32)
     refused("nor the mirror's", 1, "another ledger than --chain", "mirror", "ledger", "whole", "--chain", "00" * 32)
@@ -466,7 +470,7 @@ def test_refused(_):
     refused("nor one with somebody's keys in it", 2, "keys: it holds `", "mirror", "ledger", "keys")
     check("which stays as it was", sorted(os.listdir("keys")) == kept)
     refused("nor a file", 2, "policy: Not a directory", "mirror", "ledger", "policy")
-    check("and none of that touched the mirror", is_whole("whole") and not os.path.exists("new/checkpoint"))
+    check("and none of that touched the mirror", is_whole("whole") and not os.path.exists("new"))
 
 
 def test_links(_):
