@@ -61,6 +61,19 @@ static void find(struct watch *w, int code, const char *kind, size_t node, const
 
 /* ---- looking ---- */
 
+/* Nobody can tell from a policy who is an agency and who is not: so both, and what each can do. */
+static void tell_missing(struct watch *w, const struct sighting *s, size_t node)
+{
+    find(w, CLI_NO, "unsound", node,
+        "its checkpoint has too few cosignatures for the policy's quorum: %s%s missing. If an agency is: its "
+        "node is down or cut off (`sillok status`). If an outside witness is: this node does not ask it, or "
+        "gets no answer; its operator names it under [witnesses] in the node's configuration, or you watch "
+        "nodes that ask it, or use a policy that does not want it. If the charter has changed: `sillok "
+        "policy --update`",
+        s->missing,
+        s->all_missing ? strchr(s->missing, ',') != NULL ? " are" : " is" : " are (not all needed)");
+}
+
 static void look_at(struct watch *w, size_t node, const struct http_answer *answer)
 {
     struct sighting *s = &w->seen[node];
@@ -73,7 +86,9 @@ static void look_at(struct watch *w, size_t node, const struct http_answer *answ
     }
     err = sighting_read(s, name_of(w, node), (const char *)answer->body, answer->size, w->policy, now_s);
     s->node = node;
-    if (err != SLK_OK)
+    if (err == SLK_E_QUORUM)
+        tell_missing(w, s, node);
+    else if (err != SLK_OK)
         find(w, CLI_NO, "unsound", node,
             "its checkpoint is not one of this policy's log: %s (if the charter has changed: `sillok policy "
             "--update`)",

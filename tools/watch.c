@@ -14,6 +14,16 @@ void sighting_clear(struct sighting *sighting)
     *sighting = (struct sighting){0};
 }
 
+static void name_missing(struct sighting *s, const struct slk_policy *policy, const struct slk_note *note)
+{
+    const struct slk_vkey *missing[SLK_POLICY_WITNESSES_MAX];
+    size_t n = slk_policy_missing(missing, &s->all_missing, policy, note, &s->checkpoint), used = 0;
+
+    for (size_t i = 0; i < n && used < sizeof(s->missing); i++)
+        used += (size_t)snprintf(
+            s->missing + used, sizeof(s->missing) - used, "%s%s", i > 0 ? ", " : "", missing[i]->name);
+}
+
 static enum slk_err judge(struct sighting *s, const struct slk_policy *policy, uint64_t now_s)
 {
     const struct slk_verify_options options = {.now_s = now_s, .allow_no_quorum = true};
@@ -25,6 +35,8 @@ static enum slk_err judge(struct sighting *s, const struct slk_policy *policy, u
         err = slk_checkpoint_parse(&s->checkpoint, note->text);
     if (err == SLK_OK)
         err = slk_policy_check(&verdict, policy, note, &s->checkpoint, &options);
+    if (err == SLK_E_QUORUM)
+        name_missing(s, policy, note);
     free(note);
     s->is_good = err == SLK_OK;
     s->is_comparable = err == SLK_OK || err == SLK_E_QUORUM;

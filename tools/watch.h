@@ -14,6 +14,8 @@ struct sighting {
     struct slk_checkpoint checkpoint; /* its origin is borrowed from the note */
     uint64_t quorum_time_s;
     uint32_t cosignatures_n;
+    char missing[300];  /* whose cosignatures the policy's quorum lacks; "" when it is met */
+    bool all_missing;   /* it takes every one of them */
     bool is_comparable; /* signed by a log of the policy: worth to be held against others */
     bool is_good;       /* and by its quorum */
 };

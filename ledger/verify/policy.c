@@ -460,31 +460,37 @@ static bool is_future(
     return false;
 }
 
-/* Do the cosignatures of since_s and later make the quorum? A member counts for its one group; groups
- * stand after their members, so a group's count is complete when its turn comes. */
-static bool has_quorum(const struct tally *tally, const struct slk_policy *policy, uint64_t since_s)
-{
-    size_t counts[NODES_MAX + 1] = {0}; /* the last is of NODE_NONE, and never read */
+/* Which witnesses and groups the cosignatures of since_s and later make good, and of how many members each group has: a member
+ * counts for its one group; groups stand after their members, so a group's count is complete when its turn comes. */
+struct standing {
+    bool is_met[NODES_MAX];
+    size_t counts[NODES_MAX + 1]; /* the last is of NODE_NONE, and never read */
+};
 
-    assert(policy->quorum < NODE_NONE);
+static void count_nodes(
+    struct standing *out, const struct tally *tally, const struct slk_policy *policy, uint64_t since_s)
+{
+    memset(out, 0, sizeof(*out));
     for (size_t i = 0; i < policy->witnesses_n; i++) {
-        if (!tally->cosigned[i] || tally->time_s[i] < since_s)
-            continue;
-        if (i == policy->quorum)
-            return true;
-        counts[policy->parent[i]]++;
+        out->is_met[i] = tally->cosigned[i] && tally->time_s[i] >= since_s;
+        out->counts[policy->parent[i]] += out->is_met[i];
     }
     for (size_t i = 0; i < policy->groups_n; i++) {
         size_t group = FIRST_GROUP + i;
 
         assert(policy->threshold[i] > 0 && policy->parent[group] > group);
-        if (counts[group] < policy->threshold[i])
-            continue;
-        if (group == policy->quorum)
-            return true;
-        counts[policy->parent[group]]++;
+        out->is_met[group] = out->counts[group] >= policy->threshold[i];
+        out->counts[policy->parent[group]] += out->is_met[group];
     }
-    return false;
+}
+
+static bool has_quorum(const struct tally *tally, const struct slk_policy *policy, uint64_t since_s)
+{
+    struct standing standing;
+
+    assert(policy->quorum < NODE_NONE);
+    count_nodes(&standing, tally, policy, since_s);
+    return standing.is_met[policy->quorum];
 }
 
 /* The quorum's time is that of one of the cosignatures; false when even all of them make none. */
@@ -537,6 +543,41 @@ enum slk_err slk_policy_check(struct slk_policy_verdict *out, const struct slk_p
     if (err == SLK_OK && !tally.has_log)
         err = SLK_E_NO_LOG;
     return err == SLK_OK ? judge(out, &tally, policy, options) : err;
+}
+
+/* From the quorum down: what is wanted and not met wants each of its members that is not met. */
+size_t slk_policy_missing(const struct slk_vkey *out[SLK_POLICY_WITNESSES_MAX], bool *all_needed,
+    const struct slk_policy *policy, const struct slk_note *note, const struct slk_checkpoint *checkpoint)
+{
+    struct tally tally = {.has_log = false};
+    struct standing standing;
+    bool is_wanted[NODES_MAX + 1] = {false}; /* the last is of NODE_NONE */
+    size_t lacking[NODES_MAX + 1] = {0}, n = 0;
+
+    *all_needed = true;
+    if (policy->quorum == NODE_NONE || count_lines(&tally, policy, note, checkpoint->origin) != SLK_OK)
+        return 0;
+    count_nodes(&standing, &tally, policy, 0);
+    is_wanted[policy->quorum] = !standing.is_met[policy->quorum];
+    for (size_t i = policy->groups_n; i-- > 0;) {
+        size_t group = FIRST_GROUP + i;
+
+        is_wanted[group] |= is_wanted[policy->parent[group]] && !standing.is_met[group];
+        lacking[policy->parent[group]] += is_wanted[group];
+    }
+    for (size_t i = 0; i < policy->witnesses_n; i++) {
+        is_wanted[i] |= is_wanted[policy->parent[i]] && !standing.is_met[i];
+        lacking[policy->parent[i]] += is_wanted[i];
+        if (is_wanted[i])
+            out[n++] = &policy->witnesses[i];
+    }
+    for (size_t i = 0; i < policy->groups_n; i++) {
+        size_t group = FIRST_GROUP + i;
+
+        if (is_wanted[group] && standing.counts[group] + lacking[group] > policy->threshold[i])
+            *all_needed = false;
+    }
+    return n;
 }
 
 enum slk_err slk_policy_check_statement(struct slk_policy_verdict *out, const struct slk_policy *policy,

@@ -28,6 +28,11 @@ SLK_MUST_CHECK enum slk_err slk_policy_check(struct slk_policy_verdict *out, con
     const struct slk_note *note, const struct slk_checkpoint *checkpoint,
     const struct slk_verify_options *options);
 
+/* After SLK_E_QUORUM: the witnesses whose cosignatures this note lacks, in the policy's order, and those alone that could still help the
+ * quorum. *all_needed: it takes every one of them. Returns how many; 0 when the quorum is met, or none is asked for. */
+size_t slk_policy_missing(const struct slk_vkey *out[SLK_POLICY_WITNESSES_MAX], bool *all_needed,
+    const struct slk_policy *policy, const struct slk_note *note, const struct slk_checkpoint *checkpoint);
+
 /* Checks a note about a log that is no checkpoint (list_note.h). No log signs it: the policy must name a log of this origin
  * (SLK_E_NO_LOG), and the cosignatures count as under a checkpoint. Returns as slk_policy_check. */
 SLK_MUST_CHECK enum slk_err slk_policy_check_statement(struct slk_policy_verdict *out,

@@ -108,6 +108,17 @@ def test_policy(net):
     check("and it is not met by a proof of a node that asks nobody", r[3].returncode == 2 and "too few cosignatures" in r[3].stderr, r[3].stderr)
 
 
+def test_watch(net):
+    interior, _, _, carrier = net.nodes
+    both = net.stricter("one", "two")
+    watch = lambda node: run(SILLOK, "watch", "--once", "--policy", both, "--url", f"http://127.0.0.1:{net.http_ports[node.index]}")
+    check("who watches by that policy is content with a node that asks them", wait_for(lambda: watch(interior).returncode == 0, FINAL_S),
+          lambda: watch(interior).stderr)
+    r = watch(carrier)
+    check("of one that does not, `watch` says who is missing, and what each can do", r.returncode == 1 and
+          "quorum: witness.example/one, witness.example/two are missing" in r.stderr and "under [witnesses]" in r.stderr, r.stdout, r.stderr)
+
+
 def test_lies(net):
     _, police, mint, _ = net.nodes
     reasons = {"wrong-key": "false_cosignature", "wrong-checkpoint": "false_cosignature", "garbage": "malformed", "two-texts": "malformed",
@@ -199,5 +210,5 @@ def test_configuration(net):
 
 
 if __name__ == "__main__":
-    sys.exit(net_main("witnesses", WitnessedNet, test_configuration, start, test_good, test_policy, test_lies, test_restart_and_silence,
+    sys.exit(net_main("witnesses", WitnessedNet, test_configuration, start, test_good, test_policy, test_watch, test_lies, test_restart_and_silence,
                       test_busy))

@@ -437,6 +437,48 @@ static size_t draw_policy(char text[TEXT_CAP], struct slow_node nodes[WITNESSES_
     return nodes_n - 1;
 }
 
+/* Whom some completion of the quorum turns on; and whether each of them is needed: by trying every subset there is. */
+static unsigned slow_missing(
+    const struct slow_node *nodes, size_t quorum, unsigned cosigned, bool *all_needed)
+{
+    unsigned missing = 0;
+
+    for (unsigned more = 0; more < 1u << WITNESSES_N; more++)
+        for (unsigned i = 0; i < WITNESSES_N; i++)
+            if (!slow_holds(nodes, quorum, (cosigned | more) & ~(1u << i)) &&
+                slow_holds(nodes, quorum, cosigned | more | 1u << i))
+                missing |= 1u << i & ~cosigned;
+    *all_needed = true;
+    for (unsigned i = 0; i < WITNESSES_N; i++)
+        if (missing >> i & 1)
+            *all_needed &= !slow_holds(nodes, quorum, (cosigned | missing) & ~(1u << i));
+    return missing;
+}
+
+static void assert_missing(const struct slk_policy *policy, const struct test_note *n,
+    const struct slow_node *nodes, size_t quorum, unsigned cosigned)
+{
+    const struct slk_vkey *missing[SLK_POLICY_WITNESSES_MAX];
+    struct slk_checkpoint checkpoint;
+    bool all_needed, wanted_all;
+    struct slk_note note;
+    unsigned found = 0;
+    size_t missing_n;
+
+    assert_int_equal(slk_note_parse(&note, (const char *)n->bytes, n->w.size), SLK_OK);
+    assert_int_equal(slk_checkpoint_parse(&checkpoint, note.text), SLK_OK);
+    missing_n = slk_policy_missing(missing, &all_needed, policy, &note, &checkpoint);
+    for (size_t i = 0; i < missing_n; i++)
+        found |= 1u << (missing[i]->name[1] - '0');
+    if (slow_holds(nodes, quorum, cosigned)) {
+        assert_int_equal(missing_n, 0);
+        return;
+    }
+    assert_true(missing_n > 0);
+    assert_int_equal(found, slow_missing(nodes, quorum, cosigned, &wanted_all));
+    assert_int_equal(all_needed, wanted_all);
+}
+
 static void quorums_are_what_recursion_finds_for_every_subset(void **state)
 {
     static char text[TEXT_CAP];
@@ -463,6 +505,8 @@ static void quorums_are_what_recursion_finds_for_every_subset(void **state)
             }
             assert_int_equal(check(&verdict, policy, &note), wanted ? SLK_OK : SLK_E_QUORUM);
             assert_true(verdict.quorum_time_s == slow_time(nodes, quorum, cosigned, times));
+            if (round < 20)
+                assert_missing(policy, &note, nodes, quorum, cosigned);
             accepted_n += wanted;
             refused_n += !wanted;
         }
