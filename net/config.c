@@ -106,9 +106,8 @@ struct source {
     size_t line;
     struct slk_fault *fault;
     bool failed;
-    uint64_t seen; /* by place in `keys` */
 };
-_Static_assert(KEYS_N <= 64, "struct source keeps a bit for each key");
+_Static_assert(KEYS_N <= SLK_CONFIG_KEYS_MAX, "struct slk_config has a line for each key");
 
 __attribute__((format(printf, 3, 4))) static bool fail(struct source *s, size_t line, const char *format, ...)
 {
@@ -304,9 +303,9 @@ static int take_pair(void *ctx, const char *section, const char *name, const cha
     for (size_t i = 0; i < KEYS_N; i++) {
         if (strcmp(keys[i].section, section) != 0 || strcmp(keys[i].name, name) != 0)
             continue;
-        if ((s->seen >> i & 1) != 0)
+        if (s->config->lines[i] != 0)
             return fail(s, s->line, "%s stands twice in [%s]: keep one", name, section);
-        s->seen |= (uint64_t)1 << i;
+        s->config->lines[i] = (uint32_t)s->line; /* of FILE_MAX bytes */
         return set(s, &keys[i], value);
     }
     if (strcmp(section, "witnesses") == 0)
@@ -351,7 +350,7 @@ static bool check_whole(struct source *s)
     const struct slk_config *c = s->config;
 
     for (size_t i = 0; i < KEYS_N; i++)
-        if (keys[i].value == NULL && (s->seen >> i & 1) == 0)
+        if (keys[i].value == NULL && c->lines[i] == 0)
             return fail(s, 0, "%s is missing in [%s]: %s", keys[i].name, keys[i].section, keys[i].help);
     if (c->https.host[0] != '\0' && (c->https_certificate[0] == '\0' || c->https_key[0] == '\0'))
         return fail(s, 0, "tls_listen in [http] needs a certificate and its key: name both files");
@@ -417,6 +416,18 @@ enum slk_err slk_config_load(struct slk_config *out, const char *file, struct sl
         fclose(in);
     free(bytes);
     return err;
+}
+
+size_t slk_config_line(const struct slk_config *c, const void *value, const char **name)
+{
+    size_t offset = (size_t)((const uint8_t *)value - (const uint8_t *)c);
+
+    for (size_t i = 0; i < KEYS_N; i++)
+        if (keys[i].offset == offset) {
+            *name = keys[i].name;
+            return c->lines[i];
+        }
+    abort(); /* no value of the table's */
 }
 
 /* ---- the sample ---- */
@@ -497,9 +508,11 @@ const char *slk_config_needs_start(const struct slk_config *a, const struct slk_
 void slk_config_take_reloaded(struct slk_config *config, const struct slk_config *next, const char *section)
 {
     for (size_t i = 0; i < KEYS_N; i++)
-        if (keys[i].is_reloaded && (section == NULL || strcmp(keys[i].section, section) == 0))
+        if (keys[i].is_reloaded && (section == NULL || strcmp(keys[i].section, section) == 0)) {
             memcpy((uint8_t *)config + keys[i].offset, (const uint8_t *)next + keys[i].offset,
                 width_of(keys[i].type));
+            config->lines[i] = next->lines[i];
+        }
     if (section != NULL && strcmp(section, "addresses") != 0)
         return;
     config->addresses_n = next->addresses_n;

@@ -12,6 +12,7 @@
 
 #define SLK_CONFIG_PATH_MAX 180 /* inih reads lines of at most 198 bytes */
 #define SLK_CONFIG_HOST_MAX 140
+#define SLK_CONFIG_KEYS_MAX 64
 
 /* "host:port", "[::1]:port"; an empty host: none. */
 struct slk_endpoint {
@@ -59,6 +60,7 @@ struct slk_config {
     /* [log] */
     enum slk_say_level log_level;
     uint32_t log_json;
+    uint32_t lines[SLK_CONFIG_KEYS_MAX]; /* slk_config_line */
 };
 
 /* SLK_OK; SLK_E_IO, SLK_E_MALFORMED: the fault has the line (0: the file as a whole) and what to do. */
@@ -66,6 +68,8 @@ SLK_MUST_CHECK enum slk_err slk_config_read(
     struct slk_config *out, struct slk_span text, struct slk_fault *fault);
 SLK_MUST_CHECK enum slk_err slk_config_load(
     struct slk_config *out, const char *file, struct slk_fault *fault);
+/* The line in which the key of this value, a member of `c`, stands, and the key's name; 0: it has its default. */
+size_t slk_config_line(const struct slk_config *c, const void *value, const char **name);
 /* The sample: every key with its help, those that have a default with it, as a comment. malloc'ed, NUL-terminated; NULL: no memory. */
 char *slk_config_sample(void);
 /* The first key, "section.key", in which the two differ and which only a start reads; NULL: there is none. */

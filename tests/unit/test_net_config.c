@@ -258,6 +258,22 @@ static void the_sample_is_a_good_configuration(void **state)
     free(sample);
 }
 
+static void each_value_has_its_line(void **state)
+{
+    struct slk_config c;
+    struct slk_fault fault;
+    const char *name;
+
+    (void)state;
+    assert_int_equal(read_text(&c, LEAST "\n[http]\n# x\nkey = /k\n", &fault), SLK_OK);
+    assert_int_equal(slk_config_line(&c, c.dir, &name), 2);
+    assert_string_equal(name, "dir");
+    assert_int_equal(slk_config_line(&c, c.https_key, &name), 8);
+    assert_string_equal(name, "key");
+    assert_int_equal(slk_config_line(&c, c.vote_key, &name), 0);
+    assert_string_equal(name, "vote_key");
+}
+
 static void what_only_a_start_reads_is_told(void **state)
 {
     struct slk_config a, b;
@@ -297,6 +313,7 @@ static void what_is_read_again_is_taken_over_and_nothing_else(void **state)
     assert_string_equal(a.https.host, "");
     a.threads = b.threads;
     a.https = b.https;
+    memcpy(a.lines, b.lines, sizeof(a.lines));
     assert_memory_equal(&a, &b, sizeof(a));
 }
 
@@ -378,6 +395,7 @@ int main(void)
         cmocka_unit_test(mistakes_are_named_with_their_line),
         cmocka_unit_test(long_lines_zero_bytes_and_missing_files_are_refused),
         cmocka_unit_test(the_sample_is_a_good_configuration),
+        cmocka_unit_test(each_value_has_its_line),
         cmocka_unit_test(what_only_a_start_reads_is_told),
         cmocka_unit_test(what_is_read_again_is_taken_over_and_nothing_else),
         cmocka_unit_test(lines_are_text_or_json_and_one_each),
