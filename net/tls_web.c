@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -37,6 +38,15 @@ static enum slk_err refuse(struct slk_fault *fault, enum slk_err err, const char
         detail != NULL ? detail : "");
     ERR_clear_error();
     return err;
+}
+
+/* libcrypto has no words for what the system says. */
+static enum slk_err refuse_unread(struct slk_fault *fault, const char *file)
+{
+    enum slk_err err = errno == ENOENT ? SLK_E_NOT_FOUND : SLK_E_IO;
+
+    ERR_clear_error();
+    return refuse(fault, err, file, strerror(errno));
 }
 
 /* ---- who may ---- */
@@ -117,7 +127,7 @@ static enum slk_err read_list(struct list *list, X509_STORE *store, const char *
     X509 *cert = NULL;
 
     if (bio == NULL)
-        return refuse(fault, SLK_E_IO, file, "cannot be read");
+        return refuse_unread(fault, file);
     while (list->n < CERTS_MAX && (cert = PEM_read_bio_X509(bio, NULL, no_passphrase, NULL)) != NULL) {
         list->at[list->n++] = cert;
         if (X509_STORE_add_cert(store, cert) != 1) {
@@ -147,23 +157,88 @@ static enum slk_err read_lists(
     return err;
 }
 
-static enum slk_err read_own(SSL_CTX *ssl, const struct slk_web_files *files, struct slk_fault *fault)
+static enum slk_err read_certificate(SSL_CTX *ssl, const char *file, struct slk_fault *fault)
+{
+    if (access(file, R_OK) != 0)
+        return refuse_unread(fault, file);
+    SSL_CTX_set_default_passwd_cb(ssl, no_passphrase);
+    return SSL_CTX_use_certificate_chain_file(ssl, file) == 1
+               ? SLK_OK
+               : refuse(fault, SLK_E_KEY, file, "not a certificate in PEM");
+}
+
+/* Without a certificate in `ssl` it may be anybody's. */
+static enum slk_err read_key(SSL_CTX *ssl, const char *file, struct slk_fault *fault)
 {
     struct stat st;
 
-    if (stat(files->key, &st) != 0)
-        return refuse(fault, SLK_E_IO, files->key, strerror(errno));
+    if (stat(file, &st) != 0 || access(file, R_OK) != 0)
+        return refuse_unread(fault, file);
     if (!S_ISREG(st.st_mode) || (st.st_mode & 077) != 0)
-        return refuse(fault, SLK_E_KEY, files->key, "others may read this key: run `chmod 600` on it");
+        return refuse(fault, SLK_E_KEY, file, "others may read this key: run `chmod 600` on it");
     SSL_CTX_set_default_passwd_cb(ssl, no_passphrase);
-    if (SSL_CTX_use_certificate_chain_file(ssl, files->certificate) != 1)
-        return refuse(fault, SLK_E_KEY, files->certificate, "not a certificate in PEM");
-    if (SSL_CTX_use_PrivateKey_file(ssl, files->key, SSL_FILETYPE_PEM) != 1)
+    if (SSL_CTX_use_PrivateKey_file(ssl, file, SSL_FILETYPE_PEM) != 1)
         return refuse(
-            fault, SLK_E_KEY, files->key, "not an unencrypted private key in PEM that fits the certificate");
-    return SSL_CTX_check_private_key(ssl) == 1
-               ? SLK_OK
-               : refuse(fault, SLK_E_KEY, files->key, "not the certificate's key");
+            fault, SLK_E_KEY, file, "not an unencrypted private key in PEM that fits the certificate");
+    return SLK_OK;
+}
+
+static enum slk_err read_own(SSL_CTX *ssl, const struct slk_web_files *files, struct slk_fault *fault)
+{
+    enum slk_err err = read_certificate(ssl, files->certificate, fault);
+
+    if (err == SLK_OK)
+        err = read_key(ssl, files->key, fault);
+    if (err != SLK_OK || SSL_CTX_check_private_key(ssl) == 1)
+        return err;
+    return refuse(fault, SLK_E_KEY, files->key, "not the certificate's key");
+}
+
+/* ---- one file by itself ---- */
+
+enum slk_err slk_tls_web_check_certificate(const char *file, struct slk_fault *fault)
+{
+    SSL_CTX *ssl = SSL_CTX_new(TLS_server_method());
+    enum slk_err err;
+
+    ERR_clear_error();
+    err = ssl != NULL ? read_certificate(ssl, file, fault) : SLK_E_NOMEM;
+    SSL_CTX_free(ssl);
+    return err;
+}
+
+enum slk_err slk_tls_web_check_key(const char *file, const char *certificate, struct slk_fault *fault)
+{
+    SSL_CTX *ssl = SSL_CTX_new(TLS_server_method());
+    enum slk_err err = SLK_E_NOMEM;
+    bool has_certificate;
+
+    if (ssl == NULL)
+        return err;
+    SSL_CTX_set_default_passwd_cb(ssl, no_passphrase);
+    has_certificate = SSL_CTX_use_certificate_chain_file(ssl, certificate) == 1;
+    ERR_clear_error();
+    err = read_key(ssl, file, fault);
+    if (err == SLK_OK && has_certificate && SSL_CTX_check_private_key(ssl) != 1)
+        err = refuse(fault, SLK_E_KEY, file, "not the certificate's key");
+    SSL_CTX_free(ssl);
+    return err;
+}
+
+enum slk_err slk_tls_web_check_list(const char *file, struct slk_fault *fault)
+{
+    struct list *list = calloc(1, sizeof(*list));
+    X509_STORE *store = X509_STORE_new();
+    enum slk_err err = SLK_E_NOMEM;
+
+    ERR_clear_error();
+    if (list != NULL && store != NULL)
+        err = read_list(list, store, file, fault);
+    if (list != NULL)
+        free_list(list);
+    X509_STORE_free(store);
+    free(list);
+    return err;
 }
 
 /* ---- context ---- */

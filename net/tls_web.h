@@ -19,9 +19,15 @@ struct slk_web_files {
     const char *readers, *submitters;
 };
 
-/* For slk_tls_new(context, false, NULL). SLK_E_KEY, SLK_E_IO, SLK_E_NOMEM: the fault names the file. */
+/* For slk_tls_new(context, false, NULL). SLK_E_KEY, SLK_E_NOT_FOUND, SLK_E_IO, SLK_E_NOMEM: the fault names the file. */
 SLK_MUST_CHECK enum slk_err slk_tls_web_new(
     struct slk_tls_context **out, const struct slk_web_files *files, struct slk_fault *fault);
+/* Each of them by itself, as slk_tls_web_new would judge it; of the key also whether it is the certificate's, if that one is good. */
+SLK_MUST_CHECK enum slk_err slk_tls_web_check_certificate(const char *file, struct slk_fault *fault);
+SLK_MUST_CHECK enum slk_err slk_tls_web_check_key(
+    const char *file, const char *certificate, struct slk_fault *fault);
+/* Of readers, submitters, or anybody's authorities. */
+SLK_MUST_CHECK enum slk_err slk_tls_web_check_list(const char *file, struct slk_fault *fault);
 /* After the handshake: what the other side may do. */
 unsigned slk_tls_rights(const struct slk_tls *tls);
 /* The same once more, to be freed as well. */

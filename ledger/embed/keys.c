@@ -153,6 +153,8 @@ static void close_token(void *held)
 
 static const struct slk_key_holder token_holder = {.sign = sign_in_token, .close = close_token};
 
+typedef enum slk_err load_token_fn(struct slk_key **out, const char *uri, struct slk_fault *fault);
+
 static enum slk_err load_from_token(struct slk_key **out, const char *uri, struct slk_fault *fault)
 {
     uint8_t public_key[SLK_KEY_SIZE];
@@ -327,7 +329,9 @@ static bool parse_uri(char *text, size_t size)
     return strlen(text) == size && strcspn(text, " \t\r\n") == size && slk_key_is_uri(text);
 }
 
-static enum slk_err load_from(struct slk_key **out, int fd, const char *file, struct slk_fault *fault)
+/* `token` is given the URI that the file holds; it may be NULL. */
+static enum slk_err load_from(
+    struct slk_key **out, int fd, const char *file, load_token_fn *token, struct slk_fault *fault)
 {
     uint8_t seed[crypto_sign_SEEDBYTES];
     char pem[URI_MAX + 1]; /* longer than a key is: a longer file is seen to be longer */
@@ -336,7 +340,9 @@ static enum slk_err load_from(struct slk_key **out, int fd, const char *file, st
     enum slk_err err;
 
     static_assert(PEM_SIZE < URI_MAX, "a key fits");
-    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || (st.st_mode & 077) != 0)
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
+        return fail(fault, SLK_E_KEY, file, "not a file: name the key's");
+    if ((st.st_mode & 077) != 0)
         return fail(fault, SLK_E_KEY, file, "others may read this key: run `chmod 600` on it");
     if (!read_all(fd, pem, URI_MAX, &size)) {
         err = fail(fault, SLK_E_IO, file, strerror(errno));
@@ -345,7 +351,7 @@ static enum slk_err load_from(struct slk_key **out, int fd, const char *file, st
         if (err != SLK_OK)
             err = fail(fault, err, file, slk_err_text(err));
     } else if (parse_uri(pem, size)) {
-        err = load_from_token(out, pem, fault);
+        err = token != NULL ? token(out, pem, fault) : SLK_OK;
     } else {
         err = fail(fault, SLK_E_KEY, file,
             "not an unencrypted Ed25519 private key in PEM: make one with `sillok keygen`");
@@ -355,18 +361,29 @@ static enum slk_err load_from(struct slk_key **out, int fd, const char *file, st
     return err;
 }
 
-enum slk_err slk_key_load(struct slk_key **out, const char *file, struct slk_fault *fault)
+static enum slk_err load(
+    struct slk_key **out, const char *file, load_token_fn *token, struct slk_fault *fault)
 {
     enum slk_err err;
     int fd;
 
     *out = NULL;
     if (slk_key_is_uri(file))
-        return load_from_token(out, file, fault);
+        return token != NULL ? token(out, file, fault) : SLK_OK;
     fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe is refused later, not waited for */
     if (fd < 0)
         return fail(fault, errno == ENOENT ? SLK_E_NOT_FOUND : SLK_E_IO, file, strerror(errno));
-    err = load_from(out, fd, file, fault);
+    err = load_from(out, fd, file, token, fault);
     close(fd);
     return err;
+}
+
+enum slk_err slk_key_load(struct slk_key **out, const char *file, struct slk_fault *fault)
+{
+    return load(out, file, load_from_token, fault);
+}
+
+enum slk_err slk_key_look(struct slk_key **out, const char *file, struct slk_fault *fault)
+{
+    return load(out, file, NULL, fault);
 }

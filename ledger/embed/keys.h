@@ -18,6 +18,8 @@ SLK_MUST_CHECK enum slk_err slk_key_save_uri(const char *uri, const char *file, 
 /* `file` is a path or a URI. Refuses a file that others may read (mode & 077), one that is not Ed25519, and one that does not
  * parse; of a URI, what slk_token_open refuses. */
 SLK_MUST_CHECK enum slk_err slk_key_load(struct slk_key **out, const char *file, struct slk_fault *fault);
+/* The same without asking a token: of a key in one, which is SLK_OK too, *out is NULL. */
+SLK_MUST_CHECK enum slk_err slk_key_look(struct slk_key **out, const char *file, struct slk_fault *fault);
 /* Gives it back: it is gone when all who keep it have. NULL is fine. */
 void slk_key_free(struct slk_key *key);
 /* The same key once more, for another thread, to be freed as well. */
