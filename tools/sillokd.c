@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
+#include "net/config_check.h"
 #include "net/daemon.h"
 
 static const char usage[] =
@@ -14,7 +15,11 @@ static const char usage[] =
     "answers clients.\n"
     "\n"
     "  --config FILE    the configuration\n"
-    "  --check-config   only says whether the configuration is good; looks at no other file\n"
+    "  --check-config   only says whether the configuration is good, and the files that it names: keys, "
+    "certificates,\n"
+    "                   the ledger's directory. Writes nothing, opens no ledger, asks no token, and may run "
+    "beside the\n"
+    "                   node; what it cannot read with the rights that it has is a fault\n"
     "  --print-config   prints a configuration to start from\n"
     "  --version        prints the version\n"
     "  --help           prints this\n"
@@ -53,7 +58,27 @@ static void raise_files(const struct slk_config *config)
             (unsigned long long)files.rlim_cur, (unsigned long long)wanted);
 }
 
-static int run(const char *file, bool only_check)
+/* Faults where errors go, the rest where "good" does. */
+static void print_found(void *ctx, const struct slk_config_found *found)
+{
+    const char *file = ctx;
+    FILE *out = found->is_unchecked ? stdout : stderr;
+
+    if (found->line > 0)
+        fprintf(out, "%s:%zu: %s: %s\n", file, found->line, found->key, found->text);
+    else
+        fprintf(out, "%s: %s: %s\n", file, found->key, found->text);
+}
+
+static int check_files(const struct slk_config *config, char *file)
+{
+    if (slk_config_check_files(config, print_found, file) > 0)
+        return 1;
+    printf("%s: good\n", file);
+    return fflush(stdout) == 0 ? 0 : 2;
+}
+
+static int run(char *file, bool only_check)
 {
     static struct slk_config config;
     struct slk_fault fault;
@@ -71,12 +96,10 @@ static int run(const char *file, bool only_check)
             fprintf(stderr, "%s: %s\n", file, fault.text);
         return only_check ? 1 : 2;
     }
-    if (!only_check) {
-        raise_files(&config);
-        return slk_daemon_run(&config, file);
-    }
-    printf("%s: good\n", file);
-    return 0;
+    if (only_check)
+        return check_files(&config, file);
+    raise_files(&config);
+    return slk_daemon_run(&config, file);
 }
 
 int main(int argc, char **argv)
@@ -84,7 +107,7 @@ int main(int argc, char **argv)
     static const struct option options[] = {{"config", required_argument, NULL, CONFIG},
         {"check-config", no_argument, NULL, CHECK}, {"print-config", no_argument, NULL, PRINT},
         {"version", no_argument, NULL, VERSION}, {"help", no_argument, NULL, HELP}, {0}};
-    const char *file = NULL;
+    char *file = NULL;
     bool only_check = false;
     int option;
 

@@ -28,6 +28,8 @@ read -r nodes clients < <(free_tens)
 
 meson() { [ "$1 $2" = "setup build" ] && [ -x "$bin/sillokd" ]; }
 ninja() { [ "$1 $2" = "-C build" ]; }
+# A configuration's files stand under $root here, its ports are free ones.
+move_in() { sed "s, = /, = $root/,; s,:7150,:${nodes}1,; s,:7151,:${clients}1," "$1" >"$scratch/played.ini"; }
 sudo() {
     local words=() take=1
     [ "$1" != -u ] || shift 2
@@ -46,18 +48,19 @@ sudo() {
     meson) install -D -t "$root/usr/local/bin" "$bin/sillok" "$bin/sillokd" "$bin/sillok-verify" ;;
     systemctl) "$@" ;;
     tee | install) mkdir -p "$(dirname "${!#}")" && command "$@" ;;
-    sillok | sillokd) command "$@" ;;
+    sillok) command "$@" ;;
+    sillokd) move_in "$3" && command sillokd --config "$scratch/played.ini" "${@:4}" ;;
     *) echo "not played: $*"; return 1 ;;
     esac
 }
 systemctl() {
     local unit=$root/etc/systemd/system/sillokd.service run
     case "$*" in
-    daemon-reload) [ -s "$unit" ] && ! grep -q 'Exec.*=/usr/bin/' "$unit" ;;
+    daemon-reload) [ -s "$unit" ] && ! grep -q 'Exec.*=-\?/usr/bin/' "$unit" ;;
     "enable --now sillokd")
         mkdir -p "$root/run/sillok"
         run=$(sed -n 's/^ExecStart=//p' "$unit")
-        sed "s, = /, = $root/,; s,:7150,:${nodes}1,; s,:7151,:${clients}1," "$root${run##* }" >"$scratch/played.ini"
+        move_in "$root${run##* }"
         "$root${run%% *}" --config "$scratch/played.ini" --check-config || return 1
         "$root${run%% *}" --config "$scratch/played.ini" 2>"$scratch/played.log" &
         echo $! >"$scratch/played.pid"

@@ -309,6 +309,17 @@ def test_files(net):
             f.write("\n".join(x for x in text.splitlines() if not x.startswith(("certificate", "key"))).replace("[log]", line + "[log]"))
         r = run(SILLOKD, "--config", net.path("bad.ini"), "--check-config")
         check(f"a configuration is refused that lacks sense: {why}", r.returncode == 1 and why in r.stderr, r.stderr, r.stdout)
+    r = run(SILLOKD, "--config", node.config, "--check-config")
+    check("certificate and key are called good", r.returncode == 0, r.stderr, r.stdout)
+    configure(net, readers=pem(net, "clients"), submitters=net.path("none.pem"))
+    with open(node.config) as f:
+        text = f.read()
+    with open(net.path("bad.ini"), "w") as f:
+        f.write(text.replace("certs/server-ec.key", "certs/server-rsa.key"))
+    r = run(SILLOKD, "--config", net.path("bad.ini"), "--check-config")
+    check("another certificate's key, and a list of none, are said at once", r.returncode == 1 and ": key: " in r.stderr
+          and ": submitters: " in r.stderr and r.stderr.count("\n") == 2, r.stderr, r.stdout)
+    configure(net)
 
 
 def test_curl(net):
