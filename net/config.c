@@ -505,16 +505,14 @@ const char *slk_config_needs_start(const struct slk_config *a, const struct slk_
     return NULL;
 }
 
-void slk_config_take_reloaded(struct slk_config *config, const struct slk_config *next, const char *section)
+void slk_config_take_reloaded(struct slk_config *config, const struct slk_config *next)
 {
     for (size_t i = 0; i < KEYS_N; i++)
-        if (keys[i].is_reloaded && (section == NULL || strcmp(keys[i].section, section) == 0)) {
+        if (keys[i].is_reloaded) {
             memcpy((uint8_t *)config + keys[i].offset, (const uint8_t *)next + keys[i].offset,
                 width_of(keys[i].type));
             config->lines[i] = next->lines[i];
         }
-    if (section != NULL && strcmp(section, "addresses") != 0)
-        return;
     config->addresses_n = next->addresses_n;
     memcpy(config->addresses, next->addresses, sizeof(next->addresses));
 }

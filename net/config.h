@@ -74,9 +74,8 @@ size_t slk_config_line(const struct slk_config *c, const void *value, const char
 char *slk_config_sample(void);
 /* The first key, "section.key", in which the two differ and which only a start reads; NULL: there is none. */
 const char *slk_config_needs_start(const struct slk_config *a, const struct slk_config *b);
-/* SIGHUP: takes over from `next` what is read again of this section; NULL: of all of them. What follows from it is the daemon's
- * (`reload` in uv_daemon.c). */
-void slk_config_take_reloaded(struct slk_config *config, const struct slk_config *next, const char *section);
+/* SIGHUP: takes over from `next` what is read again. What follows from it is the daemon's (`take_over` in uv_daemon.c). */
+void slk_config_take_reloaded(struct slk_config *config, const struct slk_config *next);
 /* "host:port"; false: it is not that. */
 bool slk_endpoint_parse(struct slk_endpoint *out, const char *text);
 

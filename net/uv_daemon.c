@@ -348,26 +348,25 @@ static void print_metrics(void *ctx, struct slk_api_text *text)
     slk_witnesses_metrics(d->witnesses, text);
 }
 
-static enum slk_err set_tls(struct daemon *d, const struct slk_config *c, struct slk_fault *fault)
+static enum slk_err read_tls(
+    struct slk_tls_context **out, const struct slk_config *c, struct slk_fault *fault)
 {
     const struct slk_web_files files = {
         c->https_certificate, c->https_key, c->https_readers, c->https_submitters};
-    struct slk_tls_context *context;
-    enum slk_err err = slk_tls_web_new(&context, &files, fault);
 
-    if (err != SLK_OK)
-        return err;
-    slk_http_set_tls(d->http, context);
-    slk_tls_context_free(context);
-    return SLK_OK;
+    return slk_tls_web_new(out, &files, fault);
 }
 
 static enum slk_err listen_https(struct daemon *d, struct slk_fault *fault)
 {
-    enum slk_err err = set_tls(d, &d->config, fault);
+    struct slk_tls_context *tls;
+    enum slk_err err = read_tls(&tls, &d->config, fault);
 
-    if (err == SLK_OK)
-        err = slk_http_listen_tls(d->http, d->config.https.host, (uint16_t)d->config.https.port, fault);
+    if (err != SLK_OK)
+        return err;
+    slk_http_set_tls(d->http, tls);
+    slk_tls_context_free(tls);
+    err = slk_http_listen_tls(d->http, d->config.https.host, (uint16_t)d->config.https.port, fault);
     if (err == SLK_OK)
         SLK_SAY(&d->log, SLK_SAY_INFO, "listening", SLK_SAY_TEXT("for", "clients over TLS"),
             SLK_SAY_NUMBER("port", slk_http_tls_port(d->http)));
@@ -543,52 +542,12 @@ static void give_keys(struct slk_node_options *options, const struct keys *keys)
     options->next_cosign_key = keys->at[COSIGN_KEY + 1];
 }
 
-/* The configuration names other key files, or other keys are in them. */
-static bool reload_keys(struct daemon *d, const struct slk_config *next)
-{
-    struct slk_node_options options = {0};
-    struct slk_fault fault = {0};
-    struct keys keys;
-    const char *file = "[node]";
-    enum slk_err err = load_keys(d, &keys, next, &d->keys, &file, &fault);
-
-    if (err == SLK_OK) {
-        file = "[node]";
-        give_keys(&options, &keys);
-        err = slk_node_set_keys(d->node, &options, &fault);
-    }
-    if (err != SLK_OK) {
-        SLK_SAY(&d->log, SLK_SAY_ERROR, "not_reloaded", SLK_SAY_TEXT("file", file),
-            SLK_SAY_TEXT("why", fault.text[0] != '\0' ? fault.text : slk_err_text(err)));
-        free_keys(&keys);
-        return false;
-    }
-    free_keys(&d->keys);
-    d->keys = keys;
-    slk_config_take_reloaded(&d->config, next, "node");
-    return true;
-}
-
 /* From the signer's thread. */
 static void wake_loop(void *ctx)
 {
     struct daemon *d = ctx;
 
     (void)uv_async_send(&d->signatures);
-}
-
-/* Certificates and lists may have changed in files of the same names: they are read anew whenever there is TLS. */
-static bool reload_tls(struct daemon *d, const struct slk_config *next)
-{
-    struct slk_fault fault = {0};
-    enum slk_err err = SLK_OK;
-
-    if (d->config.https.host[0] != '\0' && next->https.host[0] != '\0')
-        err = set_tls(d, next, &fault);
-    if (err != SLK_OK)
-        SLK_SAY(&d->log, SLK_SAY_ERROR, "not_reloaded", SLK_SAY_TEXT("file", "[http]"),
-            SLK_SAY_TEXT("why", fault.text[0] != '\0' ? fault.text : slk_err_text(err)));
-    return err == SLK_OK;
 }
 
 static int open_node(struct daemon *d)
@@ -674,28 +633,80 @@ static void set_log(struct daemon *d)
     d->log.plain = !d->log.json && getenv("JOURNAL_STREAM") != NULL;
 }
 
+/* ---- SIGHUP ---- */
+
+struct anew {
+    struct slk_config config;
+    struct slk_tls_context *tls; /* NULL: there is none */
+    struct keys keys;
+};
+
+/* SLK_OK: all is good, and the node has its keys, which it takes all or none: nothing after it fails. Else nothing has changed, and *what is
+ * no good. Files of TLS may have changed under the same names: they are read whenever there is TLS, and before any token is asked. */
+static enum slk_err read_anew(struct daemon *d, struct anew *anew, const char **what, struct slk_fault *fault)
+{
+    struct slk_node_options options = {0};
+    enum slk_err err;
+
+    anew->tls = NULL;
+    *what = d->file;
+    err = slk_config_load(&anew->config, d->file, fault);
+    if (err != SLK_OK)
+        return err;
+    *what = "[http]";
+    if (d->config.https.host[0] != '\0' && anew->config.https.host[0] != '\0')
+        err = read_tls(&anew->tls, &anew->config, fault);
+    if (err != SLK_OK)
+        return err;
+    err = load_keys(d, &anew->keys, &anew->config, &d->keys, what, fault);
+    if (err == SLK_OK) {
+        *what = "[node]";
+        give_keys(&options, &anew->keys);
+        err = slk_node_set_keys(d->node, &options, fault);
+        if (err != SLK_OK)
+            free_keys(&anew->keys);
+    }
+    if (err != SLK_OK)
+        slk_tls_context_free(anew->tls);
+    return err;
+}
+
+static void take_over(struct daemon *d, struct anew *anew)
+{
+    const char *key = slk_config_needs_start(&d->config, &anew->config);
+
+    free_keys(&d->keys);
+    d->keys = anew->keys;
+    if (anew->tls != NULL)
+        slk_http_set_tls(d->http, anew->tls);
+    slk_tls_context_free(anew->tls);
+    slk_config_take_reloaded(&d->config, &anew->config);
+    set_log(d);
+    set_peers(d);
+    SLK_SAY(&d->log, SLK_SAY_INFO, "reloaded", SLK_SAY_TEXT("file", d->file));
+    if (key != NULL)
+        SLK_SAY(&d->log, SLK_SAY_WARN, "needs_restart", SLK_SAY_TEXT("key", key));
+}
+
 static void reload(struct daemon *d)
 {
-    static struct slk_config next;
-    struct slk_fault fault;
+    static struct anew anew;
+    struct slk_fault fault = {0};
+    const char *what;
     char text[80];
-    const char *key;
+    enum slk_err err;
 
     snprintf(
         text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)(uv_hrtime() / 1000));
     (void)slk_notify(text);
-    if (slk_config_load(&next, d->file, &fault) != SLK_OK) {
-        SLK_SAY(&d->log, SLK_SAY_ERROR, "not_reloaded", SLK_SAY_TEXT("file", d->file),
-            SLK_SAY_NUMBER("line", fault.line), SLK_SAY_TEXT("why", fault.text));
-    } else if (reload_keys(d, &next) && reload_tls(d, &next)) {
-        key = slk_config_needs_start(&d->config, &next);
-        slk_config_take_reloaded(&d->config, &next, NULL);
-        set_log(d);
-        set_peers(d);
-        SLK_SAY(&d->log, SLK_SAY_INFO, "reloaded", SLK_SAY_TEXT("file", d->file));
-        if (key != NULL)
-            SLK_SAY(&d->log, SLK_SAY_WARN, "needs_restart", SLK_SAY_TEXT("key", key));
-    }
+    err = read_anew(d, &anew, &what, &fault);
+    if (err == SLK_OK)
+        take_over(d, &anew);
+    else
+        SLK_SAY(&d->log, SLK_SAY_ERROR, "not_reloaded", SLK_SAY_TEXT("file", what),
+            SLK_SAY_NUMBER("line", fault.line),
+            SLK_SAY_TEXT("why", fault.text[0] != '\0' ? fault.text : slk_err_text(err)),
+            SLK_SAY_TEXT("kept", "all of it: keys, certificates, lists, addresses and log are as before"));
     (void)slk_notify("READY=1");
 }
 

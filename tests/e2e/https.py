@@ -322,6 +322,38 @@ def test_files(net):
     configure(net)
 
 
+def refuses_reload(net, change):
+    """With this change of its configuration SIGHUP is refused; what is kept is said."""
+    node = net.nodes[0]
+    with open(node.config) as f:
+        text = f.read()
+    with open(node.config, "w") as f:
+        f.write(change(text))
+    before = node.logged().count(" kept=")
+    node.process.send_signal(signal.SIGHUP)
+    return wait_for(lambda: node.logged().count(" kept=") > before, READY_S)
+
+
+def test_reload_of_all_or_nothing(net):
+    configure(net, readers=net.path("none.pem"))
+    check("with a bad list nothing is reloaded", refuses_reload(net, lambda text: "".join(
+        line for line in text.splitlines(True) if not line.startswith(("log_key", "cosign_key"))).replace("[log]", "[log]\nformat = json")),
+        net.tails)
+    k, = net.take(1)
+    code, answer = request(net, "POST", "/v1/submissions?wait=proof", net.submissions[k], PROTOBUF, "office")
+    check("not the keys either, which that took away", code == 200, code, answer)
+    before = shown(net)
+    configure(net)
+    check("with a bad key nothing is reloaded", refuses_reload(net, lambda text: text.replace("vote_key = ", "vote_key = /nowhere", 1)),
+          net.tails)
+    check("nor a certificate", shown(net) == before)
+    check("nor the log's format", '"event"' not in net.nodes[0].logged(), net.tails)
+    configure(net, readers=net.path("both.pem"))
+    check("what is good altogether is", reload(net) and shown(net) != before, net.tails)
+    configure(net, "server-rsa", readers=net.path("both.pem"))
+    check("and so is what was before", reload(net) and shown(net) == before, net.tails)
+
+
 def test_curl(net):
     if shutil.which("curl") is None:
         skip("curl", "is not installed")
@@ -351,4 +383,4 @@ def make(root):
 
 
 if __name__ == "__main__":
-    sys.exit(net_main("https", make, test_public, test_large_answers, test_late_reader, test_stream, test_wrong, test_many, test_clients, test_files, test_curl))
+    sys.exit(net_main("https", make, test_public, test_large_answers, test_late_reader, test_stream, test_wrong, test_many, test_clients, test_files, test_reload_of_all_or_nothing, test_curl))
