@@ -9,6 +9,8 @@
 
 #include <openssl/rand.h>
 
+#include "net/address.h"
+
 #define LISTEN_BACKLOG 128
 #define LINKS_MAX      (SLK_MESH_PEERS_MAX + 2 * 64) /* up or leaving, and those that are not authenticated */
 #define DIRTY_PASSES   16
@@ -254,26 +256,18 @@ void slk_mesh_set_height(struct slk_mesh *mesh, uint64_t height)
 
 /* ---- accepting ---- */
 
-/* IPv4 as IPv6 writes it; of IPv6 the half that one site holds. */
-static void address_of(uint8_t out[16], char *text, size_t cap, const struct sockaddr_storage *from)
+static void print_address(char *text, size_t cap, const struct sockaddr_storage *from)
 {
-    memset(out, 0, 16);
     text[0] = '\0';
     if (from->ss_family == AF_INET) {
         struct sockaddr_in in;
 
         memcpy(&in, from, sizeof(in));
-        out[10] = out[11] = 0xff;
-        memcpy(out + 12, &in.sin_addr, 4);
         (void)uv_ip4_name(&in, text, cap);
     } else if (from->ss_family == AF_INET6) {
         struct sockaddr_in6 in6;
 
         memcpy(&in6, from, sizeof(in6));
-        if (IN6_IS_ADDR_V4MAPPED(&in6.sin6_addr))
-            memcpy(out, &in6.sin6_addr, 16);
-        else
-            memcpy(out, &in6.sin6_addr, 8);
         (void)uv_ip6_name(&in6, text, cap);
     }
 }
@@ -294,7 +288,8 @@ static void accept_one(struct slk_mesh *mesh)
         slk_link_end(link, SLK_END_BROKEN, "");
         return;
     }
-    address_of(ip, link->address, sizeof(link->address), &from);
+    slk_address_site(ip, &from);
+    print_address(link->address, sizeof(link->address), &from);
     if (!slk_ip_rate_take(&mesh->ips, ip, mesh->timing.ip_ms, mesh->timing.ip_burst, slk_mesh_now(mesh)))
         slk_link_end(link, SLK_END_IP_RATE, "");
     else if (mesh->links_n > LINKS_MAX)

@@ -9,6 +9,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "net/address.h"
 #include "net/uv_http.h"
 
 #define BACKLOG      4096 /* or what net.core.somaxconn allows: who finds it full tries again a second later */
@@ -379,21 +380,6 @@ static struct listener *listener_new(struct slk_http_server *s)
     return l;
 }
 
-static bool is_loopback(const struct sockaddr_storage *address)
-{
-    if (address->ss_family == AF_INET) {
-        struct sockaddr_in in;
-
-        memcpy(&in, address, sizeof(in));
-        return (ntohl(in.sin_addr.s_addr) >> 24) == 127;
-    } else {
-        struct sockaddr_in6 in6;
-
-        memcpy(&in6, address, sizeof(in6));
-        return IN6_IS_ADDR_LOOPBACK(&in6.sin6_addr);
-    }
-}
-
 static bool read_address(struct sockaddr_storage *out, const char *host, uint16_t port)
 {
     struct sockaddr_in in;
@@ -430,7 +416,7 @@ enum slk_err slk_http_listen_tcp(
 
     if (!read_address(&address, host, port))
         return refuse(fault, SLK_E_RANGE, host, "not an IPv4 or IPv6 address");
-    if (!anywhere && !is_loopback(&address))
+    if (!anywhere && !slk_address_is_loopback(&address))
         return refuse(fault, SLK_E_RANGE, host, "not a loopback address: listen there with TLS (tls_listen)");
     return listen_at(server, &address, host, false, fault);
 }
