@@ -87,6 +87,10 @@ void slk_api_stream(void *ctx, struct slk_http_exchange *x)
     bool head_only = slk_http_request(x)->method == SLK_HTTP_HEAD;
     char piece[PIECE_MAX];
 
+    if (!slk_http_may_stream(x)) {
+        slk_http_refuse(x, SLK_HTTP_STREAMS, NULL);
+        return;
+    }
     if (api->streams_n == SLK_API_STREAMS_MAX) {
         slk_http_refuse(x, SLK_HTTP_FULL, "too many streams are open: ask for /v1/status instead");
         return;

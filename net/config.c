@@ -60,6 +60,8 @@ static const struct key keys[] = {
         "A Unix socket for clients"},
     {"http", "connections", T_NUMBER, OF(http_connections), 8, 65000, "4096", false, NULL,
         "Clients at a time"},
+    {"http", "address_streams", T_NUMBER, OF(http_address_streams), 1, 64, "16", false, NULL,
+        "Of the 64 streams of news, how many one address (IPv6: /64) may have; a proxy on this machine: all"},
     {"http", "anywhere", T_YES_NO, OF(http_anywhere), 0, 0, "no", false, NULL,
         "Clients may come from other machines, without TLS: only behind something that adds it"},
     {"http", "tls_listen", T_ENDPOINT, OF(https), 0, 0, "", false, NULL,

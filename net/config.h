@@ -47,7 +47,7 @@ struct slk_config {
     struct slk_endpoint https;
     char https_certificate[SLK_CONFIG_PATH_MAX], https_key[SLK_CONFIG_PATH_MAX],
         https_readers[SLK_CONFIG_PATH_MAX], https_submitters[SLK_CONFIG_PATH_MAX];
-    uint32_t http_connections;
+    uint32_t http_connections, http_address_streams;
     uint32_t http_anywhere;
     /* [status] */
     char list_key[SLK_CONFIG_PATH_MAX], list_uri[SLK_CONFIG_PATH_MAX];

@@ -46,6 +46,7 @@ enum slk_http_method { SLK_HTTP_GET = 1, SLK_HTTP_HEAD, SLK_HTTP_POST };
     X(TARGET_SIZE, 414, "the target is too long")                                                            \
     X(MEDIA_TYPE, 415, "this Content-Type is not for this route, or there is a Content-Encoding")            \
     X(EXPECT, 417, "the only expectation is 100-continue")                                                   \
+    X(STREAMS, 429, "this address has its share of streams: end one, or ask for /v1/status instead")         \
     X(FIELDS_SIZE, 431, "the header fields are larger than 16 KiB")                                          \
     X(FIELDS_COUNT, 431, "more than 64 header fields")                                                       \
     X(METHOD_UNKNOWN, 501, "only GET, HEAD and POST are known here")                                         \

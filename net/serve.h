@@ -61,6 +61,8 @@ void *slk_http_user(const struct slk_http_exchange *exchange);
 void slk_http_answer(struct slk_http_exchange *exchange, const struct slk_http_answer *answer);
 /* Answers with a problem document (RFC 9457) of this reason, counted under it; `detail` NULL: the reason's own sentence. */
 void slk_http_refuse(struct slk_http_exchange *exchange, enum slk_http_reason reason, const char *detail);
+/* False: the client's address has limits.site_streams already. */
+bool slk_http_may_stream(struct slk_http_exchange *exchange);
 /* Answers with a body without an end, instead: pieces follow while the client reads them. `gone` is called once, when the
  * connection ends, and the exchange is gone with it; never from inside a handler or slk_http_stream_send. */
 void slk_http_stream_begin(struct slk_http_exchange *exchange, const char *type,
@@ -91,6 +93,9 @@ struct slk_http_limits {
     size_t bodies_max;  /* 64 MiB: of all requests being read or handled */
     size_t answers_max; /* 128 MiB: of all answers being written */
     size_t stream_max;  /* 256 KiB: queued for one stream */
+    /* 16: streams to one address, of IPv6 to one /64. Over Unix sockets and from this machine as many as handlers give: there a proxy may
+     * stand for any number of clients. */
+    uint32_t site_streams;
 };
 
 struct slk_http_options {

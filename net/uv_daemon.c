@@ -421,8 +421,10 @@ static int open_http(struct daemon *d)
 {
     struct slk_api_options options = {
         .backend = slk_api_backend_of(d->node), .metrics = print_metrics, .metrics_ctx = d};
-    struct slk_http_options http = {
-        .loop = &d->loop, .tick = slk_api_tick, .limits.connections_max = d->config.http_connections};
+    struct slk_http_options http = {.loop = &d->loop,
+        .tick = slk_api_tick,
+        .limits.connections_max = d->config.http_connections,
+        .limits.site_streams = d->config.http_address_streams};
     struct slk_fault fault = {0};
     enum slk_err err;
 

@@ -374,6 +374,8 @@ static void write_problem(struct conn *c, const struct slk_http_route *route, bo
                                         detail != NULL ? detail : slk_http_reason_text(reason)));
     if (status == 503)
         answer.fields = "Retry-After: 2\r\n";
+    if (reason == SLK_HTTP_STREAMS) /* they last */
+        answer.fields = "Retry-After: 60\r\n";
     if (reason == SLK_HTTP_METHOD && route != NULL)
         answer.fields = route->method == SLK_HTTP_POST ? "Allow: POST\r\n" : "Allow: GET, HEAD\r\n";
     write_answer(c, route, head_only, &answer);

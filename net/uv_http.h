@@ -54,6 +54,8 @@ struct conn {
     uint64_t asked_ns;      /* when the request under way was whole; 0: none is */
     bool close_after;       /* the answer is the last one */
     bool broken;            /* a stream to be closed at the next tick */
+    bool has_site;          /* a stream's, whose client comes from elsewhere: */
+    uint8_t site[16];       /* slk_address_site */
     struct output *writing; /* WRITING: of which, over TLS, not all may be sealed yet */
     uv_shutdown_t shutdown;
 };

@@ -30,7 +30,8 @@ static void set_defaults(struct slk_http_limits *l)
         .tick_ms = 200,
         .bodies_max = (size_t)64 << 20,
         .answers_max = (size_t)128 << 20,
-        .stream_max = (size_t)256 << 10};
+        .stream_max = (size_t)256 << 10,
+        .site_streams = 16};
 
 #define SLK_DEFAULT(name) l->name = l->name != 0 ? l->name : usual.name
     SLK_DEFAULT(connections_max);
@@ -47,6 +48,7 @@ static void set_defaults(struct slk_http_limits *l)
     SLK_DEFAULT(bodies_max);
     SLK_DEFAULT(answers_max);
     SLK_DEFAULT(stream_max);
+    SLK_DEFAULT(site_streams);
 #undef SLK_DEFAULT
 }
 
@@ -231,6 +233,33 @@ bool slk_http_server_room_for_answer(struct slk_http_server *s, size_t bytes)
     }
     return true;
 }
+
+/* ---- whose streams they are ---- */
+
+static void find_site(struct conn *c)
+{
+    struct sockaddr_storage from;
+    int size = sizeof(from);
+
+    c->has_site = c->io.handle.type == UV_TCP &&
+                  uv_tcp_getpeername(&c->io.tcp, (struct sockaddr *)&from, &size) == 0 &&
+                  !slk_address_is_loopback(&from);
+    if (c->has_site)
+        slk_address_site(c->site, &from);
+}
+
+bool slk_http_may_stream(struct slk_http_exchange *x)
+{
+    const struct slk_http_server *s = x->conn->server;
+    size_t n = 0;
+
+    find_site(x->conn);
+    for (const struct conn *c = s->lists[CONN_STREAM].first; c != NULL && x->conn->has_site; c = c->next)
+        n += c->has_site && !c->broken && memcmp(c->site, x->conn->site, sizeof(c->site)) == 0;
+    return n < s->limits.site_streams;
+}
+
+/* ---- coming ---- */
 
 /* Not before all that has come is read: a request that waits in the kernel while the loop is busy makes nobody idle. */
 static void wait_for_poll(struct listener *l)

@@ -28,6 +28,8 @@ void turn(struct http_net *net);
 void wait_turn(struct http_net *net); /* and a millisecond's sleep */
 
 int dial(struct http_net *net);
+/* Whom the server takes clients for that ask for a stream from now on: an IPv4 or IPv6 address; NULL: whom they are. */
+void come_from(const char *address);
 /* Sends all of it, the loop turning meanwhile. False: the server closed the connection. */
 bool say_bytes(struct http_net *net, int fd, const char *text, size_t size);
 void say(struct http_net *net, int fd, const char *text);

@@ -637,6 +637,48 @@ static void streams_are_limited(void **state)
     (void)close(fds[0]);
 }
 
+static int open_stream_from(struct api_world *w, const char *address)
+{
+    int fd = dial(&w->net);
+
+    come_from(address);
+    say(&w->net, fd, "GET /v1/stream HTTP/1.1\r\n" HOST "\r\n");
+    hear_until(&w->net, fd, "\r\n\r\n");
+    come_from(NULL);
+    return fd;
+}
+
+static void one_address_has_a_quarter_of_all_streams(void **state)
+{
+    enum { SHARE = SLK_API_STREAMS_MAX / 4 };
+    struct api_world *w = *state;
+    int fds[SHARE], other, refused;
+
+    for (unsigned i = 0; i < SHARE; i++) { /* wherever in a site it is */
+        fds[i] = open_stream_from(w, i % 2 == 0 ? "2001:db8:0:1::1" : "2001:db8:0:1:ffff::2");
+        assert_status("200");
+    }
+    refused = open_stream_from(w, "2001:db8:0:1::3");
+    assert_status("429");
+    assert_non_null(strstr(reply.text, "\r\nRetry-After: 60\r\n"));
+    if (strstr(reply.text, "STREAMS") == NULL)
+        hear_until(&w->net, refused, "STREAMS");
+    (void)close(refused);
+    other = open_stream_from(w, "2001:db8:0:2::1");
+    assert_status("200");
+    (void)get(w, "/metrics", NULL, "200");
+    assert_non_null(strstr(reply.text, "sillok_http_refused_total{reason=\"STREAMS\"} 1\n"));
+    assert_non_null(strstr(reply.text, "sillok_http_streams 17\n"));
+    (void)close(fds[0]); /* one that ends makes place for another */
+    for (unsigned i = 0; i < TURNS_MAX && slk_http_server_stats(w->net.server)->streams > SHARE; i++)
+        wait_turn(&w->net);
+    fds[0] = open_stream_from(w, "2001:db8:0:1::3");
+    assert_status("200");
+    (void)close(other);
+    for (unsigned i = 0; i < SHARE; i++)
+        (void)close(fds[i]);
+}
+
 static void the_openapi_document_names_every_route(void **state)
 {
     struct api_world *w = *state;
@@ -696,6 +738,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(metrics_name_nobody, set_up, api_tear_down),
         cmocka_unit_test_setup_teardown(the_stream_brings_every_block, set_up, api_tear_down),
         cmocka_unit_test_setup_teardown(streams_are_limited, set_up, api_tear_down),
+        cmocka_unit_test_setup_teardown(one_address_has_a_quarter_of_all_streams, set_up, api_tear_down),
         cmocka_unit_test_setup_teardown(the_openapi_document_names_every_route, set_up, api_tear_down),
     };
 

@@ -43,6 +43,7 @@ static void what_must_be_given_is_enough_and_the_rest_has_defaults(void **state)
     assert_string_equal(c.vote_key, "");
     assert_string_equal(c.listen.host, "");
     assert_int_equal(c.http_connections, 4096);
+    assert_int_equal(c.http_address_streams, 16);
     assert_int_equal(c.log_level, SLK_SAY_INFO);
     assert_int_equal(c.log_json, 0);
     assert_int_equal(c.addresses_n, 0);
@@ -52,7 +53,7 @@ static void what_must_be_given_is_enough_and_the_rest_has_defaults(void **state)
     LEAST "vote_key = /v\nlog_key = /l\ncosign_key = /c\nthreads = 4\n"                                      \
           "next_vote_key = /w\nnext_log_key = /m\nnext_cosign_key = /d\nnext_node_key = /o\n"                \
           "[peers]\n  listen = [::1]:7150\nguests = 3 ; a remark\ndelta_ms = 50\n"                           \
-          "[http]\nlisten = 127.0.0.1:0\nsocket = /run/s\nconnections = 10\nanywhere = yes\n"                \
+          "[http]\nlisten = 127.0.0.1:0\nsocket = /run/s\nconnections = 10\naddress_streams = 9\nanywhere = yes\n"                \
           "[status]\nlist_key = /s\nuri = https://a/b\nttl = 60\nlifetime = 61\nhistory = yes\ncosign = 7\n" \
           "[log]\nlevel = debug\nformat = json\n[addresses]\n2 = node2.example:7150\n# x\n9 = "              \
           "10.0.0.9:1 " KEY "\n"
@@ -126,6 +127,7 @@ static void every_key_is_read(void **state)
     assert_int_equal(c.http.port, 0);
     assert_string_equal(c.http_socket, "/run/s");
     assert_int_equal(c.http_connections, 10);
+    assert_int_equal(c.http_address_streams, 9);
     assert_int_equal(c.http_anywhere, 1);
     assert_string_equal(c.list_key, "/s");
     assert_string_equal(c.list_uri, "https://a/b");
