@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Manual pages out of what the programs say of themselves: --help and --print-config. Nothing is written twice, so nothing drifts.
+"""Manual pages out of what the programs say of themselves: --help, --print-config, `sillok proof format`. Nothing is written twice, so nothing drifts.
 
   man.py SILLOK SILLOKD SILLOK_VERIFY OUT_DIR    makes OUT_DIR/man1, man5 and man8, in mdoc
 
@@ -165,6 +165,22 @@ def config_page(sample, see):
     return "\n".join(out) + "\n"
 
 
+def format_page(shown, see):
+    """status-proof(5): `sillok proof format`. A line in capitals is a section's name; what is indented stays as it is."""
+    out = [f".Dd {date()}", ".Dt STATUS-PROOF 5", ".Os", ".Sh NAME", ".Nm status-proof", ".Nd proof of a credential's status, in both encodings",
+           ".Sh DESCRIPTION"]
+    for block in re.split(r"\n\n+", shown.strip("\n")):
+        if re.fullmatch(r"[A-Z ]+", block):
+            out.append(f".Sh {block}")
+        elif block.startswith("  "):
+            out += [".Bd -literal -offset indent", *(text(l[2:]) for l in block.splitlines()), ".Ed"]
+        else:
+            out += ([] if out[-1].startswith(".Sh ") else [".Pp"]) + sentences(*block.splitlines())
+    out += [".Sh SEE ALSO"]
+    out += [f".Xr {n} {s}" + (" ," if i + 1 < len(see) else "") for i, (n, s) in enumerate(see)]
+    return "\n".join(out) + "\n"
+
+
 def commands_of(sillok):
     """{("charter", "new"): its --help}: those that `sillok --help` lists, those that they list, and words of a usage that are
     commands of their own."""
@@ -187,16 +203,19 @@ def main(argv):
     sillok, sillokd, verify, out = argv[1:]
     shutil.rmtree(out, ignore_errors=True)
     commands = commands_of(sillok)
-    all_pages = {("sillok", 1), ("sillok-verify", 1), ("sillokd", 8), ("sillokd.ini", 5)}
+    all_pages = {("sillok", 1), ("sillok-verify", 1), ("sillokd", 8), ("sillokd.ini", 5), ("status-proof", 5)}
     pages = {("sillok", 1): page("sillok", 1, ask(sillok, "--help"), all_pages),
              ("sillok-verify", 1): page("sillok-verify", 1, ask(verify, "--help"), all_pages),
              ("sillokd", 8): page("sillokd", 8, ask(sillokd, "--help"), all_pages),
-             ("sillokd.ini", 5): config_page(ask(sillokd, "--print-config"), [("sillok", 1), ("sillokd", 8)])}
+             ("sillokd.ini", 5): config_page(ask(sillokd, "--print-config"), [("sillok", 1), ("sillokd", 8)]),
+             ("status-proof", 5): format_page(ask(sillok, "proof", "format"),
+                                              [("sillok-proof-convert", 1), ("sillok-prove", 1), ("sillok-verify", 1)])}
     for command, shown in commands.items():
         name = "sillok-" + "-".join(command)
         if name == "sillok-verify":
             continue  # the program of its own says it
         near = {("sillok-" + "-".join(c), 1) for c in commands if c[0] == command[0] and c != command}
+        near |= {("status-proof", 5)} if command[0] in ("proof", "prove") else set()
         pages[name, 1] = page(name, 1, shown, {("sillok", 1)} | near)
     for (name, section), content in pages.items():
         os.makedirs(f"{out}/man{section}", exist_ok=True)

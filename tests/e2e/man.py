@@ -25,11 +25,19 @@ def words(text):
     return re.findall(r"[a-z0-9]+", text.lower())
 
 
+def fields_of(proto, *messages):
+    """{"StatusProof": ["1 origin", ...]} as the schema has them."""
+    with open(proto) as f:
+        text = f.read()
+    body = {m: re.search(rf"message {m} {{(.*?)}}", text, re.S).group(1) for m in messages}
+    return {m: [f"{n} {name}" for name, n in re.findall(r"(\w+) = (\d+);", b)] for m, b in body.items()}
+
+
 def main(argv):
     sillok, sillokd, verify, man = argv[1:]
     pages = {f: os.path.join(man, d, f) for d in sorted(os.listdir(man)) for f in sorted(os.listdir(os.path.join(man, d)))}
     listed = re.findall(r"^  ([a-z-]+) +[A-Z]", run(sillok, "--help"), re.M)
-    wanted = [f"sillok-{name}.1" for name in listed] + ["sillok.1", "sillokd.8", "sillokd.ini.5", "sillok-verify.1",
+    wanted = [f"sillok-{name}.1" for name in listed] + ["sillok.1", "sillokd.8", "sillokd.ini.5", "sillok-verify.1", "status-proof.5",
                                                         "sillok-charter-propose.1", "sillok-evidence-export.1"]
     check("every command has a page", len(listed) > 15 and not set(wanted) - set(pages), *sorted(set(wanted) - set(pages)))
     source = {}
@@ -40,6 +48,12 @@ def main(argv):
     dangling = [f"{name}: {to}" for name, text in source.items() for to in re.findall(r"^\.(?:It )?Xr (\S+) (\d)", text, re.M)
                 if to not in known]
     check("and names only pages that there are", not dangling, *dangling)
+    schema, said, message = os.path.join(os.path.dirname(__file__), "../../proto/ledger.proto"), {}, ""
+    for name, field in re.findall(r"^  (\w*) +(\d \w+) {2,}\w", run(sillok, "proof", "format"), re.M):
+        message = name or message
+        said.setdefault(message, []).append(field)
+    wanted = fields_of(schema, "StatusProof", "NoteSignature", "StatusExtra")
+    check("the page of status proofs has the fields of the schema", said == wanted, said, wanted)
     if shutil.which("mandoc") is None:
         print("# skipped: mandoc is not installed (tools/setup --check)")
         skip("mandoc finds nothing to complain of", "no mandoc")
@@ -50,7 +64,7 @@ def main(argv):
     lost = []
     for name in pages:
         command = {"sillokd.8": [sillokd, "--help"], "sillok-verify.1": [verify, "--help"], "sillok.1": [sillok, "--help"],
-                   "sillokd.ini.5": [sillokd, "--print-config"]}.get(name)
+                   "sillokd.ini.5": [sillokd, "--print-config"], "status-proof.5": [sillok, "proof", "format"]}.get(name)
         if command is None:  # "charter propose" is two words, "status-list" one
             parts = name[len("sillok-"):-2].split("-")
             joined = ["-".join(parts)] if "-".join(parts) in listed else parts
