@@ -22,6 +22,7 @@ SILLOK, SILLOKD, PAGE = sys.argv[1:4]
 STYLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../tools/explorer/style.css")
 VIEWS = ["", "credential", "proof", "crowd", "block", "nodes", "charter", "policy"]
 READY = "document.documentElement.dataset.ready === 'yes'"
+TYPE = "모바일-신분증"  # a charter may give names in any script
 LIFE = hashlib.sha256(b"a life of five events").hexdigest()
 chrome = None
 
@@ -100,7 +101,7 @@ def change_charter(net):
 
 
 def make(root):
-    net = Net(root, SILLOK, SILLOKD, submissions=40)
+    net = Net(root, SILLOK, SILLOKD, submissions=40, charter=lambda text: text.replace("RESIDENT_PHONE", TYPE))
     net.start()
     net.wait_connected()
     net.submit_some(net.nodes, 9)
@@ -253,6 +254,7 @@ def test_charter(net):
     check("the charters are proved as a chain", chrome.wait("document.querySelector('main .finding.good')"), main_text)
     text = main_text()
     check("both are there, and what the second changed", "Version 2" in text and "Version 1" in text and re.search(r"Issuer added:\s+harbour", text), text)
+    check("names are read in any script", re.search(rf"2\s+{TYPE}\s", text), text)
     check("and who approved it", "Approved by 3 of 4 voting agencies: interior, police, mint." in text, text)
 
 

@@ -60,8 +60,8 @@ void json_text(const char *text, size_t n)
         unsigned char c = (unsigned char)text[i];
         char escaped[6] = {'\\', 'u', '0', '0', digits[c >> 4], digits[c & 15]};
 
-        if (c < 0x20 || c >= 0x7f || c == '"' ||
-            c == '\\') /* a byte beyond ASCII is shown as Latin-1: never raw */
+        if (c < 0x20 || c == 0x7f || c == '"' ||
+            c == '\\') /* UTF-8 goes as it is: whoever reads it decodes it, and replaces what is none */
             put_bytes(escaped, sizeof(escaped));
         else
             put_bytes((const char *)&c, 1);
