@@ -22,7 +22,7 @@ SILLOK, SILLOKD, PAGE = sys.argv[1:4]
 STYLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../tools/explorer/style.css")
 VIEWS = ["", "credential", "proof", "crowd", "block", "nodes", "charter", "policy"]
 READY = "document.documentElement.dataset.ready === 'yes'"
-TYPE = "모바일-신분증"  # a charter may give names in any script
+TYPE, REASON = "모바일-신분증", "LOST\u202eDRAC"  # names that a charter may give: one in another script, one that turns the line around
 LIFE = hashlib.sha256(b"a life of five events").hexdigest()
 chrome = None
 
@@ -52,7 +52,7 @@ def press():
 
 
 def main_text():
-    return chrome.text("main")
+    return chrome.text("main").replace("\u00a0", " ")  # a number keeps to its name
 
 
 def drop(data, name, kind):
@@ -100,8 +100,12 @@ def change_charter(net):
         net.submit_some(net.nodes[:1], 1)
 
 
+def names_in_charter(text):
+    return text.replace("RESIDENT_PHONE", TYPE).replace("[reason LOST]", f"[reason {REASON}]").replace("RESIDENT_CARD", "RESIDENT_CARD_".ljust(64, "x"))
+
+
 def make(root):
-    net = Net(root, SILLOK, SILLOKD, submissions=40, charter=lambda text: text.replace("RESIDENT_PHONE", TYPE))
+    net = Net(root, SILLOK, SILLOKD, submissions=40, charter=names_in_charter)
     net.start()
     net.wait_connected()
     net.submit_some(net.nodes, 9)
@@ -164,6 +168,10 @@ def test_credential(net):
     press()
     check("a credential's life is proved", chrome.wait("document.querySelector('.verdict.good [data-state=ACTIVE]')"), main_text)
     check("with all its events", chrome.run("return document.querySelectorAll('ol.life li').length") == 5, main_text)
+    check("type and agency have the names that the charter gives, which the proof's seal names", chrome.wait("document.querySelector('dl a[href=\"#/charter\"]')")
+          and f"{TYPE} (2)" in main_text() and "interior (1)" in main_text() and "from charter version 2" in main_text(), main_text)
+    check("a reason, too, and no name turns the line around", "Reason: LOST\\u{202e}DRAC (1)" in main_text()
+          and "\u202e" not in main_text(), main_text)
     check("the handle is in no address and in no storage", chrome.run(
         "return !location.href.includes(arguments[0]) && !JSON.stringify(localStorage).includes(arguments[0])", LIFE))
     again(net, "credential")
@@ -238,12 +246,17 @@ def test_crowd(net):
     press()
     check("a crowd is proved whole", chrome.wait("document.querySelector('main .finding.good')"), main_text)
     check("and holds the credential asked about, known by its first digits alone", place[:12] in main_text(), main_text)
+    check("with names for types and agencies", chrome.wait(f"document.querySelector('main tbody').innerText.includes('{TYPE}')") and f"{TYPE} (2)" in main_text() and "interior (1)" in main_text(), main_text)
 
 
 def test_blocks(net):
     go(net, "block/1")
     check("a block's entries are in the cosigned log", chrome.wait("document.querySelector('main .finding.good')"), main_text)
     check("and can be read", "seal" in main_text(), main_text)
+    go(net, "block/2")
+    check("with the names of the charter that governed it", chrome.wait("document.querySelector('main').innerText.includes('from charter version 1')")
+          and re.search(r"Proposed by\s+(interior \(1\)|police \(2\)|mint \(3\)|carrier \(4\))", main_text()) and f"{TYPE} (2)" in main_text()
+          and re.search(r"signed by office \([0-9a-f]{16}\)", main_text()), main_text)
     go(net, "block/999999")
     check("where there is no block, one is asked for again", chrome.wait("document.querySelector('main .verdict.bad')") and
           chrome.run("return !!document.querySelector('main form input')") and "no such block" in main_text(), main_text)
@@ -253,9 +266,17 @@ def test_charter(net):
     go(net, "charter")
     check("the charters are proved as a chain", chrome.wait("document.querySelector('main .finding.good')"), main_text)
     text = main_text()
-    check("both are there, and what the second changed", "Version 2" in text and "Version 1" in text and re.search(r"Issuer added:\s+harbour", text), text)
-    check("names are read in any script", re.search(rf"2\s+{TYPE}\s", text), text)
-    check("and who approved it", "Approved by 3 of 4 voting agencies: interior, police, mint." in text, text)
+    check("both are there, and what the second changed", "Version 2" in text and "Version 1" in text and re.search(r"Issuer added:\s+harbour, mint \(3\)", text), text)
+    check("and who approved it", "Approved by 3 of 4 voting agencies: interior (1), police (2), mint (3)" in text, text)
+    check("issuers stand with their agency and types by name", re.search(rf"office\s+interior \(1\)\s.*{TYPE} \(2\)", text), text)
+
+
+def test_names(net):
+    cases = [("interior", "interior"), (TYPE, TYPE), ("agency(3)", "agency(3)"), ("وزارة", "وزارة"), ("é", "é"), ("a\u0301", "a\u0301"), ("\u0301a", "\\u{301}a"), ("a" + 9 * "\u0301", "a" + 3 * "\u0301" + 6 * "\\u{301}"),
+             ("a\u202eb", "a\\u{202e}b"), ("a\u2067b", "a\\u{2067}b"), ("a\u200bb", "a\\u{200b}b"), ("\u3164", "\\u{3164}"), ("a\u00adb", "a\\u{ad}b"), ("<b>", "\\u{3c}b\\u{3e}"), ("a b\n", "a\\u{20}b\\u{a}"),
+             ("a\\u{62}", "a\\u{5c}u\\u{7b}62\\u{7d}"), ("x" * 65, "x" * 64 + "…")]
+    found = chrome.run("return arguments[0].map((name) => sillok.plain(name))", [name for name, _ in cases])
+    check("names show what they are made of, and no more of it than they may have", found == [shown for _, shown in cases], found)
 
 
 class Liar(http.server.BaseHTTPRequestHandler):
@@ -347,6 +368,10 @@ def test_liars(net):
         Liar.lies = (lie,)
         again(net, "block/2", base)
         check(f"{lie}: called out", chrome.wait("document.querySelector('main .bad')") and not chrome.run("return document.querySelector('main .good')"), main_text)
+    Liar.lies = ("altered charter",)
+    again(net, f"block/{net.nodes[0].status()['cosigned_height']}", base)
+    check("a charter that is not the one in the seal names nobody", chrome.wait("document.querySelector('main').innerText.includes('numbers stand alone')")
+          and chrome.run("return !!document.querySelector('main .finding.good')") and re.search(r"Proposed by\s+[1-4]\s", main_text()) and not re.search("interior|office|" + TYPE, main_text()), main_text)
     for lie, words in ("older charter", "another charter than the one in force"), ("altered charter", "does not hang together"):
         Liar.lies = (lie,)
         again(net, "charter", base)
@@ -433,6 +458,19 @@ def test_file(net):
     chrome.wait("document.querySelector('textarea[name=proof]')")
     drop(read(net.path("code.png")), "code.png", "image/png")
     check("and judges a QR code", chrome.wait("document.querySelector('.verdict.good [data-state=ACTIVE]')"), main_text)
+    check("without a charter a number stands for itself", re.search(r"Type\s+2\s+Agency\s+1\s+Names\s+the charter is not at hand", main_text()), main_text)
+    chrome.devtools("Network.emulateNetworkConditions", offline=False, latency=0, downloadThroughput=-1, uploadThroughput=-1)
+    chrome.run("localStorage.setItem('sillok.nodes', JSON.stringify([arguments[0]])); location.hash = '#/credential'", address(net, 0))
+    chrome.wait("document.querySelector('input[type=checkbox]')")
+    fill("input[name=handle]", LIFE)
+    press()
+    check("a copy that asked a node once", chrome.wait("localStorage.getItem('sillok.charter')"), main_text)
+    chrome.devtools("Network.emulateNetworkConditions", offline=True, latency=0, downloadThroughput=0, uploadThroughput=0)
+    chrome.open(f"file://{os.path.abspath(PAGE)}#/proof")
+    chrome.run("delete document.documentElement.dataset.ready; location.reload()")
+    chrome.wait(READY)
+    drop(read(net.path("code.png")), "code.png", "image/png")
+    check("has names without a network", chrome.wait("document.querySelector('.verdict.good [data-state=ACTIVE]')") and f"{TYPE} (2)" in main_text(), main_text)
     chrome.devtools("Network.emulateNetworkConditions", offline=False, latency=0, downloadThroughput=-1, uploadThroughput=-1)
 
 
@@ -513,7 +551,7 @@ NAMED = """
     const bad = [...document.querySelectorAll('a[href],input,select,textarea,button,nav,table')].filter((e) => !(e.localName === 'table' ? e.caption?.textContent : name(e)));
     const ids = [...document.querySelectorAll('[id]')].map((e) => e.id), levels = [...document.querySelectorAll('h1,h2,h3,h4')].map((e) => Number(e.localName[1]));
     return { unnamed: bad.map((e) => e.outerHTML.slice(0, 120)), twice: ids.filter((d, i) => ids.indexOf(d) !== i), h2: document.querySelectorAll('h2').length,
-             skipped: levels.some((l, i) => i > 0 && l > levels[i - 1] + 1), raw: document.body.innerText.match(/undefined|\\bnull\\b|\\[object|\\{\\w+\\}|NaN/),
+             skipped: levels.some((l, i) => i > 0 && l > levels[i - 1] + 1), raw: document.body.innerText.match(/undefined|\\bnull\\b|\\[object|(?<!\\\\u)\\{\\w+\\}|NaN/),
              wide: document.documentElement.scrollWidth > innerWidth, lang: document.documentElement.lang, said: document.querySelectorAll('[role=status],[aria-live]').length };
 """
 
@@ -544,16 +582,20 @@ def test_every_view(net):
 def take_pictures(net):
     for language in "en", "ko":
         for dark in False, True:
-            for width in 1280, 360:
+            for width in 1280, 720, 360:
                 chrome.look(width, 900, dark)
                 for view in VIEWS:
                     go(net, view)
                     chrome.run("const s = document.querySelector('#language'); s.value = arguments[0]; s.dispatchEvent(new Event('change'))", language)
                     time.sleep(1)
-                    if view == "credential":
+                    if view in ("credential", "crowd"):
                         fill("input[name=handle]", LIFE)
                         press()
-                        time.sleep(0.5)
+                    elif view == "proof":
+                        drop(read(net.path("code.png")), "code.png", "image/png")
+                    elif view == "block":
+                        go(net, "block/2")
+                    time.sleep(0.5)
                     chrome.screenshot(os.path.join(os.environ["SLK_SHOTS"], f"{view or 'overview'}-{language}-{'dark' if dark else 'light'}-{width}.png"))
     chrome.look()
 
@@ -593,7 +635,7 @@ if not browser.available():
     print("1..1")
     sys.exit(0)
 chrome = browser.Browser()
-tests = [test_unarmed, test_overview, test_credential, test_proof, test_qr, test_crowd, test_blocks, test_charter, test_liars, test_nodes, test_memory, test_guard, test_contrast,
+tests = [test_unarmed, test_overview, test_credential, test_proof, test_qr, test_crowd, test_blocks, test_charter, test_names, test_liars, test_nodes, test_memory, test_guard, test_contrast,
          test_keyboard, test_every_view, test_file]
 try:
     status = net_main("page", make, *([measure] if "--measure" in sys.argv else [use_policy, take_pictures] if os.environ.get("SLK_SHOTS") else tests))

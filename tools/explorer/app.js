@@ -3,6 +3,7 @@
 
 import { changesOf, followCharters, readCharters } from "./charters.js";
 import { Stream, median } from "./live.js";
+import { Names, nameOf, originOf, plain, recallCharter } from "./names.js";
 import { Tiles, getJson, getProof, getText, lastBundle } from "./nodes.js";
 import { $, ago, duration, h, hash, kept, languageNow, number, pairs, say, sentenceOf, setLanguage, table, tickAges, trouble, when, word } from "./page.js";
 import { greyOf } from "./pictures.js";
@@ -31,6 +32,7 @@ async function usePolicy(text, whose) {
   const next = await Verifier.load(wasm);
   next.policy(text, { allowNoQuorum: whose === "node" });
   [verifier, policyOf] = [next, whose];
+  recallCharter(verifier);
 }
 
 async function choosePolicy() {
@@ -101,16 +103,16 @@ function memberRows(charter, found) {
   for (const { head } of found) for (const { name, time } of head?.signers ?? []) newest.set(name, Math.max(time, newest.get(name) ?? 0));
   const latest = Math.max(0, ...newest.values()), names = new Set(charter.members.map((m) => m.name));
   const none = () => newest.size > 0 ? h("span", { class: "bad" }, word("noCosignature")) : "–"; // of a refused checkpoint nobody knows who signed it
-  const row = (name, role) => [name, role, newest.has(name) ? [isOwn() ? h("span", { class: "good" }, "✓ ") : "○ ", ago(newest.get(name))] : none(),
+  const row = (name, role, agency) => [agency === undefined ? nameOf(name) : nameOf(name, `(${agency})`), role, newest.has(name) ? [isOwn() ? h("span", { class: "good" }, "✓ ") : "○ ", ago(newest.get(name))] : none(),
     newest.has(name) ? duration(latest - newest.get(name)) : "–"];
-  return [...charter.members.map((m) => row(m.name, word(m.role.toLowerCase()))),
+  return [...charter.members.map((m) => row(m.name, word(m.role.toLowerCase()), m.agency)),
     ...[...newest.keys()].filter((name) => !names.has(name)).map((name) => row(name, word("witness")))];
 }
 
 function faults(charter, evidence, found) {
   const rows = evidence.map((e) => {
     const member = charter.members.find((m) => m.vote_key === e.key);
-    return [member ? member.name : hash(e.key), number(e.height), `${e.first.kind} / ${e.second.kind}`];
+    return [member ? nameOf(member.name, `(${member.agency})`) : hash(e.key), number(e.height), `${e.first.kind} / ${e.second.kind}`];
   });
   const alarms = found.filter((f) => f.status?.alarm || f.wrong);
   return h("div", {},
@@ -171,7 +173,7 @@ function overview(main, alive) {
         figures.height.set(number(best.status.height), h("span", {}, word("blockOf"), " ", ago(best.status.time_ms / 1000)));
         figures.events.set(number(best.status.events), say("entriesInLog", { n: number(best.status.size) }));
         figures.credentials.set(number(best.status.credentials), say("quorumOf", { quorum: best.status.quorum, members: best.status.members }));
-        origin.textContent = `${best.status.origin} · ${word("charter")} ${best.status.charter_version}`;
+        origin.textContent = `${originOf(best.status.origin)} · ${word("charter")} ${best.status.charter_version}`;
       }
       if (best?.head) figures.cosigned.set(best.head.quorumTime > 0 ? ago(best.head.quorumTime) : "–", isOwn() ? `✓ ${word("verifiedHere")}` : `○ ${word("byNodeShort")}`);
       else figures.cosigned.set("–", best?.wrong ? sentenceOf(best.wrong) : "");
@@ -205,32 +207,34 @@ function overview(main, alive) {
 
 // ---- what a proof says ----
 
-function life(history) {
+function life(history, names) {
   return h("ol", { class: "life" }, history.map((e) => h("li", { class: e.state === "ACTIVE" ? "good" : "bad" },
     h("strong", {}, word(e.kind)), " ", when(e.recordedAt / 1000), h("br"),
-    h("span", { class: "soft" }, [word(e.channel), e.carrier && word(e.carrier), e.reason > 0 && `${word("reason")} ${e.reason}`].filter(Boolean).join(" · ")))));
+    h("span", { class: "soft" }, word(e.channel), e.carrier && ` · ${word(e.carrier)}`, e.reason > 0 && [` · ${word("reason")}: `, names.reason(e.reason)]))));
 }
 
-function verdict(a, took, proof) {
+function verdict(a, names, took, proof) {
   const good = a.state === "ACTIVE", file = proof && URL.createObjectURL(new Blob([proof], { type: "application/octet-stream" }));
   return h("section", {},
     h("div", { class: `verdict ${isOwn() ? (good ? "good" : "bad") : "warn"}`, role: "status", "data-verified": isOwn() ? "yes" : "no" },
       h("strong", { "data-state": a.state }, `${isOwn() ? (good ? "✓" : "✗") : "○"} ${word(a.state)}`),
       h("p", {}, isOwn() ? word("verifiedOwn") : word("verifiedNode")),
       h("p", {}, `${word("inBlock")} ${number(a.blockHeight)}, `, when(a.blockTime / 1000), a.quorumTime > 0 && [` · ${say("cosignedBy", { n: a.cosignatures })}, `, ago(a.quorumTime)])),
-    pairs([a.present && [word("validUntil"), when(a.validUntil)], a.present && [word("since"), when(a.since / 1000)],
-      a.present && a.reason > 0 && [word("reason"), a.reason], a.present && [word("type"), a.type], a.present && [word("agency"), a.agency],
+    pairs([a.present && [word("type"), names.type(a.type)], a.present && [word("agency"), names.agency(a.agency)], a.present && [word("names"), names.source()],
+      a.present && [word("validUntil"), when(a.validUntil)], a.present && [word("since"), when(a.since / 1000)], a.present && a.reason > 0 && [word("reason"), names.reason(a.reason)],
       a.present && [word("carrier"), word(a.carrier)], a.present && [word("device"), hash(a.device)], a.present && [word("events"), number(a.events)],
       a.quorumTime > 0 && [word("quorumAt"), when(a.quorumTime)],
       [word("checkedBy"), verifier.checkedByBrowser > 0 ? word("browser") : word("module")], [word("took"), `${took.toFixed(1)} ms`]]),
     file && h("p", {}, h("a", { href: file, download: "credential.proof" }, word("save"))),
-    a.present && section(word("historyTitle"), a.hasHistory ? life(a.history) : h("p", { class: "soft" }, word("noHistory"))));
+    a.present && section(word("historyTitle"), a.hasHistory ? life(a.history, names) : h("p", { class: "soft" }, word("noHistory"))));
 }
 
-async function checked(proof, handle, maxAge = 0) {
+/** `mayAsk`: a node, for names; whoever checks a proof here sends nothing anywhere. */
+async function checked(proof, handle, { maxAge = 0, mayAsk = false } = {}) {
   const started = performance.now();
-  const answer = await judge().verify(proof, handle, { maxAge });
-  return verdict(answer, performance.now() - started, proof);
+  const answer = await judge().verify(proof, handle, { maxAge }), took = performance.now() - started, names = new Names(answer.charter);
+  if (mayAsk && answer.present) names.load(node(), judge(), answer.blockHeight, isOwn());
+  return verdict(answer, names, took, proof);
 }
 
 const isHandle = (text) => /^[0-9a-fA-F]{64}$/.test(text.trim());
@@ -275,7 +279,7 @@ function credential(main) {
   const form = h("form", {}, h("label", {}, word("handle"), field), h("label", { class: "check" }, history, " ", word("history")), h("button", {}, word("ask")));
   onSubmit(form, place, async () => {
     const handle = field.value.trim().toLowerCase();
-    return checked(await getProof(node(), handle, history.checked), fromHex(handle));
+    return checked(await getProof(node(), handle, history.checked), fromHex(handle), { mayAsk: true });
   });
   main.append(h("h2", {}, word("credential")), h("p", { class: "soft" }, word("credentialHint")), form, place);
 }
@@ -327,12 +331,12 @@ function proof(main) {
     if (given.startsWith("SLK1:")) {
       const code = judge().qr(text.value.trimStart());
       if (handle && handle !== toHex(code.handle)) throw new Refused({ error: "E_OTHER_HANDLE", message: "this QR code is about another credential than the handle" });
-      return checked(code.proof, code.handle, Number(age.value));
+      return checked(code.proof, code.handle, { maxAge: Number(age.value) });
     }
     if (!given && bytes === null) throw new Error(word("noProof"));
     if (given && !given.startsWith("c2sp.org/")) throw new Refused({ error: "E_QR_FOREIGN", message: "this is neither a proof nor the text of a QR code of Sillok" });
     if (!isHandle(handle)) throw new Error(word("handleNeeded"));
-    return checked(given ? new TextEncoder().encode(text.value) : bytes, fromHex(handle), Number(age.value));
+    return checked(given ? new TextEncoder().encode(text.value) : bytes, fromHex(handle), { maxAge: Number(age.value) });
   });
   main.append(h("h2", {}, word("proof")), h("p", { class: "soft" }, word("proofHint")), form, place);
 }
@@ -349,12 +353,14 @@ function crowd(main) {
     const asked = whole ? whole.slice(0, Number(digits.value)) : prefix.value;
     if (!asked) throw new Error(word("prefixNeeded"));
     const answer = await judge().crowd(await getJson(node(), `/v1/map/${asked}`), asked);
+    const names = new Names(answer.charter);
+    if (answer.records.length > 0) names.load(node(), judge(), answer.height, isOwn());
     const mine = whole && answer.records.find((r) => r.path === whole);
     return h("section", {}, finding(say("crowdSays", { n: number(answer.records.length), prefix: asked })),
       whole && h("p", {}, word("yours"), " ", h("strong", {}, mine ? word(mine.state) : word("NEVER_ISSUED"))),
-      pairs([[word("inBlock"), number(answer.height)], [word("cosigned"), say("cosignedBy", { n: answer.cosignatures })]]),
-      table(word("crowd"), [word("place"), word("state"), word("count"), word("type"), word("validUntil")], answer.records.map((r) =>
-        [r === mine ? h("strong", {}, hash(r.path)) : hash(r.path), word(r.state), number(r.count), r.type, when(r.validUntil)]), [2]));
+      pairs([[word("inBlock"), number(answer.height)], [word("cosigned"), say("cosignedBy", { n: answer.cosignatures })], answer.records.length > 0 && [word("names"), names.source()]]),
+      table(word("crowd"), [word("place"), word("state"), word("count"), word("type"), word("agency"), word("validUntil")], answer.records.map((r) =>
+        [r === mine ? h("strong", {}, hash(r.path)) : hash(r.path), word(r.state), number(r.count), names.type(r.type), names.agency(r.agency), when(r.validUntil)]), [2]));
   });
   main.append(h("h2", {}, word("crowd")), h("p", { class: "soft" }, word("crowdHint")), form, place);
 }
@@ -392,10 +398,11 @@ async function readBlock(at, head) {
   return { found, entries, size, is: isGood ? "good" : isNew ? "new" : "bad" };
 }
 
-function entryRow(block, e, i) {
-  const what = e.event ? [word(e.event.kind), " ", hash(e.event.credential)] : e.entry === "AUTHORIZATION" ? [say("signedBy", { n: e.count }), " ", hash(e.keyId)]
+function entryRow(block, e, i, names) {
+  const what = e.event ? [word(e.event.kind), " ", hash(e.event.credential), e.event.type > 0 && [" · ", names.type(e.event.type)], e.event.reason > 0 && [" · ", names.reason(e.event.reason)]]
+    : e.entry === "AUTHORIZATION" ? [say("signedBy", { n: e.count }), " ", names.issuer(e.keyId)]
     : e.entry === "SEAL" ? [word("mapRoot"), " ", hash(e.mapRoot)] : "";
-  return [number(block.first_index + i), word(e.entry), what, e.event ? [word(e.event.channel), e.event.carrier && `, ${word(e.event.carrier)}`].filter(Boolean) : "", `${number(e.size)} B`];
+  return [number(block.first_index + i), h("span", { class: "whole" }, word(e.entry)), what, e.event ? [word(e.event.channel), e.event.carrier && `, ${word(e.event.carrier)}`].filter(Boolean) : "", `${number(e.size)} B`];
 }
 
 function blockForm(at, last) {
@@ -415,11 +422,13 @@ async function block(main, alive, height) {
     form = blockForm(at, status.height);
     const { found, entries, size, is } = await readBlock(at, await newestHead());
     if (!alive()) return;
+    const seal = is === "good" ? entries.at(-1) : {}, names = new Names(seal.charter); // of what is not proven numbers are said, as the node says them
+    if (is === "good") names.load(node(), judge(), at, false);
     place.replaceChildren(form,
       is === "good" ? finding(word("blockGood")) : is === "new" ? h("p", { class: "finding warn", role: "status" }, `○ ${word("blockNew")}`) : objection(word("blockBad")),
-      pairs([[word("height"), number(at)], [word("time"), when((is === "good" ? entries.at(-1).time : found.time_ms) / 1000)], [word("proposer"), is === "good" ? entries.at(-1).proposer : found.proposer], [word("events"), number(entries.filter((e) => e.event).length)], [word("size"), number(size)],
+      pairs([[word("height"), number(at)], [word("time"), when((seal.time ?? found.time_ms) / 1000)], [word("proposer"), names.agency(seal.proposer ?? found.proposer)], is === "good" && [word("names"), names.source()], [word("events"), number(entries.filter((e) => e.event).length)], [word("size"), number(size)],
         [word("blockHash"), h("code", {}, found.hash)]]),
-      section(word("entriesTitle"), table(word("entriesTitle"), ["#", word("entry"), word("what"), word("channel"), word("bytes")], entries.slice(0, 1000).map((e, i) => entryRow(found, e, i)), [0, 4]),
+      section(word("entriesTitle"), table(word("entriesTitle"), ["#", word("entry"), word("what"), word("channel"), word("bytes")], entries.slice(0, 1000).map((e, i) => entryRow(found, e, i, names)), [0, 4]),
         entries.length > 1000 && h("p", {}, `… ${number(entries.length - 1000)}`)));
   } catch (e) {
     if (alive()) place.replaceChildren(...[form, refusal(e)].filter(Boolean));
@@ -518,21 +527,32 @@ function nodes(main, alive) {
 // ---- charter ----
 
 const kindsOf = (issuer) => issuer.kinds.map((kind) => word(`may.${kind}`)).join(", ");
-const fieldOf = (one, name) => (name === "kinds" ? kindsOf(one) : Array.isArray(one[name]) ? one[name].join(", ") : word(String(one[name])));
+const typesOf = (issuer, names) => issuer.types.map((code, i) => [i > 0 && ", ", names.type(code)]);
 
-function changeLine({ change, one, old, what }, group) {
-  const name = one.name ?? one.code, keys = what?.filter((w) => ["vote", "cosign", "log", "node", "key"].includes(w)) ?? [], rest = what?.filter((w) => !keys.includes(w)) ?? [];
-  const sign = { added: "+", removed: "−", changed: "~" }[change];
-  return h("li", { class: change }, h("span", { class: "sign", "aria-hidden": "true" }, sign), h("strong", {}, word(`${group}.${change}`)), ` ${name}`,
-    one.agency && group === "issuers" && ` (${word("agency")} ${one.agency})`, group === "members" && change !== "changed" && `, ${word(one.role)}, ${word("agency")} ${one.agency}`,
-    change === "added" && group === "issuers" && `: ${kindsOf(one)}`,
-    keys.map((k) => [h("br"), `${word(`key.${k}`)}: `, hash(old[k]), " → ", hash(one[k])]),
-    rest.map((r) => [h("br"), `${word(`field.${r}`)}: ${fieldOf(old, r)} → ${fieldOf(one, r)}`]));
+function fieldOf(one, name, names) {
+  const value = one[name];
+  switch (name) {
+    case "name": return nameOf(value);
+    case "kinds": return kindsOf(one);
+    case "types": return typesOf(one, names);
+    case "agency": return names.agency(value);
+    default: return Array.isArray(value) ? value.join(", ") : word(String(value));
+  }
 }
 
-function changeList(old, next) {
+function changeLine({ change, one, old, what }, group, [before, now]) {
+  const keys = what?.filter((w) => ["vote", "cosign", "log", "node", "key"].includes(w)) ?? [], rest = what?.filter((w) => !keys.includes(w)) ?? [];
+  const sign = { added: "+", removed: "−", changed: "~" }[change];
+  return h("li", { class: change }, h("span", { class: "sign", "aria-hidden": "true" }, sign), h("strong", {}, word(`${group}.${change}`)), " ", group === "issuers" ? [nameOf(one.name), ", ", (change === "removed" ? before : now).agency(one.agency)] : nameOf(one.name, `(${one.agency ?? one.code})`),
+    group === "members" && change !== "changed" && `, ${word(one.role)}`,
+    change === "added" && group === "issuers" && `: ${kindsOf(one)}`,
+    keys.map((k) => [h("br"), `${word(`key.${k}`)}: `, hash(old[k]), " → ", hash(one[k])]),
+    rest.map((r) => [h("br"), `${word(`field.${r}`)}: `, fieldOf(old, r, before), " → ", fieldOf(one, r, now)]));
+}
+
+function changeList(old, next, names) {
   const changes = changesOf(old, next);
-  const lines = [...["members", "issuers", "types", "reasons"].flatMap((group) => changes[group].map((c) => changeLine(c, group))),
+  const lines = [...["members", "issuers", "types", "reasons"].flatMap((group) => changes[group].map((c) => changeLine(c, group, names))),
     ...changes.settings.map(({ name, old: was, now }) => h("li", { class: "changed" }, h("span", { class: "sign", "aria-hidden": "true" }, "~"), `${word(`set.${name}`)}: ${number(was)} → ${number(now)}`))];
   return lines.length ? h("ul", { class: "changes" }, lines) : h("p", { class: "soft" }, word("noChanges"));
 }
@@ -540,22 +560,22 @@ function changeList(old, next) {
 /** One version: when, by whom approved, what it changed, and what of that is proven. */
 function versionItem(list, i, { inForce, broken, blocks }) {
   const { charter: c, height } = list[i], old = list[i - 1]?.charter, follows = broken === -1 || i < broken;
-  const proven = blocks[i] === "good" && follows && i <= inForce, names = (c.approvals ?? []).map((a) => old.members.find((m) => m.agency === a)?.name ?? a);
+  const proven = blocks[i] === "good" && follows && i <= inForce, names = [old, c].map((one) => (proven ? Names.of(one) : new Names()));
   return h("li", { class: i === inForce ? "now" : "" },
     h("h4", {}, `${word("version")} ${c.version} `, h("span", { class: "soft small" }, i === inForce ? word("inForce") : i > inForce ? word("pending") : "")),
     h("p", { class: "small" }, h("span", { class: proven ? (isOwn() ? "good" : "warn") : blocks[i] === "new" ? "warn" : "bad" }, proven ? (isOwn() ? "✓ " : "○ ") : blocks[i] === "new" ? "○ " : "✗ ",
       !follows ? word("notFollowing") : blocks[i] === "new" ? word("blockNew") : blocks[i] === "bad" ? word("blockBad") : i > inForce ? word("notYetNamed") : say("inTheLog", { n: number(height) })),
     " · ", when((list[i].time ?? c.created) / 1000), c.activation && ` · ${say("governsFrom", { n: number(c.activation) })}`),
-    c.approvals && h("p", { class: "small" }, say(c.approved ? "approvedBy" : "approvedTooFew", { n: c.approvals.length, voting: old.voting, names: names.join(", ") })),
-    old ? changeList(old, c) : h("p", { class: "soft" }, say("firstCharter", { members: c.members.length, issuers: c.issuers.length })));
+    c.approvals && h("p", { class: "small" }, say(c.approved ? "approvedBy" : "approvedTooFew", { n: c.approvals.length, voting: old.voting }), " ", c.approvals.map((a, k) => [k > 0 && ", ", names[0].agency(a)])),
+    old ? changeList(old, c, names) : h("p", { class: "soft" }, say("firstCharter", { members: c.members.length, issuers: c.issuers.length })));
 }
 
-function charterNow(c) {
-  return [section(word("membersNow"), table(word("membersNow"), [word("agency"), word("name"), word("role"), word("key.cosign")], c.members.map((m) => [m.agency, m.name, word(m.role), hash(m.cosign)]))),
+function charterNow(c, names) {
+  return [section(word("membersNow"), table(word("membersNow"), [word("agency"), word("name"), word("role"), word("key.cosign")], c.members.map((m) => [m.agency, nameOf(m.name), word(m.role), hash(m.cosign)]))),
     section(word("issuers"), table(word("issuers"), [word("name"), word("agency"), word("kinds"), word("types"), word("field.any")], c.issuers.map((i) =>
-      [i.name, i.agency, kindsOf(i), i.types.join(", "), i.any ? word("yes") : word("no")]))),
-    section(word("types"), table(word("types"), [word("code"), word("name")], c.types.map((t) => [t.code, t.name]))),
-    section(word("reasons"), table(word("reasons"), [word("code"), word("name")], c.reasons.map((r) => [r.code, r.name])))];
+      [nameOf(i.name), names.agency(i.agency), kindsOf(i), typesOf(i, names), i.any ? word("yes") : word("no")]))),
+    section(word("types"), table(word("types"), [word("code"), word("name")], c.types.map((t) => [t.code, nameOf(t.name)]))),
+    section(word("reasons"), table(word("reasons"), [word("code"), word("name")], c.reasons.map((r) => [r.code, nameOf(r.name)])))];
 }
 
 /** The seal that ends the cosigned log: it names the charter. */
@@ -586,8 +606,8 @@ async function charter(main, alive) {
     const sound = chain.inForce >= 0 && (chain.broken === -1 || chain.broken > chain.inForce) && blocks.slice(0, chain.inForce + 1).every((b) => b === "good");
     const now = list[Math.max(0, chain.inForce)].charter;
     place.replaceChildren(sound ? finding(say("charterGood", { n: now.version, height: number(seal.height) })) : objection(word(chain.inForce < 0 && chain.broken === -1 ? "charterNotNamed" : "charterBroken")),
-      pairs([[word("origin"), now.origin], [word("version"), now.version], [word("hash"), h("code", {}, now.hash)], [word("quorum"), say("quorumOf", { quorum: now.quorum, members: now.voting })]]),
-      section(word("charterHistory"), h("ol", { class: "versions", reversed: true }, list.map((_, i) => versionItem(list, i, { ...chain, blocks })).reverse())), ...charterNow(now));
+      pairs([[word("origin"), originOf(now.origin)], [word("version"), now.version], [word("hash"), h("code", {}, now.hash)], [word("quorum"), say("quorumOf", { quorum: now.quorum, members: now.voting })]]),
+      section(word("charterHistory"), h("ol", { class: "versions", reversed: true }, list.map((_, i) => versionItem(list, i, { ...chain, blocks })).reverse())), ...charterNow(now, sound ? Names.of(now) : new Names()));
   } catch (e) {
     place.replaceChildren(refusal(e));
   }
@@ -606,7 +626,7 @@ function policy(main) {
     return h("p", { class: "finding good" }, `✓ ${word("policySaved")}`);
   }, "trustBad");
   main.append(h("h2", {}, word("policy")), h("p", { class: "soft" }, word("policyHint")), form,
-    h("p", {}, h("button", { type: "button", onclick: async () => { kept.set("policy", null); kept.set("head", null); text.value = ""; await choosePolicy(); place.replaceChildren(h("p", {}, word("forgotten"))); } }, word("forget"))), place);
+    h("p", {}, h("button", { type: "button", onclick: async () => { for (const name of ["policy", "head", "charter"]) kept.set(name, null); text.value = ""; await choosePolicy(); place.replaceChildren(h("p", {}, word("forgotten"))); } }, word("forget"))), place);
   getText(node(), "/v1/policy").then((t) => main.append(h("details", {}, h("summary", {}, word("policyOfNode")), h("pre", { tabindex: 0 }, t))), () => {});
 }
 
@@ -636,7 +656,7 @@ $("language").addEventListener("change", async () => {
 $("skip").addEventListener("click", (event) => { event.preventDefault(); $("main").focus(); }); // the address is the view's
 window.addEventListener("hashchange", () => { show(); $("main").focus(); });
 wasm = await loadModule();
-globalThis.sillok = { Verifier, wasm, words }; // for an auditor's console, and the tests
+globalThis.sillok = { Verifier, wasm, words, plain }; // for an auditor's console, and the tests
 await choosePolicy();
 show();
 document.documentElement.dataset.ready = "yes";

@@ -157,7 +157,7 @@ export class Verifier {
 
   /**
    * Every credential under a prefix (hex digits) of SHA-256(handle), none left out, from GET /v1/map/<prefix> as JSON:
-   * { records, height, time, size, root, quorumTime, cosignatures }.
+   * { records, height, time, charter, size, root, quorumTime, cosignatures }.
    */
   async crowd(answer, prefix, { now = Math.floor(Date.now() / 1000) } = {}) {
     if (!answer.anchor) throw new Refused({ error: "E_UNSIGNED", message: "no quorum has cosigned this block yet: ask again" });
@@ -196,6 +196,11 @@ export class Verifier {
     const a = this.#put(fromHex(left)), b = this.#put(fromHex(right)), out = this.#wasm.take(32);
     this.#wasm.nodeHash(a, b, out);
     return toHex(new Uint8Array(this.#wasm.memory.buffer, out, 32));
+  }
+
+  /** What signatures of an issuer are marked with: the first bytes of its key's hash. */
+  keyId(key) {
+    return this.sha256(fromHex(key)).slice(0, 16);
   }
 
   /** SHA-256 as hex: a credential's place in the map is that of its handle. */

@@ -8,6 +8,7 @@
 #include "ledger/verify/map_proof.h"
 #include "ledger/verify/note.h"
 #include "ledger/verify/policy.h"
+#include "ledger/verify/proof.h"
 #include "ledger/verify/record.h"
 #include "ledger/verify/tree.h"
 #include "tools/explorer/verifier/qr_read.h"
@@ -94,7 +95,21 @@ static void put_history(const struct slk_answer *a)
     json_put("],");
 }
 
-static void put_answer(const struct slk_answer *a)
+/* The charter that governs the block of a proof: what its seal names, once slk_verify_status has accepted it. Zeros: no memory. */
+static struct slk_hash charter_of(struct slk_span proof)
+{
+    static struct slk_proof parts;
+    struct slk_entry entry;
+    struct slk_hash none = {{0}};
+    uint8_t *scratch = malloc(proof.size);
+
+    if (scratch == NULL || slk_proof_parse(&parts, proof, scratch, proof.size) != SLK_OK ||
+        slk_entry_parse(&entry, parts.seal) != SLK_OK || entry.type != SLK_ENTRY_SEAL)
+        return none;
+    return entry.seal.charter_hash;
+}
+
+static void put_answer(const struct slk_answer *a, const struct slk_hash *charter)
 {
     json_put("\"ok\":true,\"state\":\"%s\",\"present\":%s,\"hasHistory\":%s,", slk_state_name(a->state),
         a->present ? "true" : "false", a->has_history ? "true" : "false");
@@ -113,6 +128,9 @@ static void put_answer(const struct slk_answer *a)
     }
     if (a->has_history)
         put_history(a);
+    json_put("\"charter\":");
+    json_hex(charter->b, SLK_HASH_SIZE);
+    json_put(",");
     put_number("treeSize", a->tree_size);
     put_number("blockHeight", a->block_height);
     put_number("blockTime", a->block_time_ms);
@@ -142,12 +160,15 @@ const char *wasm_verify(const uint8_t *proof, uint32_t size, const uint8_t *hand
     uint64_t max_age_s, uint32_t flags)
 {
     struct slk_answer answer;
+    struct slk_hash charter = {{0}};
     enum slk_err err = ask(&answer, slk_span_of(proof, size), handle, now_s, max_age_s, flags);
 
+    if (err == SLK_OK)
+        charter = charter_of(slk_span_of(proof, size));
     json_begin();
     json_put("{");
     if (err == SLK_OK)
-        put_answer(&answer);
+        put_answer(&answer, &charter);
     else
         put_error(err, answer.detail);
     json_put("}");
@@ -392,6 +413,9 @@ WASM_EXPORT("crowd") const char *wasm_crowd(const struct crowd *c, uint64_t now_
         json_put("],");
         put_number("height", seal.height);
         put_number("time", seal.time_ms);
+        json_put("\"charter\":");
+        json_hex(seal.charter_hash.b, SLK_HASH_SIZE);
+        json_put(",");
         put_checkpoint(&note, &checkpoint, &verdict);
     } else {
         put_error(err, "");
