@@ -170,6 +170,7 @@ def test_credential(net):
     check("with all its events", chrome.run("return document.querySelectorAll('ol.life li').length") == 5, main_text)
     check("type and agency have the names that the charter gives, which the proof's seal names", chrome.wait("document.querySelector('dl a[href=\"#/charter\"]')")
           and f"{TYPE} (2)" in main_text() and "interior (1)" in main_text() and "from charter version 2" in main_text(), main_text)
+    check("until when it was issued and renewed, too", len(re.findall("Valid until: ", main_text())) == 2, main_text)
     check("a reason, too, and no name turns the line around", "Reason: LOST\\u{202e}DRAC (1)" in main_text()
           and "\u202e" not in main_text(), main_text)
     check("the handle is in no address and in no storage", chrome.run(
@@ -245,6 +246,7 @@ def test_crowd(net):
     fill("input[name=handle]", LIFE)
     press()
     check("a crowd is proved whole", chrome.wait("document.querySelector('main .finding.good')"), main_text)
+    check("its age stands beside it", re.search(r"[0-9] cosignatures, [0-9]+ [a-z]+ ago", main_text()), main_text)
     check("and holds the credential asked about, known by its first digits alone", place[:12] in main_text(), main_text)
     check("with names for types and agencies", chrome.wait(f"document.querySelector('main tbody').innerText.includes('{TYPE}')") and f"{TYPE} (2)" in main_text() and "interior (1)" in main_text(), main_text)
 
@@ -268,6 +270,7 @@ def test_charter(net):
     text = main_text()
     check("both are there, and what the second changed", "Version 2" in text and "Version 1" in text and re.search(r"Issuer added:\s+harbour, mint \(3\)", text), text)
     check("and who approved it", "Approved by 3 of 4 voting agencies: interior (1), police (2), mint (3)" in text, text)
+    check("with what types may last, and the age of it all", "1,096 days" in text and re.search(r"Cosigned\s+[0-9] cosignatures, [0-9]+ [a-z]+ ago", text), text)
     check("issuers stand with their agency and types by name", re.search(rf"office\s+interior \(1\)\s.*{TYPE} \(2\)", text), text)
 
 
@@ -291,6 +294,7 @@ class Liar(http.server.BaseHTTPRequestHandler):
             entries[40] ^= 1
         if "empty block" in self.lies:
             entries = b""
+            value["time_ms"] = 1e300
         if "block without its first entry" in self.lies:
             entries = entries[first:]
             value["first_index"] += 1
@@ -367,7 +371,7 @@ def test_liars(net):
     for lie in "altered block", "empty block", "block without its first entry", "block without its seal", "another block":
         Liar.lies = (lie,)
         again(net, "block/2", base)
-        check(f"{lie}: called out", chrome.wait("document.querySelector('main .bad')") and not chrome.run("return document.querySelector('main .good')"), main_text)
+        check(f"{lie}: called out", chrome.wait("document.querySelector('main .finding.bad')") and not chrome.run("return document.querySelector('main .good')"), main_text)
     Liar.lies = ("altered charter",)
     again(net, f"block/{net.nodes[0].status()['cosigned_height']}", base)
     check("a charter that is not the one in the seal names nobody", chrome.wait("document.querySelector('main').innerText.includes('numbers stand alone')")
@@ -458,6 +462,7 @@ def test_file(net):
     chrome.wait("document.querySelector('textarea[name=proof]')")
     drop(read(net.path("code.png")), "code.png", "image/png")
     check("and judges a QR code", chrome.wait("document.querySelector('.verdict.good [data-state=ACTIVE]')"), main_text)
+    check("a QR code's credential is said, to be compared with the one shown", LIFE in main_text(), main_text)
     check("without a charter a number stands for itself", re.search(r"Type\s+2\s+Agency\s+1\s+Names\s+the charter is not at hand", main_text()), main_text)
     chrome.devtools("Network.emulateNetworkConditions", offline=False, latency=0, downloadThroughput=-1, uploadThroughput=-1)
     chrome.run("localStorage.setItem('sillok.nodes', JSON.stringify([arguments[0]])); location.hash = '#/credential'", address(net, 0))

@@ -210,17 +210,18 @@ function overview(main, alive) {
 function life(history, names) {
   return h("ol", { class: "life" }, history.map((e) => h("li", { class: e.state === "ACTIVE" ? "good" : "bad" },
     h("strong", {}, word(e.kind)), " ", when(e.recordedAt / 1000), h("br"),
-    h("span", { class: "soft" }, word(e.channel), e.carrier && ` · ${word(e.carrier)}`, e.reason > 0 && [` · ${word("reason")}: `, names.reason(e.reason)]))));
+    h("span", { class: "soft" }, word(e.channel), e.carrier && ` · ${word(e.carrier)}`, (e.kind === "ISSUE" || e.kind === "RENEW") && [` · ${word("validUntil")}: `, when(e.validUntil)], e.reason > 0 && [` · ${word("reason")}: `, names.reason(e.reason)]))));
 }
 
-function verdict(a, names, took, proof) {
+function verdict(a, names, took, proof, brought) {
   const good = a.state === "ACTIVE", file = proof && URL.createObjectURL(new Blob([proof], { type: "application/octet-stream" }));
   return h("section", {},
     h("div", { class: `verdict ${isOwn() ? (good ? "good" : "bad") : "warn"}`, role: "status", "data-verified": isOwn() ? "yes" : "no" },
       h("strong", { "data-state": a.state }, `${isOwn() ? (good ? "✓" : "✗") : "○"} ${word(a.state)}`),
       h("p", {}, isOwn() ? word("verifiedOwn") : word("verifiedNode")),
       h("p", {}, `${word("inBlock")} ${number(a.blockHeight)}, `, when(a.blockTime / 1000), a.quorumTime > 0 && [` · ${say("cosignedBy", { n: a.cosignatures })}, `, ago(a.quorumTime)])),
-    pairs([a.present && [word("type"), names.type(a.type)], a.present && [word("agency"), names.agency(a.agency)], a.present && [word("names"), names.source()],
+    pairs([brought && [word("handleBrought"), h("code", {}, brought), h("br"), h("span", { class: "small soft" }, word("handleCompare"))],
+      a.present && [word("type"), names.type(a.type)], a.present && [word("agency"), names.agency(a.agency)], a.present && [word("names"), names.source()],
       a.present && [word("validUntil"), when(a.validUntil)], a.present && [word("since"), when(a.since / 1000)], a.present && a.reason > 0 && [word("reason"), names.reason(a.reason)],
       a.present && [word("carrier"), word(a.carrier)], a.present && [word("device"), hash(a.device)], a.present && [word("events"), number(a.events)],
       a.quorumTime > 0 && [word("quorumAt"), when(a.quorumTime)],
@@ -229,12 +230,12 @@ function verdict(a, names, took, proof) {
     a.present && section(word("historyTitle"), a.hasHistory ? life(a.history, names) : h("p", { class: "soft" }, word("noHistory"))));
 }
 
-/** `mayAsk`: a node, for names; whoever checks a proof here sends nothing anywhere. */
-async function checked(proof, handle, { maxAge = 0, mayAsk = false } = {}) {
+/** `mayAsk`: a node, for names; whoever checks a proof here sends nothing anywhere. `brought`: nobody typed the handle. */
+async function checked(proof, handle, { maxAge = 0, mayAsk = false, brought = false } = {}) {
   const started = performance.now();
   const answer = await judge().verify(proof, handle, { maxAge }), took = performance.now() - started, names = new Names(answer.charter);
   if (mayAsk && answer.present) names.load(node(), judge(), answer.blockHeight, isOwn());
-  return verdict(answer, names, took, proof);
+  return verdict(answer, names, took, proof, brought && toHex(handle));
 }
 
 const isHandle = (text) => /^[0-9a-fA-F]{64}$/.test(text.trim());
@@ -331,7 +332,7 @@ function proof(main) {
     if (given.startsWith("SLK1:")) {
       const code = judge().qr(text.value.trimStart());
       if (handle && handle !== toHex(code.handle)) throw new Refused({ error: "E_OTHER_HANDLE", message: "this QR code is about another credential than the handle" });
-      return checked(code.proof, code.handle, { maxAge: Number(age.value) });
+      return checked(code.proof, code.handle, { maxAge: Number(age.value), brought: !handle });
     }
     if (!given && bytes === null) throw new Error(word("noProof"));
     if (given && !given.startsWith("c2sp.org/")) throw new Refused({ error: "E_QR_FOREIGN", message: "this is neither a proof nor the text of a QR code of Sillok" });
@@ -358,7 +359,7 @@ function crowd(main) {
     const mine = whole && answer.records.find((r) => r.path === whole);
     return h("section", {}, finding(say("crowdSays", { n: number(answer.records.length), prefix: asked })),
       whole && h("p", {}, word("yours"), " ", h("strong", {}, mine ? word(mine.state) : word("NEVER_ISSUED"))),
-      pairs([[word("inBlock"), number(answer.height)], [word("cosigned"), say("cosignedBy", { n: answer.cosignatures })], answer.records.length > 0 && [word("names"), names.source()]]),
+      pairs([[word("inBlock"), number(answer.height)], [word("cosigned"), say("cosignedBy", { n: answer.cosignatures }), answer.quorumTime > 0 && [", ", ago(answer.quorumTime)]], answer.records.length > 0 && [word("names"), names.source()]]),
       table(word("crowd"), [word("place"), word("state"), word("count"), word("type"), word("agency"), word("validUntil")], answer.records.map((r) =>
         [r === mine ? h("strong", {}, hash(r.path)) : hash(r.path), word(r.state), number(r.count), names.type(r.type), names.agency(r.agency), when(r.validUntil)]), [2]));
   });
@@ -426,7 +427,7 @@ async function block(main, alive, height) {
     if (is === "good") names.load(node(), judge(), at, false);
     place.replaceChildren(form,
       is === "good" ? finding(word("blockGood")) : is === "new" ? h("p", { class: "finding warn", role: "status" }, `○ ${word("blockNew")}`) : objection(word("blockBad")),
-      pairs([[word("height"), number(at)], [word("time"), when((seal.time ?? found.time_ms) / 1000)], [word("proposer"), names.agency(seal.proposer ?? found.proposer)], is === "good" && [word("names"), names.source()], [word("events"), number(entries.filter((e) => e.event).length)], [word("size"), number(size)],
+      pairs([[word("height"), number(at)], [word("time"), when((seal.time ?? found.time_ms) / 1000)], [word("proposer"), names.agency(seal.proposer ?? found.proposer)], is === "good" && [word("names"), names.source()], [word("events"), number(entries.filter((e) => e.event).length)], [word("sizeAfter"), number(size)],
         [word("blockHash"), h("code", {}, found.hash)]]),
       section(word("entriesTitle"), table(word("entriesTitle"), ["#", word("entry"), word("what"), word("channel"), word("bytes")], entries.slice(0, 1000).map((e, i) => entryRow(found, e, i, names)), [0, 4]),
         entries.length > 1000 && h("p", {}, `… ${number(entries.length - 1000)}`)));
@@ -536,6 +537,8 @@ function fieldOf(one, name, names) {
     case "kinds": return kindsOf(one);
     case "types": return typesOf(one, names);
     case "agency": return names.agency(value);
+    case "notBefore": case "notAfter": return value > 0 ? when(value) : "–";
+    case "maxValidity": return duration(value);
     default: return Array.isArray(value) ? value.join(", ") : word(String(value));
   }
 }
@@ -574,7 +577,7 @@ function charterNow(c, names) {
   return [section(word("membersNow"), table(word("membersNow"), [word("agency"), word("name"), word("role"), word("key.cosign")], c.members.map((m) => [m.agency, nameOf(m.name), word(m.role), hash(m.cosign)]))),
     section(word("issuers"), table(word("issuers"), [word("name"), word("agency"), word("kinds"), word("types"), word("field.any")], c.issuers.map((i) =>
       [nameOf(i.name), names.agency(i.agency), kindsOf(i), typesOf(i, names), i.any ? word("yes") : word("no")]))),
-    section(word("types"), table(word("types"), [word("code"), word("name")], c.types.map((t) => [t.code, nameOf(t.name)]))),
+    section(word("types"), table(word("types"), [word("code"), word("name"), word("field.maxValidity")], c.types.map((t) => [t.code, nameOf(t.name), duration(t.maxValidity)]))),
     section(word("reasons"), table(word("reasons"), [word("code"), word("name")], c.reasons.map((r) => [r.code, nameOf(r.name)])))];
 }
 
@@ -606,7 +609,8 @@ async function charter(main, alive) {
     const sound = chain.inForce >= 0 && (chain.broken === -1 || chain.broken > chain.inForce) && blocks.slice(0, chain.inForce + 1).every((b) => b === "good");
     const now = list[Math.max(0, chain.inForce)].charter;
     place.replaceChildren(sound ? finding(say("charterGood", { n: now.version, height: number(seal.height) })) : objection(word(chain.inForce < 0 && chain.broken === -1 ? "charterNotNamed" : "charterBroken")),
-      pairs([[word("origin"), originOf(now.origin)], [word("version"), now.version], [word("hash"), h("code", {}, now.hash)], [word("quorum"), say("quorumOf", { quorum: now.quorum, members: now.voting })]]),
+      pairs([[word("origin"), originOf(now.origin)], [word("version"), now.version], [word("hash"), h("code", {}, now.hash)], [word("quorum"), `${now.quorum}/${now.voting}`],
+        [word("cosigned"), say("cosignedBy", { n: head.cosignatures }), head.quorumTime > 0 && [", ", ago(head.quorumTime)]]]),
       section(word("charterHistory"), h("ol", { class: "versions", reversed: true }, list.map((_, i) => versionItem(list, i, { ...chain, blocks })).reverse())), ...charterNow(now, sound ? Names.of(now) : new Names()));
   } catch (e) {
     place.replaceChildren(refusal(e));

@@ -43,8 +43,11 @@ export function h(tag, attributes = {}, ...children) {
 export const number = (n) => Number(n).toLocaleString(language);
 export const hash = (text) => h("code", { title: text }, text.length > 20 ? `${text.slice(0, 12)}…` : text);
 /** In the reader's own time; the ledger's, which all share, stands behind it. */
-export const when = (seconds) => h("time", { datetime: new Date(seconds * 1000).toISOString(), title: new Date(seconds * 1000).toISOString() },
-  new Date(seconds * 1000).toLocaleString(language, { dateStyle: "medium", timeStyle: "medium" }));
+export function when(seconds) {
+  const time = new Date(seconds * 1000);
+  if (Number.isNaN(time.getTime())) return h("span", {}, seconds); // no calendar has that
+  return h("time", { datetime: time.toISOString(), title: time.toISOString() }, time.toLocaleString(language, { dateStyle: "medium", timeStyle: "medium" }));
+}
 
 export function duration(s) {
   const [n, unit] = s < 120 ? [s, "second"] : s < 7200 ? [Math.floor(s / 60), "minute"] : s < 172800 ? [Math.floor(s / 3600), "hour"] : [Math.floor(s / 86400), "day"];
