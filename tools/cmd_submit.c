@@ -337,10 +337,15 @@ static bool options_make_sense(struct submit *s)
 {
     struct submit_options *o = &s->options;
     struct cli *cli = s->cli;
+    struct stat st;
 
     cli->exit_code = CLI_UNSURE;
     if (o->signed_file == NULL && (o->keys_dir == NULL) == (o->key_file == NULL))
         cli_fail(cli, 0, "say who signs: --keys DIR (one NAME.pem per issuer) or --key FILE");
+    else if (o->keys_dir != NULL && stat(o->keys_dir, &st) != 0)
+        cli_fail(cli, 0, "%s: %s", o->keys_dir, strerror(errno));
+    else if (submit_url_wait(o->wait) == SUBMIT_WAITS_N)
+        cli_fail(cli, 0, "--wait: received, safe, final or proof");
     else if (strcmp(o->clock, "wall") != 0 && strcmp(o->clock, "events") != 0)
         cli_fail(cli, 0, "--clock: wall or events");
     else if (o->sign_only && (o->out == NULL || (o->chain_hex == NULL && cli->args_n == 0)))

@@ -504,19 +504,23 @@ enum slk_err submit_url_lookup(void *ctx, const uint8_t handle[SLK_HANDLE_SIZE],
 
 /* ---- the whole ---- */
 
+size_t submit_url_wait(const char *word)
+{
+    static const char *const waits[SUBMIT_WAITS_N] = {"received", "safe", "final", "proof"};
+    size_t i = 0;
+
+    while (i < SUBMIT_WAITS_N && strcmp(waits[i], word) != 0)
+        i++;
+    return i;
+}
+
 static bool begin(struct submit_url *u)
 {
     const struct submit_url_options *o = &u->options;
-    static const char *const waits[] = {"received", "safe", "final", "proof"};
-    size_t i = 0;
+    size_t i = submit_url_wait(o->wait);
 
-    while (i < 4 && strcmp(waits[i], o->wait) != 0)
-        i++;
     assert(o->connections > 0 && o->connections <= HTTP_IN_FLIGHT_MAX); /* cmd_submit.c's option says so */
-    if (i == 4) {
-        cli_fail(o->cli, CLI_UNSURE, "--wait: received, safe, final or proof");
-        return false;
-    }
+    assert(i < SUBMIT_WAITS_N);
     u->is_final = i >= 2;
     snprintf(u->path, sizeof(u->path), "/v1/submissions?wait=%s", o->wait);
     u->asking = *o->nodes;

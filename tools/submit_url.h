@@ -13,6 +13,10 @@
 #define SUBMIT_CONNECTIONS 8
 #define SUBMIT_PATIENCE_S  120
 
+/* How far --wait waits: its place among received, safe, final, proof; SUBMIT_WAITS_N: it is none of these. */
+#define SUBMIT_WAITS_N 4
+size_t submit_url_wait(const char *word);
+
 struct submit_url;
 
 struct submit_url_options {

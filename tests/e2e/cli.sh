@@ -135,6 +135,10 @@ submit=("$sillok" submit ledger --keys keys "${signers[@]}")
     event desk LOCK "$handle" ',"reason":"LOST"'
     event office UNLOCK "$handle"
 } >life.ndjson
+exits 2 "submit with keys that are not there" "$sillok" submit ledger --keys nokeys life.ndjson
+says "nokeys: No such file"
+exits 2 "submit that waits for what nobody knows" "${submit[@]}" --wait x life.ndjson
+says "--wait: received, safe, final or proof"
 exits 0 "submit, heads filled in across issuers" "${submit[@]}" life.ndjson
 says "accepted                3 events in 3 submissions"
 exits 0 "history" "$sillok" history ledger --handle "$handle"
