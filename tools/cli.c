@@ -193,6 +193,14 @@ int cli_fail(const struct cli *cli, int code, const char *format, ...)
     return code;
 }
 
+/* "ledger holds ..." is a sentence of its own: it needs no "ledger: " before it. */
+static bool names_itself(const char *text, const char *where)
+{
+    size_t n = where != NULL ? strlen(where) : 0;
+
+    return n > 0 && strncmp(text, where, n) == 0 && (text[n] == ' ' || text[n] == ':');
+}
+
 int cli_fault(
     const struct cli *cli, int code, const char *where, enum slk_err err, const struct slk_fault *fault)
 {
@@ -204,6 +212,8 @@ int cli_fault(
         text = more;
         more = "";
     }
+    if (names_itself(more, where))
+        return cli_fail(cli, code, "%s", more);
 
     if (fault != NULL && fault->line != 0)
         snprintf(line, sizeof(line), ":%zu", fault->line);

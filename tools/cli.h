@@ -147,6 +147,8 @@ void cli_signers_free(struct cli_signers *signers);
 bool cli_vote(struct cli *cli, struct cli_signers *signers, struct slk_ledger *ledger, const char *keys_dir,
     const char *key_file);
 
+/* A ledger could not be opened: why, and what else lies there if it is none. Returns the exit code. */
+int cli_no_ledger(const struct cli *cli, const char *dir, enum slk_err err, const struct slk_fault *fault);
 /* Opens a ledger, with a progress bar while it loads. NULL after a message; then cli->exit_code says why. */
 struct slk_ledger *cli_open(struct cli *cli, const char *dir, struct slk_ledger_options *options);
 /* A charter from its text file, or the one in force in a ledger. Prints on failure. */

@@ -2,6 +2,7 @@
 #include "tools/cli.h"
 
 #include "tools/charter_text.h"
+#include "tools/tree_read.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -257,6 +258,22 @@ bool cli_vote(struct cli *cli, struct cli_signers *signers, struct slk_ledger *l
     return err == SLK_OK;
 }
 
+int cli_no_ledger(const struct cli *cli, const char *dir, enum slk_err err, const struct slk_fault *fault)
+{
+    struct stat st;
+
+    if (err == SLK_E_NOT_FOUND && tree_is_dir(dir))
+        return cli_fail(cli, CLI_UNSURE,
+            "%s is a tree of tiles (`sillok mirror`), no ledger: `sillok audit` and `sillok prove --entry` "
+            "read "
+            "it; else name a ledger's directory, or ask a node",
+            dir);
+    if (err == SLK_E_NOT_FOUND && stat(dir, &st) == 0 && !S_ISDIR(st.st_mode))
+        return cli_fail(
+            cli, CLI_UNSURE, "%s is a file: a ledger is a directory; `sillok init` makes one", dir);
+    return cli_fault(cli, cli_code_of(err), dir, err, fault);
+}
+
 struct slk_ledger *cli_open(struct cli *cli, const char *dir, struct slk_ledger_options *options)
 {
     struct slk_ledger *ledger = NULL;
@@ -268,7 +285,7 @@ struct slk_ledger *cli_open(struct cli *cli, const char *dir, struct slk_ledger_
     err = slk_ledger_open(&ledger, dir, options, &fault);
     cli_progress_end(&cli->progress);
     if (err != SLK_OK)
-        cli->exit_code = cli_fault(cli, cli_code_of(err), dir, err, &fault);
+        cli->exit_code = cli_no_ledger(cli, dir, err, &fault);
     else if (fault.text[0] != '\0')
         cli_fail(cli, CLI_YES,
             "%s: warning: %s: left out, the blocks were replayed instead; run `sillok fsck %s`", dir,
@@ -284,7 +301,7 @@ struct slk_store *cli_open_store(struct cli *cli, const char *dir)
     enum slk_err err = slk_store_open(&store, dir, &options, &fault);
 
     if (err != SLK_OK)
-        cli->exit_code = cli_fault(cli, cli_code_of(err), dir, err, &fault);
+        cli->exit_code = cli_no_ledger(cli, dir, err, &fault);
     return err == SLK_OK ? store : NULL;
 }
 

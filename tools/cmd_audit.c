@@ -238,7 +238,7 @@ static int audit_ledger(struct cli *cli, const struct args *args)
         cli_json(json_pack("{s:s, s:s, s:s, s:s}", "result",
             cli_code_of(err) == CLI_NO ? "unsound" : "unknown", "dir", dir, "error", slk_err_name(err),
             "text", fault.text[0] != '\0' ? fault.text : slk_err_text(err)));
-    return cli_fault(cli, cli_code_of(err), dir, err, &fault);
+    return cli_no_ledger(cli, dir, err, &fault);
 }
 
 static int audit_urls(struct cli *cli, struct args *args)

@@ -59,7 +59,7 @@ static int export_dir(struct cli *cli, struct export_args *args)
     int code;
 
     if (err != SLK_OK)
-        return cli_fault(cli, cli_code_of(err), cli->args[0], err, &fault);
+        return cli_no_ledger(cli, cli->args[0], err, &fault);
     code = run_source(cli, args, &store.source, cli->args[0]);
     slk_bundle_store_close(&store);
     return code;
@@ -87,8 +87,8 @@ static int run_export(struct cli *cli)
         CLI_OUT(&args.file, "where to write"),
         CLI_NUMBER("from", "HEIGHT", &args.from, 1, CLI_NUMBER_MAX, "the first block (default 1)"),
         CLI_NUMBER("to", "HEIGHT", &args.to, 1, CLI_NUMBER_MAX, "the last block (default: the newest)"),
-        CLI_NUMBER(
-            "max-bytes", "N", &args.max_bytes, 1, CLI_NUMBER_MAX, "of one file: then FILE.000, FILE.001 and so on are written"),
+        CLI_NUMBER("max-bytes", "N", &args.max_bytes, 1, CLI_NUMBER_MAX,
+            "of one file: then FILE.000, FILE.001 and so on are written"),
         CLI_FLAG("json", &args.json, "the result as a JSON object"),
         CLI_NODE_OPTIONS(&nodes),
         {0},
@@ -174,7 +174,9 @@ static int run_import(struct cli *cli)
     err = slk_bundle_import(&what, &result, &fault);
     cli_progress_end(&cli->progress);
     code = imported(what.dir, &result, err, &fault, json);
-    if (err != SLK_OK)
+    if (err == SLK_E_NOT_FOUND && fault.text[0] != '\0')
+        cli_fail(cli, code, "%s", fault.text); /* of the directory */
+    else if (err != SLK_OK)
         cli_fault(cli, code, what.file, err, &fault);
     return code;
 }

@@ -280,6 +280,7 @@ static int run_sign(struct cli *cli)
     size_t signed_n = 0;
     struct cli_nodes nodes = {0};
     struct desk d = {0};
+    struct cli without_args = *cli;
     const char *file;
     bool good, at_node;
     int code = CLI_UNSURE;
@@ -297,6 +298,10 @@ static int run_sign(struct cli *cli)
     file = cli->args[cli->args_n - 1];
     if (keys.n == 0 && keys_dir == NULL)
         return cli_fail(cli, CLI_UNSURE, "with which key? --key FILE or --keys DIR");
+    without_args.args_n = 0;
+    if (at_node && !cli_nodes_wanted(&without_args, &nodes))
+        return cli_fail(
+            cli, CLI_UNSURE, "of which ledger? Name its directory before %s, or nodes with --url", file);
     good = open_either(&d, cli, &nodes, at_node) && desk_read(&d, file);
     for (size_t i = 0; good && i < keys.n; i++)
         good = sign_with(&d, keys.at[i], false, &signed_n);

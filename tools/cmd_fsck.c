@@ -56,7 +56,7 @@ static int run_fsck(struct cli *cli)
     if (err == SLK_OK && !findings.json)
         printf("%s: sound\n", cli->args[0]);
     if (err != SLK_OK)
-        cli_fault(cli, 0, cli->args[0], err, &fault);
+        (void)cli_no_ledger(cli, cli->args[0], err, &fault);
     return cli_code_of(err);
 }
 
@@ -94,7 +94,7 @@ static int copy(struct cli *cli, const char *from, const char *to, bool json, co
     err = slk_store_backup(from, to, cli_progress_step, &cli->progress, &fault);
     cli_progress_end(&cli->progress);
     if (err != SLK_OK)
-        return cli_fault(cli, cli_code_of(err), from, err, &fault);
+        return cli_no_ledger(cli, from, err, &fault);
     if (json)
         cli_json(json_pack("{s:s, s:s, s:s}", "result", done, "from", from, "to", to));
     else

@@ -119,6 +119,12 @@ static bool make_vkey(
     return true;
 }
 
+/* The fault says which file, and what is to be done. */
+static void say_why(const struct cli *cli, enum slk_err err, const struct slk_fault *fault)
+{
+    cli_fail(cli, CLI_UNSURE, "%s", fault->text[0] != '\0' ? fault->text : slk_err_text(err));
+}
+
 static int one_key(const struct cli *cli, const struct keygen *k)
 {
     struct slk_fault fault = {0};
@@ -137,7 +143,7 @@ static int one_key(const struct cli *cli, const struct keygen *k)
     else
         err = make_key(k, k->out, &key, &fault);
     if (err != SLK_OK)
-        cli_fault(cli, CLI_UNSURE, NULL, err, &fault);
+        say_why(cli, err, &fault);
     else if (make_vkey(cli, k, key, vkey)) {
         print_key(k, "public_key", key, k->out, vkey);
         code = CLI_YES;
@@ -146,8 +152,9 @@ static int one_key(const struct cli *cli, const struct keygen *k)
     return code;
 }
 
-static bool named_key(
-    const struct cli *cli, const struct keygen *k, const char *dir, const char *stem, const char *use)
+/* The first key of a name brings the name's line. */
+static bool named_key(const struct cli *cli, const struct keygen *k, const char *dir, const char *stem,
+    const char *use, bool is_first)
 {
     struct slk_fault fault = {0};
     char path[4096], label[80], uri[URI_MAX];
@@ -162,8 +169,10 @@ static bool named_key(
         err = make_in_token(uri, path, &key, &fault);
     else
         snprintf(fault.text, sizeof(fault.text), "--token: the URI is too long");
+    if (err == SLK_OK && is_first && !k->json)
+        printf("[%s %s]\n", k->member_dir != NULL ? "member" : "issuer", stem);
     if (err != SLK_OK)
-        cli_fault(cli, CLI_UNSURE, NULL, err, &fault);
+        say_why(cli, err, &fault);
     else
         print_key(k, label, key, path, "");
     slk_key_free(key);
@@ -189,10 +198,8 @@ static int keys_into(const struct cli *cli, const struct keygen *k)
 
         if (strchr(name, '/') != NULL || name[0] == '.' || name[0] == '\0')
             return cli_fail(cli, CLI_UNSURE, "%s: cannot be a file name", name);
-        if (!k->json)
-            printf("[%s %s]\n", k->member_dir != NULL ? "member" : "issuer", name);
         for (size_t u = 0; good && u < (k->member_dir != NULL ? 4 : 1); u++)
-            good = named_key(cli, k, dir, name, k->member_dir != NULL ? uses[u] : "");
+            good = named_key(cli, k, dir, name, k->member_dir != NULL ? uses[u] : "", u == 0);
     }
     return good ? CLI_YES : CLI_UNSURE;
 }

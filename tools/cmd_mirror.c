@@ -58,7 +58,9 @@ static int refuse(const struct args *args, const char *where, enum slk_err err, 
             cli_code_of(err) == CLI_NO ? "refused" : "unknown", "dir", args->what.dir, "source", where,
             "error", slk_err_name(err), "text", why));
     fflush(stdout);
-    return cli_fail(args->cli, cli_code_of(err), "%s: %s", where, why);
+    return strncmp(why, where, strlen(where)) == 0
+               ? cli_fail(args->cli, cli_code_of(err), "%s", why)
+               : cli_fail(args->cli, cli_code_of(err), "%s: %s", where, why);
 }
 
 /* The mirror and one source of it. */
@@ -99,7 +101,7 @@ static int mirror_directory(const struct args *args)
     int code;
 
     if (err != SLK_OK)
-        return cli_fault(args->cli, cli_code_of(err), args->from, err, &fault);
+        return cli_no_ledger(args->cli, args->from, err, &fault);
     if (store.note_n == 0) {
         code = cli_fail(
             args->cli, CLI_UNSURE, "%s: it has no signed checkpoint yet: `sillok head --sign`", args->from);
@@ -310,6 +312,7 @@ static int run_all(struct args *args)
 static int run(struct cli *cli)
 {
     struct args a = {.cli = cli, .interval_s = INTERVAL_S};
+    struct cli without_args = *cli;
     const struct cli_option options[] = {
         CLI_TEXT("policy", "FILE", &a.policy_file, "the checkpoint must satisfy this trust policy"),
         CLI_TEXT("chain", "HEX", &a.chain, "the chain id it must have"),
@@ -331,9 +334,13 @@ static int run(struct cli *cli)
     a.what.dir = cli->args[cli->args_n - 1];
     a.what.progress = cli_progress_step;
     a.what.progress_ctx = &cli->progress;
+    without_args.args_n = 0;
     a.from = cli->args_n == 2 ? cli->args[0] : NULL;
     if (a.from != NULL && a.nodes.urls.n > 0)
         return cli_fail(cli, CLI_UNSURE, "of a directory or of nodes? Name one of them");
+    if (a.from == NULL && !cli_nodes_wanted(&without_args, &a.nodes))
+        return cli_fail(
+            cli, CLI_UNSURE, "of which ledger? Name its directory before TREE, or nodes with --url");
     return run_all(&a);
 }
 

@@ -79,17 +79,28 @@ numbers() { # numbers COMMAND...: no number goes through that does not fit, and 
 grep -v "^2 1 " numbers >out
 report "every number says what it may be" "$([ "$(wc -l <numbers)" -gt 120 ] && [ ! -s out ] && echo yes)"
 exits 2 "a ledger that is not there" "$sillok" audit nowhere
+same "  is said once" "$(cat out)" 'sillok audit: nowhere holds no ledger; `sillok init` makes a new one'
+echo >file
+exits 2 "a file for a ledger" "$sillok" head file
+says "file is a file: a ledger is a directory"
+exits 2 "a mirror of nothing" "$sillok" mirror tree
+says "of which ledger? Name its directory before TREE"
 
 # ---- keys and charters ----
 exits 0 "keygen" "$sillok" keygen --out k.pem --name city --type cosign
 says "vkey       = city+"
 same "a private key is its owner's alone" "$(stat -c %a k.pem)" 600
 exits 2 "keygen never overwrites" "$sillok" keygen --out k.pem
+same "  and says it once" "$(cat out)" "sillok keygen: k.pem: exists already; a key is never overwritten: choose another name"
+exits 2 "a seed that is none" "$sillok" keygen --seed zz
+same "  is called that" "$(cat out)" "sillok keygen: --seed: a seed is 64 hexadecimal digits"
 exits 0 "a key from a seed" "$sillok" keygen --seed "$(printf '00%.0s' {1..32})"
 says "3b6a27bcceb6a42d62a3a8d02a6f0d73653215771de243a63ac048a18b59da29"
 exits 0 "a member's four keys" "$sillok" keygen --member keys city
 says "cosign_key = "
 exits 0 "issuers' keys" "$sillok" keygen --issuer keys office desk
+exits 2 "issuers' keys a second time" "$sillok" keygen --issuer keys office
+same "  nothing is printed that was not made" "$(grep -c '^\[' out)" 0
 exits 2 "keys with a path for a name" "$sillok" keygen --issuer keys ../office
 new=("$sillok" charter new --origin test.example/cards --keys keys --member city=1 --issuer office=1 --desk desk=1)
 exits 0 "charter new" "${new[@]}" -o charter.ini

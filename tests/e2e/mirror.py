@@ -465,6 +465,7 @@ def test_refused(_):
     must("submit", "fork", "fork-events", "--keys", "keys", "--clock", "events", "--batch", "1", "--log-key",
          "keys/interior-ministry.log.pem", "--cosign-key", "keys/interior-ministry.cosign.pem")
     refused("another history of the same agency is refused", 1, "nothing shows that its", "mirror", "fork", "early-tree")
+    refused("a tree is not taken for a ledger that is missing", 2, "whole is a tree of tiles (`sillok mirror`), no ledger", "head", "whole")
     refused("a ledger's own directory is no place for a tree", 1, "a ledger's own directory", "mirror", "ledger", "ledger")
     kept = sorted(os.listdir("keys"))
     refused("nor one with somebody's keys in it", 2, "keys: it holds `", "mirror", "ledger", "keys")
