@@ -18,7 +18,12 @@ static bool public_key(
 
     snprintf(path, sizeof(path), "%s/%s%s%s.pem", dir, name, use[0] != '\0' ? "." : "", use);
     err = slk_key_load(&key, path, &fault);
-    if (err != SLK_OK)
+    if (err == SLK_E_NOT_FOUND)
+        cli_fail(cli, CLI_UNSURE,
+            "%s: there is no such key: `sillok keygen %s DIR %s` makes it, and %s DIR says where", path,
+            use[0] != '\0' ? "--member" : "--issuer", name,
+            strcmp(cli->command->name, "charter new") == 0 ? "--keys" : "--new-keys");
+    else if (err != SLK_OK)
         cli_fault(cli, CLI_UNSURE, NULL, err, &fault);
     else
         memcpy(out, slk_key_public(key), SLK_KEY_SIZE);

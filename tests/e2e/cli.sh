@@ -109,6 +109,7 @@ says "quorum       1 of 1"
 exits 0 "charter show --json" "$sillok" charter show --json charter.ini
 says '"chain_id":"'
 exits 2 "charter new without keys" "$sillok" charter new --origin o --keys nowhere --member city=1
+says 'nowhere/city.vote.pem: there is no such key: `sillok keygen --member DIR city` makes it, and --keys DIR says where'
 [ -s charter.ini ] || { echo "Bail out! no charter"; exit 1; }
 sed "s/^public_key = .*/public_key = $(sed -n 's/^vote_key = //p' charter.ini)/" charter.ini >twice.ini
 exits 1 "a charter with a key used twice" "$sillok" charter show twice.ini
