@@ -288,8 +288,8 @@ static int audit(struct audit *a, struct audit_url_result *out)
     if (err != SLK_OK) {
         out->err = err;
         out->fault = fault;
-        return cli_fault(
-            a->cli, cli_code_of(err), http_node_name(a->o->nodes->client, a->blocks.giver), err, &fault);
+        return cli_fault(a->cli, cli_code_of(err),
+            err == SLK_E_IN_USE ? a->dir : http_node_name(a->o->nodes->client, a->blocks.giver), err, &fault);
     }
     compare_nodes(a, &out->tip);
     return a->code;

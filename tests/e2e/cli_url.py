@@ -440,6 +440,9 @@ def test_audit(net):
     check("audit: a dead node is named, exit 2, but the others are audited", r.returncode == 2 and DEAD in r.stderr and "sound:" in r.stdout
           and "node's word" in r.stdout, *told(r))
     net.submit_some(net.nodes[:1], 2)
+    r = sillok("audit", *urls(net.nodes[:1]), "--keep", net.nodes[1].dir)
+    check("audit: a node's own directory is in use, and that is not said of the node that was asked", r.returncode == 2
+          and f"{net.nodes[1].dir}: another process is writing" in r.stderr, *told(r))
     r = sillok("audit", *urls(net.nodes[:2]), "--keep", net.path("kept"), "--json")
     check("audit: the kept ledger goes on", r.returncode == 0 and json.loads(r.stdout)["result"] == "sound", *told(r))
     r = sillok("audit", net.path("kept"), "--chain", net.chain)
