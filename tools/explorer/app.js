@@ -208,7 +208,7 @@ function overview(main, alive) {
 // ---- what a proof says ----
 
 function life(history, names) {
-  return h("ol", { class: "life" }, history.map((e) => h("li", { class: e.state === "ACTIVE" ? "good" : "bad" },
+  return h("ol", { class: "life" }, history.map((e) => h("li", { class: !isOwn() ? "warn" : e.state === "ACTIVE" ? "good" : "bad" },
     h("strong", {}, word(e.kind)), " ", when(e.recordedAt / 1000), h("br"),
     h("span", { class: "soft" }, word(e.channel), e.carrier && ` · ${word(e.carrier)}`, (e.kind === "ISSUE" || e.kind === "RENEW") && [` · ${word("validUntil")}: `, when(e.validUntil)], e.reason > 0 && [` · ${word("reason")}: `, names.reason(e.reason)]))));
 }
@@ -563,13 +563,14 @@ function changeList(old, next, names) {
 /** One version: when, by whom approved, what it changed, and what of that is proven. */
 function versionItem(list, i, { inForce, broken, blocks }) {
   const { charter: c, height } = list[i], old = list[i - 1]?.charter, follows = broken === -1 || i < broken;
+  const waits = inForce >= 0 && i > inForce; // where none is proven to be in force, none is said to wait
   const proven = blocks[i] === "good" && follows && i <= inForce, names = [old, c].map((one) => (proven ? Names.of(one) : new Names()));
   return h("li", { class: i === inForce ? "now" : "" },
-    h("h4", {}, `${word("version")} ${c.version} `, h("span", { class: "soft small" }, i === inForce ? word("inForce") : i > inForce ? word("pending") : "")),
-    h("p", { class: "small" }, h("span", { class: proven ? (isOwn() ? "good" : "warn") : blocks[i] === "new" ? "warn" : "bad" }, proven ? (isOwn() ? "✓ " : "○ ") : blocks[i] === "new" ? "○ " : "✗ ",
-      !follows ? word("notFollowing") : blocks[i] === "new" ? word("blockNew") : blocks[i] === "bad" ? word("blockBad") : i > inForce ? word("notYetNamed") : say("inTheLog", { n: number(height) })),
+    h("h4", {}, `${word("version")} ${c.version} `, h("span", { class: "soft small" }, i === inForce ? word("inForce") : waits ? word("pending") : "")),
+    h("p", { class: "small" }, h("span", { class: proven && isOwn() ? "good" : follows && blocks[i] !== "bad" ? "warn" : "bad" }, proven && isOwn() ? "✓ " : follows && blocks[i] !== "bad" ? "○ " : "✗ ",
+      !follows ? word("notFollowing") : blocks[i] === "new" ? word("blockNew") : blocks[i] === "bad" ? word("blockBad") : waits ? word("notYetNamed") : say("inTheLog", { n: number(height) })),
     " · ", when((list[i].time ?? c.created) / 1000), c.activation && ` · ${say("governsFrom", { n: number(c.activation) })}`),
-    c.approvals && h("p", { class: "small" }, say(c.approved ? "approvedBy" : "approvedTooFew", { n: c.approvals.length, voting: old.voting }), " ", c.approvals.map((a, k) => [k > 0 && ", ", names[0].agency(a)])),
+    c.approvals && h("p", { class: "small" }, say(c.approved ? "approvedBy" : "approvedTooFew", { n: c.approvals.length, voting: old.voting }), c.approvals.map((a, k) => [k > 0 ? ", " : ": ", names[0].agency(a)])),
     old ? changeList(old, c, names) : h("p", { class: "soft" }, say("firstCharter", { members: c.members.length, issuers: c.issuers.length })));
 }
 
@@ -607,11 +608,11 @@ async function charter(main, alive) {
     }
     if (!alive()) return;
     const sound = chain.inForce >= 0 && (chain.broken === -1 || chain.broken > chain.inForce) && blocks.slice(0, chain.inForce + 1).every((b) => b === "good");
-    const now = list[Math.max(0, chain.inForce)].charter;
+    const now = sound ? list[chain.inForce].charter : null; // else nothing is known of who is in force
     place.replaceChildren(sound ? finding(say("charterGood", { n: now.version, height: number(seal.height) })) : objection(word(chain.inForce < 0 && chain.broken === -1 ? "charterNotNamed" : "charterBroken")),
-      pairs([[word("origin"), originOf(now.origin)], [word("version"), now.version], [word("hash"), h("code", {}, now.hash)], [word("quorum"), `${now.quorum}/${now.voting}`],
-        [word("cosigned"), say("cosignedBy", { n: head.cosignatures }), head.quorumTime > 0 && [", ", ago(head.quorumTime)]]]),
-      section(word("charterHistory"), h("ol", { class: "versions", reversed: true }, list.map((_, i) => versionItem(list, i, { ...chain, blocks })).reverse())), ...charterNow(now, sound ? Names.of(now) : new Names()));
+      ...(sound ? [pairs([[word("origin"), originOf(now.origin)], [word("version"), now.version], [word("hash"), h("code", {}, now.hash)], [word("quorum"), `${now.quorum}/${now.voting}`],
+        [word("cosigned"), say("cosignedBy", { n: head.cosignatures }), head.quorumTime > 0 && [", ", ago(head.quorumTime)]]])] : []),
+      section(word("charterHistory"), h("ol", { class: "versions", reversed: true }, list.map((_, i) => versionItem(list, i, { ...chain, blocks })).reverse())), ...(sound ? charterNow(now, Names.of(now)) : []));
   } catch (e) {
     place.replaceChildren(refusal(e));
   }
