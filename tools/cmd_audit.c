@@ -110,8 +110,8 @@ static void tree_text(const struct tree_args *args, const struct audit_tree_resu
         printf("finality  not shown: the tree holds no votes (`sillok mirror` and nodes do); the "
                "checkpoint's cosigners "
                "stand for all blocks\n");
-    printf("signed    %u cosignatures of the members in its charter, %s\n", r->cosignatures_n,
-        text_time(time, r->cosigned_at_s));
+    printf("signed    %u cosignature%s of the members in its charter, %s\n", r->cosignatures_n,
+        r->cosignatures_n == 1 ? "" : "s", text_time(time, r->cosigned_at_s));
     if (args->policy_file == NULL)
         printf("          as the charter in this tree asks: --policy FILE says what you ask\n");
     printf("log root  %s\n", text_hex(hex, r->tip.log_root.b, SLK_HASH_SIZE));

@@ -132,8 +132,9 @@ static int tell(const struct list_check *check, const struct slk_status_token *t
         cli_json(value);
         return CLI_YES;
     }
-    printf("list      %u of type %u (%s): the one that %u members signed\n", token->claims.n,
-        token->claims.type, slk_list_form_name(slk_token_form(token->kind)), verdict->quorum.cosignatures_n);
+    printf("list      %u of type %u (%s): the one that %u member%s signed\n", token->claims.n,
+        token->claims.type, slk_list_form_name(slk_token_form(token->kind)), verdict->quorum.cosignatures_n,
+        verdict->quorum.cosignatures_n == 1 ? "" : "s");
     printf("as of     %s, log size %" PRIu64 "; until %s\n", text_time(as_of, s->time_s), s->size,
         text_time(until, token->claims.exp_s));
     printf("signed    %s; the token's own signature %s\n",
@@ -370,7 +371,8 @@ static void tell_note(const struct slk_lists_verdict *verdict, bool has_policy, 
         "lists     %" PRIu64 " of three forms each, root %s\n", s->lists.tree_size / SLK_LIST_FORMS_N, hash);
     printf("as of     %s, log size %" PRIu64 "\n", text_time(time, s->time_s), s->size);
     if (has_policy)
-        printf("signed    by %u members, a quorum\n", verdict->quorum.cosignatures_n);
+        printf("signed    by %u member%s, a quorum\n", verdict->quorum.cosignatures_n,
+            verdict->quorum.cosignatures_n == 1 ? "" : "s");
     printf(
         "the lists are the ledger's%s\n", has_policy ? "" : "; who signed them was not checked (--policy)");
 }

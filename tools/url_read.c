@@ -251,8 +251,8 @@ static int show(const struct slk_answer *says, bool json, bool trusted)
     else if (!says->present)
         printf("never issued: the ledger holds nothing about this credential\n");
     else
-        printf("%s; %" PRIu32 " agencies have cosigned, %" PRIu64 " s ago\n", slk_state_name(says->state),
-            says->cosignatures_n, says->age_s);
+        printf("%s; %" PRIu32 " %s cosigned, %" PRIu64 " s ago\n", slk_state_name(says->state),
+            says->cosignatures_n, says->cosignatures_n == 1 ? "agency has" : "agencies have", says->age_s);
     if (!json && !trusted)
         printf("checked by the policy of the node that was asked, which shows no more than that it agrees "
                "with itself: "

@@ -144,7 +144,7 @@ try:
     signed = json.loads(run(*check, "--json"))  # as of `time`; a day later its time is over
     for name, of in (("a token", check), ("a credential", ("status-list", "--check", "vc", "--note", "vc.proof", "--policy", "policy"))):
         said = run(*of, "--now", str(signed["expires"] - 1), "--max-age", "24h")
-        report(f"{name} counts until it expires", signed["expires"] == signed["time"] + 86400 and "the one that 1 members signed" in said, said)
+        report(f"{name} counts until it expires", signed["expires"] == signed["time"] + 86400 and "the one that 1 member signed" in said, said)
         said = run(*of, "--now", str(signed["expires"]), code=1)
         report(f"{name} that has expired is refused", "the list has expired, at 2" in said and "fetch a newer one" in said, said)
         said = run(*of, "--now", str(signed["time"] + 3601), "--max-age", "1h", code=1)
