@@ -146,6 +146,7 @@ def test_overview(net):
     check("the node's checkpoint is verified", chrome.wait("document.querySelector('main table .good')"), main_text)
     named = " && ".join(f"[...document.querySelectorAll('main tr')].some((r) => r.innerText.includes('{name}') && r.querySelector('.good'))" for name in net.names)
     check("each member's cosignature is verified by name", chrome.wait(named), main_text)  # the fourth may join after the quorum
+    check("and no number beside it, which no one has proven here", "interior" in main_text() and "(1)" not in main_text(), main_text)
     check("the news are live", chrome.wait("document.querySelector('.live.on')"), main_text)
     events = net.nodes[0].status()["events"]
     net.nodes[1].submit(net.submissions[net.take()[0]])

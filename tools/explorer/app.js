@@ -103,16 +103,16 @@ function memberRows(charter, found) {
   for (const { head } of found) for (const { name, time } of head?.signers ?? []) newest.set(name, Math.max(time, newest.get(name) ?? 0));
   const latest = Math.max(0, ...newest.values()), names = new Set(charter.members.map((m) => m.name));
   const none = () => newest.size > 0 ? h("span", { class: "bad" }, word("noCosignature")) : "–"; // of a refused checkpoint nobody knows who signed it
-  const row = (name, role, agency) => [agency === undefined ? nameOf(name) : nameOf(name, `(${agency})`), role, newest.has(name) ? [isOwn() ? h("span", { class: "good" }, "✓ ") : "○ ", ago(newest.get(name))] : none(),
+  const row = (name, role) => [nameOf(name), role, newest.has(name) ? [isOwn() ? h("span", { class: "good" }, "✓ ") : "○ ", ago(newest.get(name))] : none(),
     newest.has(name) ? duration(latest - newest.get(name)) : "–"];
-  return [...charter.members.map((m) => row(m.name, word(m.role.toLowerCase()), m.agency)),
+  return [...charter.members.map((m) => row(m.name, word(m.role.toLowerCase()))),
     ...[...newest.keys()].filter((name) => !names.has(name)).map((name) => row(name, word("witness")))];
 }
 
 function faults(charter, evidence, found) {
   const rows = evidence.map((e) => {
     const member = charter.members.find((m) => m.vote_key === e.key);
-    return [member ? nameOf(member.name, `(${member.agency})`) : hash(e.key), number(e.height), `${e.first.kind} / ${e.second.kind}`];
+    return [member ? nameOf(member.name) : hash(e.key), number(e.height), `${e.first.kind} / ${e.second.kind}`];
   });
   const alarms = found.filter((f) => f.status?.alarm || f.wrong);
   return h("div", {},
