@@ -63,7 +63,7 @@ static void check_written_again(const struct slk_frame *frame)
 static size_t read_all(struct slk_span bytes, bool greeted, size_t step, enum slk_err *err, size_t *sum)
 {
     struct slk_frame_reader reader = {.greeted = greeted};
-    size_t n = 0;
+    size_t n = 0, most = most_held();
 
     *err = SLK_OK;
     *sum = 0;
@@ -75,7 +75,7 @@ static size_t read_all(struct slk_span bytes, bool greeted, size_t step, enum sl
         *err = slk_frame_feed(&reader, &part, &frame);
         bytes.at += size - part.size;
         bytes.size -= size - part.size;
-        FUZZ_CHECK(slk_frame_held(&reader) <= most_held());
+        FUZZ_CHECK(slk_frame_held(&reader) <= most);
         FUZZ_CHECK(*err == SLK_OK || frame.payload.at == NULL);
         if (frame.payload.at == NULL)
             continue;
