@@ -29,7 +29,15 @@ json_t *slk_api_record(const struct slk_record *record);
 json_t *slk_api_charter(const struct slk_charter *charter);
 json_t *slk_api_status(const struct slk_node_status *status, struct slk_ledger *ledger);
 json_t *slk_api_answer(const struct slk_node_answer *answer);
-/* What a status proof says, unverified: who wants to rely on it verifies "proof". SLK_E_MALFORMED: it is none. */
-SLK_MUST_CHECK enum slk_err slk_api_proof(json_t **out, struct slk_span proof);
+/* What a status proof says as JSON, unverified: who wants to rely on it verifies "proof". Printed, so many events of its history at a time;
+ * the proof is needed until `done`, then `text` is the answer. text.at is malloc'ed, the caller's. */
+struct slk_api_proof_text {
+    struct slk_writer text;
+    struct slk_span rest; /* events that are not printed yet */
+    bool has_history, done;
+};
+/* SLK_E_MALFORMED: it is no proof, in its binary form. On failure text.at is NULL. */
+SLK_MUST_CHECK enum slk_err slk_api_proof_begin(struct slk_api_proof_text *out, struct slk_span proof);
+SLK_MUST_CHECK enum slk_err slk_api_proof_go_on(struct slk_api_proof_text *text, size_t events_n);
 
 #endif

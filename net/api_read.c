@@ -36,11 +36,13 @@ static bool read_request(struct slk_http_exchange *x, uint8_t handle[SLK_HANDLE_
         slk_http_refuse(x, SLK_HTTP_BAD_REQUEST, fault.text);
         return false;
     }
-    if (slk_http_media_is(type, "text/plain")) { /* what a page from elsewhere may send without asking first (CORS) */
+    if (slk_http_media_is(
+            type, "text/plain")) { /* what a page from elsewhere may send without asking first (CORS) */
         *history = slk_http_query(slk_http_request(x), "history", &wanted);
         if (slk_hex_parse(handle, SLK_HANDLE_SIZE, (const char *)body.at, body.size))
             return true;
-        slk_http_refuse(x, SLK_HTTP_BAD_REQUEST, "the body must be the 64 hexadecimal digits of a credential's handle");
+        slk_http_refuse(
+            x, SLK_HTTP_BAD_REQUEST, "the body must be the 64 hexadecimal digits of a credential's handle");
         return false;
     }
     if (body.size != SLK_HANDLE_SIZE) {
@@ -60,7 +62,7 @@ static bool prove(struct slk_api *api, struct slk_http_exchange *x, bool may_wai
     const struct api_reply reply = {200, SLK_API_NO_STORE "Vary: Accept\r\n"};
     uint8_t handle[SLK_HANDLE_SIZE], *proof = NULL;
     struct slk_fault fault = {0};
-    json_t *value = NULL;
+    struct slk_api_proof_text json = {0};
     bool history;
     size_t size = 0;
     enum slk_err err;
@@ -76,17 +78,20 @@ static bool prove(struct slk_api *api, struct slk_http_exchange *x, bool may_wai
     if (err == SLK_E_UNSIGNED && may_wait)
         return false;
     if (err == SLK_OK && type == 2)
-        err = slk_api_proof(&value, slk_span_of(proof, size));
+        err = slk_api_proof_begin(&json, slk_span_of(proof, size));
+    if (err == SLK_OK && type == 2)
+        err = slk_api_proof_go_on(&json, SIZE_MAX);
     api->proofs_n++;
     if (err != SLK_OK) {
         api->proofs_failed_n++;
+        free(json.text.at);
         free(proof);
         slk_api_reply_err(x, err, &fault);
         return true;
     }
     if (type == 2) {
         free(proof);
-        slk_api_reply_json(x, &reply, value);
+        slk_api_reply_bytes(x, &reply, types[2], slk_span_of(json.text.at, json.text.size), json.text.at);
         return true;
     }
     slk_api_reply_bytes(
