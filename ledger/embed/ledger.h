@@ -110,6 +110,19 @@ enum slk_encoding { SLK_TEXT, SLK_BINARY };
 /* A status proof: present or absent. *out is malloc'ed, the caller frees it. */
 SLK_MUST_CHECK enum slk_err slk_ledger_prove(struct slk_ledger *ledger, const uint8_t handle[SLK_HANDLE_SIZE], bool with_history,
     enum slk_encoding encoding, uint8_t **out, size_t *out_size, struct slk_fault *fault);
+
+/* The same in steps, for who has other things to do meanwhile: what a history is made of is never written again, so nothing is held open
+ * between two steps, and the proof is that of the moment it was begun, whatever is committed in between. */
+struct slk_proving;
+#define SLK_PROVING_AT_ONCE 128u /* a history of no more events needs no step */
+SLK_MUST_CHECK enum slk_err slk_ledger_prove_begin(struct slk_ledger *ledger, const uint8_t handle[SLK_HANDLE_SIZE], bool with_history,
+    enum slk_encoding encoding, struct slk_proving **out, struct slk_fault *fault);
+/* Reads so many entries, or hashes four times as many, or prints the proof. `view` is of the ledger's store, at any time since. */
+SLK_MUST_CHECK enum slk_err slk_proving_step(struct slk_proving *proving, struct slk_view *view, size_t events_n, struct slk_fault *fault);
+/* False: another step is needed. Else *out is malloc'ed, the caller's. */
+bool slk_proving_take(struct slk_proving *proving, uint8_t **out, size_t *out_size);
+size_t slk_proving_bytes(const struct slk_proving *proving); /* of memory that it holds: some 5 MiB at most; twice that inside the last step */
+void slk_proving_free(struct slk_proving *proving);          /* NULL is fine */
 /* Crowd answer for a prefix (slk_map_crowd_check); malloc'ed. */
 SLK_MUST_CHECK enum slk_err slk_ledger_crowd(struct slk_ledger *ledger, const uint8_t *prefix, unsigned bits, uint8_t **out, size_t *out_size,
     struct slk_fault *fault);

@@ -391,37 +391,255 @@ static enum slk_err format_proof(const struct slk_proof_parts *parts, enum slk_e
     return SLK_OK;
 }
 
-enum slk_err slk_ledger_prove(struct slk_ledger *ledger, const uint8_t handle[SLK_HANDLE_SIZE], bool with_history,
-    enum slk_encoding encoding, uint8_t **out, size_t *out_size, struct slk_fault *fault)
-{
+/* What a proof has besides its history. */
+struct plain {
+    struct slk_proof_parts parts; /* `map_proof` lies here, the rest with the ledger */
     uint8_t map_proof[SLK_MAP_PROOF_MAX];
-    struct slk_proof_parts parts = {.path = ledger->noted_path};
+    struct slk_row row; /* of the record */
+    bool present;
+};
+
+static enum slk_err prove_plainly(struct slk_ledger *ledger, const uint8_t handle[SLK_HANDLE_SIZE],
+    struct plain *out, struct slk_fault *fault)
+{
+    struct slk_proof_parts *parts = &out->parts;
     struct ending ending;
-    struct history history = {0};
-    bool present = false;
     enum slk_err err = ready(ledger, fault);
 
-    *out = NULL;
-    *out_size = 0;
+    memset(parts, 0, sizeof(*parts));
     if (err == SLK_OK)
-        err = signed_head(ledger, &parts.note, fault);
+        err = signed_head(ledger, &parts->note, fault);
     if (err == SLK_OK)
-        err = note_once(ledger, parts.note, fault);
+        err = note_once(ledger, parts->note, fault);
     if (err == SLK_OK)
-        err = prove_map(ledger, handle, map_proof, sizeof(map_proof), &parts.map_proof.size, &ending, &present, fault);
-    if (err == SLK_OK && present && with_history)
-        err = history_load(ledger, &ending.row, &history, fault);
+        err = prove_map(ledger, handle, out->map_proof, sizeof(out->map_proof), &parts->map_proof.size,
+            &ending, &out->present, fault);
+    if (err != SLK_OK)
+        return err;
+    out->row = ending.row;
+    parts->noted = ledger->noted;
+    parts->seal = ledger->noted_seal;
+    parts->map_proof.at = out->map_proof;
+    parts->path = ledger->noted_path;
+    parts->path_n = ledger->noted_path_n;
+    return SLK_OK;
+}
+
+static enum slk_err prove_at_once(struct slk_ledger *ledger, struct plain *plain, bool with_history,
+    enum slk_encoding encoding, uint8_t **out, size_t *out_size, struct slk_fault *fault)
+{
+    struct history history = {0};
+    enum slk_err err = SLK_OK;
+
+    if (plain->present && with_history)
+        err = history_load(ledger, &plain->row, &history, fault);
     if (err == SLK_OK) {
-        parts.noted = ledger->noted;
-        parts.seal = ledger->noted_seal;
-        parts.map_proof.at = map_proof;
-        parts.path_n = ledger->noted_path_n;
-        parts.events = history.entries;
-        parts.events_n = history.n;
-        err = format_proof(&parts, encoding, out, out_size, fault);
+        plain->parts.events = history.entries;
+        plain->parts.events_n = history.n;
+        err = format_proof(&plain->parts, encoding, out, out_size, fault);
     }
     history_free(&history);
     return err;
+}
+
+enum slk_err slk_ledger_prove(struct slk_ledger *ledger, const uint8_t handle[SLK_HANDLE_SIZE],
+    bool with_history, enum slk_encoding encoding, uint8_t **out, size_t *out_size, struct slk_fault *fault)
+{
+    struct plain plain;
+    enum slk_err err = prove_plainly(ledger, handle, &plain, fault);
+
+    *out = NULL;
+    *out_size = 0;
+    return err == SLK_OK ? prove_at_once(ledger, &plain, with_history, encoding, out, out_size, fault) : err;
+}
+
+/* ---- a long history, in steps ---- */
+
+/* Entries are read from the newest to the oldest and hashed the other way round. They are copied: a view's pages are not held. */
+struct unfinished {
+    enum slk_encoding encoding;
+    struct slk_row row; /* the one to be read next */
+    size_t unread_n, hashed_n;
+    struct history history; /* its entries lie in copies[]; no indexes */
+    uint8_t *copies;        /* filled from its end */
+    size_t copies_cap, copies_free;
+    struct slk_hash chain, wanted; /* of what is hashed; what the record says */
+    struct slk_hash path[SLK_PATH_MAX];
+    size_t path_n, note_size, seal_size, map_proof_size;
+    uint8_t fixed[]; /* note, seal, map proof, one behind the other */
+};
+
+struct slk_proving {
+    uint8_t *bytes; /* the proof, when it is made */
+    size_t size;
+    struct unfinished *rest; /* NULL then */
+};
+
+static void unfinished_free(struct unfinished *u)
+{
+    if (u == NULL)
+        return;
+    history_free(&u->history);
+    free(u->copies);
+    free(u);
+}
+
+/* NULL: no memory. */
+static struct unfinished *unfinished_new(
+    const struct plain *plain, const struct slk_record *record, enum slk_encoding encoding)
+{
+    const struct slk_proof_parts *p = &plain->parts;
+    struct unfinished *u = calloc(1, sizeof(*u) + p->note.size + p->seal.size + p->map_proof.size);
+
+    if (u == NULL)
+        return NULL;
+    u->encoding = encoding;
+    u->row = plain->row;
+    u->history.n = u->unread_n = (size_t)record->count;
+    u->wanted = record->history;
+    u->path_n = p->path_n;
+    memcpy(u->path, p->path, p->path_n * sizeof(u->path[0]));
+    u->note_size = p->note.size;
+    u->seal_size = p->seal.size;
+    u->map_proof_size = p->map_proof.size;
+    memcpy(u->fixed, p->note.at, p->note.size);
+    memcpy(u->fixed + p->note.size, p->seal.at, p->seal.size);
+    memcpy(u->fixed + p->note.size + p->seal.size, p->map_proof.at, p->map_proof.size);
+    return u;
+}
+
+enum slk_err slk_ledger_prove_begin(struct slk_ledger *ledger, const uint8_t handle[SLK_HANDLE_SIZE],
+    bool with_history, enum slk_encoding encoding, struct slk_proving **out, struct slk_fault *fault)
+{
+    struct plain plain;
+    struct slk_record record = {0};
+    enum slk_err err = prove_plainly(ledger, handle, &plain, fault);
+
+    *out = NULL;
+    if (err != SLK_OK)
+        return err;
+    if (with_history && plain.present && slk_record_parse(&record, plain.row.record) != SLK_OK)
+        return corrupt(fault, "the record of log entry", plain.row.log_index);
+    *out = calloc(1, sizeof(**out));
+    if (*out == NULL)
+        return slk_ledger_fail(fault, SLK_E_NOMEM, NULL);
+    if (record.count > SLK_PROVING_AT_ONCE && record.count <= SLK_PROOF_EVENTS_MAX) {
+        (*out)->rest = unfinished_new(&plain, &record, encoding);
+        err = (*out)->rest != NULL ? SLK_OK : slk_ledger_fail(fault, SLK_E_NOMEM, NULL);
+    } else {
+        err = prove_at_once(ledger, &plain, with_history, encoding, &(*out)->bytes, &(*out)->size, fault);
+    }
+    if (err != SLK_OK) {
+        slk_proving_free(*out);
+        *out = NULL;
+    }
+    return err;
+}
+
+/* Room for what a proof can hold at most: pages in which nothing is written cost nothing. */
+static bool make_room(struct unfinished *u)
+{
+    u->copies_cap = u->copies_free = u->encoding == SLK_TEXT ? SLK_PROOF_MAX / 4 * 3 : SLK_PROOF_MAX;
+    u->copies = malloc(u->copies_cap);
+    u->history.entries = malloc(u->history.n * sizeof(*u->history.entries));
+    return u->copies != NULL && u->history.entries != NULL;
+}
+
+static enum slk_err read_some(
+    struct unfinished *u, struct slk_view *view, size_t events_n, struct slk_fault *fault)
+{
+    struct slk_span entry;
+
+    if (u->copies == NULL && !make_room(u))
+        return slk_ledger_fail(fault, SLK_E_NOMEM, NULL);
+    for (; events_n > 0 && u->unread_n > 0; events_n--) {
+        if (slk_view_entry(view, u->row.log_index, &entry) != SLK_OK)
+            return corrupt(fault, "log entry", u->row.log_index);
+        if (entry.size > u->copies_free)
+            return slk_ledger_fail(fault, SLK_E_TOO_LARGE, NULL);
+        u->copies_free -= entry.size;
+        memcpy(u->copies + u->copies_free, entry.at, entry.size);
+        u->history.entries[--u->unread_n] = slk_span_of(u->copies + u->copies_free, entry.size);
+        if (u->unread_n > 0 && (u->row.previous_row == SLK_MAP_ROW_NONE ||
+                                   slk_view_row(view, u->row.previous_row, &u->row) != SLK_OK))
+            return corrupt(fault, "the record before log entry", u->row.log_index);
+    }
+    return SLK_OK;
+}
+
+static enum slk_err hash_some(struct unfinished *u, size_t events_n, struct slk_fault *fault)
+{
+    struct slk_hash leaf;
+
+    for (; events_n > 0 && u->hashed_n < u->history.n; events_n--) {
+        const struct slk_span *entry = &u->history.entries[u->hashed_n++];
+
+        slk_hash_leaf(&leaf, entry->at, entry->size);
+        slk_hash_history(&u->chain, &u->chain, &leaf);
+    }
+    if (u->hashed_n == u->history.n && !slk_hash_equal(&u->chain, &u->wanted))
+        return corrupt(fault, "the history that begins at log entry", u->row.log_index);
+    return SLK_OK;
+}
+
+static enum slk_err print_all(struct slk_proving *proving, struct slk_fault *fault)
+{
+    struct unfinished *u = proving->rest;
+    const uint8_t *seal = u->fixed + u->note_size;
+    const struct slk_proof_parts parts = {.note = slk_span_of(u->fixed, u->note_size),
+        .path = u->path,
+        .path_n = u->path_n,
+        .seal = slk_span_of(seal, u->seal_size),
+        .map_proof = slk_span_of(seal + u->seal_size, u->map_proof_size),
+        .events = u->history.entries,
+        .events_n = u->history.n};
+    enum slk_err err = format_proof(&parts, u->encoding, &proving->bytes, &proving->size, fault);
+
+    unfinished_free(u);
+    proving->rest = NULL;
+    return err;
+}
+
+enum slk_err slk_proving_step(
+    struct slk_proving *proving, struct slk_view *view, size_t events_n, struct slk_fault *fault)
+{
+    struct unfinished *u = proving->rest;
+
+    if (u == NULL)
+        return SLK_OK;
+    if (u->unread_n > 0)
+        return read_some(u, view, events_n, fault);
+    if (u->hashed_n < u->history.n)
+        return hash_some(u, 4 * events_n, fault);
+    return print_all(proving, fault);
+}
+
+bool slk_proving_take(struct slk_proving *proving, uint8_t **out, size_t *out_size)
+{
+    *out = proving->bytes;
+    *out_size = proving->size;
+    proving->bytes = NULL;
+    proving->size = 0;
+    return *out != NULL;
+}
+
+size_t slk_proving_bytes(const struct slk_proving *proving)
+{
+    const struct unfinished *u = proving->rest;
+
+    if (u == NULL)
+        return sizeof(*proving) + proving->size;
+    return sizeof(*proving) + sizeof(*u) + u->note_size + u->seal_size + u->map_proof_size + u->copies_cap -
+           u->copies_free + (u->copies != NULL ? u->history.n * sizeof(*u->history.entries) : 0);
+}
+
+void slk_proving_free(struct slk_proving *proving)
+{
+    if (proving == NULL)
+        return;
+    unfinished_free(proving->rest);
+    free(proving->bytes);
+    free(proving);
 }
 
 /* ---- a crowd ---- */

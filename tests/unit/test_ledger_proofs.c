@@ -314,6 +314,123 @@ static void credentials_with_whole_fingerprints_are_told_apart(void **state)
     check_collisions(*state, 0);
 }
 
+/* ---- long histories, in steps ---- */
+
+/* So many further events of a life, in blocks of their own. */
+static void live_on(struct slk_ledger *ledger, struct fixture *f, struct fixture_life *life, size_t events_n)
+{
+    struct fixture_batch batch = {0};
+
+    for (size_t i = 0; i < events_n; i++) {
+        fixture_add(&batch, life,
+            life->sequence == 0         ? SLK_ISSUE
+            : life->state == SLK_ACTIVE ? SLK_LOCK
+                                        : SLK_REBIND,
+            f->now_ms);
+        if (batch.n == 4096 || i + 1 == events_n)
+            fixture_accept(ledger, fixture_sign(f, MINISTRY, &batch));
+    }
+    fixture_batch_free(&batch);
+}
+
+static enum slk_err step(
+    struct slk_proving *proving, struct slk_ledger *ledger, size_t events_n, struct slk_fault *fault)
+{
+    struct slk_view *view;
+    enum slk_err err;
+
+    assert_int_equal(slk_view_begin(&view, slk_ledger_store(ledger)), SLK_OK);
+    err = slk_proving_step(proving, view, events_n, fault);
+    slk_view_end(view);
+    assert_true(slk_proving_bytes(proving) <= (size_t)6 << 20);
+    return err;
+}
+
+/* Makes the rest of a proof while another credential's life goes on; how many steps that took. */
+static size_t finish(struct slk_proving *proving, struct slk_ledger *ledger, struct fixture *f,
+    struct fixture_life *other, size_t events_n, struct slk_span *made)
+{
+    struct slk_fault fault = {0};
+    uint8_t *proof;
+    size_t size, steps = 0;
+
+    for (; !slk_proving_take(proving, &proof, &size); steps++) {
+        assert_int_equal(step(proving, ledger, events_n, &fault), SLK_OK);
+        if (steps % 64 == 0)
+            live_on(ledger, f, other, 1);
+    }
+    *made = slk_span_of(proof, size);
+    return steps;
+}
+
+static void a_history_in_steps_is_the_same_as_at_once(void **state)
+{
+    static const size_t lengths[] = {1, SLK_PROVING_AT_ONCE, SLK_PROVING_AT_ONCE + 1, 700};
+    static const size_t steps[] = {1, 7, 128, 100000};
+    struct fixture *f = *state;
+    struct slk_ledger_options options = fixture_options(f);
+    struct slk_ledger *ledger = fixture_ledger(f, &options);
+    struct fixture_life life = fixture_life(FIXTURE_PHONE, 1), other = fixture_life(FIXTURE_PHONE, 2);
+    struct slk_proving *proving;
+    struct slk_fault fault = {0};
+    struct slk_span made;
+    uint8_t *proof;
+    size_t size, n;
+
+    for (size_t i = 0; i < 4; i++) {
+        live_on(ledger, f, &life, lengths[i] - (size_t)life.sequence);
+        for (size_t k = 0; k < 8; k++) {
+            enum slk_encoding encoding = k % 2 == 0 ? SLK_TEXT : SLK_BINARY;
+
+            assert_int_equal(
+                slk_ledger_prove(ledger, life.handle, true, encoding, &proof, &size, &fault), SLK_OK);
+            assert_int_equal(
+                slk_ledger_prove_begin(ledger, life.handle, true, encoding, &proving, &fault), SLK_OK);
+            n = finish(proving, ledger, f, &other, steps[k / 2], &made);
+            if (lengths[i] <= SLK_PROVING_AT_ONCE)
+                assert_int_equal(n, 0);
+            else
+                assert_int_equal(
+                    n, (lengths[i] - 1) / steps[k / 2] + (lengths[i] - 1) / (4 * steps[k / 2]) + 3);
+            assert_int_equal(made.size, size);
+            assert_memory_equal(made.at, proof, size);
+            fixture_free(made);
+            free(proof);
+            slk_proving_free(proving);
+        }
+    }
+    /* One that is given up in the middle. */
+    assert_int_equal(slk_ledger_prove_begin(ledger, life.handle, true, SLK_TEXT, &proving, &fault), SLK_OK);
+    step(proving, ledger, 100, &fault);
+    slk_proving_free(proving);
+    slk_ledger_close(ledger);
+}
+
+static void a_history_that_no_proof_holds_is_given_up_on_the_way(void **state)
+{
+    struct fixture *f = *state;
+    struct slk_ledger_options options = fixture_options(f);
+    struct slk_ledger *ledger = fixture_ledger(f, &options);
+    struct fixture_life life = fixture_life(FIXTURE_PHONE, 1);
+    struct slk_fault at_once = {0}, fault = {0};
+    struct slk_proving *proving;
+    uint8_t *proof;
+    size_t size, steps = 0;
+    enum slk_err err = SLK_OK;
+
+    live_on(ledger, f, &life, 32768);
+    assert_int_equal(
+        slk_ledger_prove(ledger, life.handle, true, SLK_TEXT, &proof, &size, &at_once), SLK_E_TOO_LARGE);
+    assert_int_equal(slk_ledger_prove_begin(ledger, life.handle, true, SLK_TEXT, &proving, &fault), SLK_OK);
+    for (; err == SLK_OK; steps++)
+        err = step(proving, ledger, 1024, &fault);
+    assert_int_equal(err, SLK_E_TOO_LARGE);
+    assert_string_equal(fault.text, at_once.text);
+    assert_true(steps <= 32); /* all was never read, let alone hashed */
+    slk_proving_free(proving);
+    slk_ledger_close(ledger);
+}
+
 /* ---- crowds ---- */
 
 static bool under(const struct slk_hash *path, const struct slk_hash *prefix, unsigned bits)
@@ -419,6 +536,8 @@ int main(void)
         WITH_LEDGER(credentials_that_share_a_short_fingerprint_are_told_apart),
         WITH_LEDGER(credentials_that_share_a_longer_fingerprint_are_told_apart),
         WITH_LEDGER(credentials_with_whole_fingerprints_are_told_apart),
+        WITH_LEDGER(a_history_in_steps_is_the_same_as_at_once),
+        WITH_LEDGER(a_history_that_no_proof_holds_is_given_up_on_the_way),
         WITH_LEDGER(a_crowd_holds_everything_under_its_prefix_and_nothing_else),
         WITH_LEDGER(a_crowd_of_one_is_found_by_its_whole_path),
     };
