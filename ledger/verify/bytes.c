@@ -251,26 +251,24 @@ size_t slk_base64_size(size_t bytes_n)
 
 void slk_base64_format(char *out, const uint8_t *bytes, size_t bytes_n)
 {
-    while (bytes_n > 0) {
-        size_t n = bytes_n < 3 ? bytes_n : 3;
-        uint32_t group = (uint32_t)bytes[0] << 16;
+    uint32_t group;
 
-        if (n > 1)
-            group |= (uint32_t)bytes[1] << 8;
-        if (n > 2)
-            group |= bytes[2];
+    for (; bytes_n >= 3; bytes_n -= 3) {
+        group = (uint32_t)bytes[0] << 16 | (uint32_t)bytes[1] << 8 | bytes[2];
         out[0] = base64_digits[group >> 18];
         out[1] = base64_digits[group >> 12 & 63];
-        out[2] = '=';
-        out[3] = '=';
-        if (n > 1)
-            out[2] = base64_digits[group >> 6 & 63];
-        if (n > 2)
-            out[3] = base64_digits[group & 63];
+        out[2] = base64_digits[group >> 6 & 63];
+        out[3] = base64_digits[group & 63];
         out += 4;
-        bytes += n;
-        bytes_n -= n;
+        bytes += 3;
     }
+    if (bytes_n == 0)
+        return;
+    group = (uint32_t)bytes[0] << 16 | (bytes_n > 1 ? (uint32_t)bytes[1] << 8 : 0);
+    out[0] = base64_digits[group >> 18];
+    out[1] = base64_digits[group >> 12 & 63];
+    out[2] = bytes_n > 1 ? base64_digits[group >> 6 & 63] : '=';
+    out[3] = '=';
 }
 
 /* The value of a base64 digit, or 64. */

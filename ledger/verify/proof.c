@@ -237,7 +237,7 @@ struct sink {
     struct slk_writer *w;
     bool base64;
     size_t held_n;
-    uint8_t held[48]; /* a multiple of 3: only the last group is padded */
+    uint8_t held[192]; /* a multiple of 3: only the last group is padded */
 };
 
 static void sink_flush(struct sink *sink)
@@ -255,8 +255,12 @@ static void sink_bytes(struct sink *sink, struct slk_span bytes)
         slk_write_bytes(sink->w, bytes.at, bytes.size);
         return;
     }
-    for (size_t i = 0; i < bytes.size; i++) {
-        sink->held[sink->held_n++] = bytes.at[i];
+    while (bytes.size > 0) {
+        size_t room = sizeof(sink->held) - sink->held_n, n = bytes.size < room ? bytes.size : room;
+
+        memcpy(sink->held + sink->held_n, bytes.at, n);
+        sink->held_n += n;
+        bytes = slk_span_of(bytes.at + n, bytes.size - n);
         if (sink->held_n == sizeof(sink->held))
             sink_flush(sink);
     }
