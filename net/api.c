@@ -265,6 +265,7 @@ void slk_api_free(struct slk_api *api)
         slk_http_answer(parked->exchange, &nothing);
         free(parked);
     }
+    slk_api_history_free(api);
     slk_api_tiles_free(api);
     slk_api_lists_free(api);
     free(api);

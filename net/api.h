@@ -27,6 +27,8 @@ struct slk_api_backend {
         void *ctx); /* of that ledger: committed blocks, without the wait for a machine */
     enum slk_err (*prove)(void *ctx, const uint8_t handle[SLK_HANDLE_SIZE], bool with_history,
         enum slk_encoding encoding, uint8_t **out, size_t *out_size, struct slk_fault *fault);
+    enum slk_err (*prove_begin)(void *ctx, const uint8_t handle[SLK_HANDLE_SIZE], bool with_history,
+        enum slk_encoding encoding, struct slk_proving **out, struct slk_fault *fault);
     struct slk_span (*checkpoint)(void *ctx);
     void (*status)(void *ctx, struct slk_node_status *out);
     bool (*watch)(void *ctx, slk_node_news_fn *fn, void *fn_ctx);
@@ -79,9 +81,10 @@ struct slk_api;
 SLK_MUST_CHECK enum slk_err slk_api_new(struct slk_api **out, const struct slk_api_options *options);
 /* After the server has stopped. Answers that the node still owes are forgotten. NULL is fine. */
 void slk_api_free(struct slk_api *api);
-/* For slk_http_options: routes, ctx, tick. */
+/* For slk_http_options: routes, ctx, tick, work. */
 const struct slk_http_route *slk_api_routes(size_t *n);
 void slk_api_tick(void *api, uint64_t now_ms);
+bool slk_api_work(void *api);
 /* Whose numbers /metrics shows; once, before the first request. */
 void slk_api_serve(struct slk_api *api, struct slk_http_server *server);
 

@@ -136,6 +136,8 @@ static void print_node(struct slk_api_text *t, const struct slk_api *api)
 
 static void print_api(struct slk_api_text *t, const struct slk_api *api)
 {
+    uint64_t histories_n, histories_bytes;
+
     slk_api_family(t, "submissions_total", "counter", "Submissions over HTTP, by what became of them.");
     for (size_t i = 0; i < SLK_API_OUTCOMES_N; i++) {
         if (outcome_names[i] != NULL)
@@ -146,6 +148,10 @@ static void print_api(struct slk_api_text *t, const struct slk_api *api)
     slk_api_one(t, "http_proofs_total", "counter", "Proofs asked for over HTTP.", api->proofs_n);
     slk_api_one(
         t, "http_proofs_failed_total", "counter", "Those that could not be given.", api->proofs_failed_n);
+    slk_api_history_figures(api, &histories_n, &histories_bytes);
+    slk_api_one(t, "http_histories", "gauge",
+        "Proofs with a long history that are being made, or wait for that.", histories_n);
+    slk_api_one(t, "http_histories_bytes", "gauge", "Memory that these hold.", histories_bytes);
     slk_api_one(t, "http_crowds_total", "counter", "Prefixes asked for.", api->crowds_n);
     slk_api_one(t, "http_streams", "gauge", "Streams that are open.", api->streams_n);
 }

@@ -38,6 +38,12 @@ static enum slk_err prove(void *ctx, const uint8_t handle[SLK_HANDLE_SIZE], bool
     return slk_node_prove(ctx, handle, with_history, encoding, out, out_size, fault);
 }
 
+static enum slk_err prove_begin(void *ctx, const uint8_t handle[SLK_HANDLE_SIZE], bool with_history,
+    enum slk_encoding encoding, struct slk_proving **out, struct slk_fault *fault)
+{
+    return slk_node_prove_begin(ctx, handle, with_history, encoding, out, fault);
+}
+
 static struct slk_span checkpoint(void *ctx)
 {
     return slk_node_checkpoint(ctx);
@@ -78,6 +84,7 @@ struct slk_api_backend slk_api_backend_of(struct slk_node *node)
         .ledger = ledger,
         .store = store,
         .prove = prove,
+        .prove_begin = prove_begin,
         .checkpoint = checkpoint,
         .status = status,
         .watch = watch,

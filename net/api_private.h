@@ -26,6 +26,7 @@ struct api_parked {
     bool is_late; /* a tick has passed */
 };
 
+struct api_history;
 struct slk_api_tiles;
 struct slk_api_lists;
 
@@ -35,12 +36,13 @@ struct slk_api {
     struct slk_hash chain_id;
     struct api_wait *waits;
     struct api_parked *parked; /* one for each connection at most */
+    struct api_history *histories; /* the same; the first two are being made */
     struct slk_http_exchange *streams[SLK_API_STREAMS_MAX];
     size_t streams_n;
     uint64_t beat_at;            /* when streams were last told that nothing is new */
     struct slk_api_tiles *tiles; /* NULL before the first tile is asked for */
     struct slk_api_lists *lists; /* NULL before the first tick, and where [status] is not set */
-    uint64_t outcomes[SLK_API_OUTCOMES_N], late_n, proofs_n, proofs_failed_n, crowds_n;
+    uint64_t outcomes[SLK_API_OUTCOMES_N], late_n, proofs_n, proofs_failed_n, crowds_n, steps_n;
 };
 
 /* ---- answers (api.c) ---- */
@@ -79,7 +81,20 @@ void slk_api_submission(void *api, struct slk_http_exchange *exchange);
 void slk_api_change(void *api, struct slk_http_exchange *exchange);
 void slk_api_prove(void *api, struct slk_http_exchange *exchange); /* api_read.c */
 void slk_api_prove_late(void *api, struct slk_http_exchange *exchange);
+/* A proof that was asked for is answered: with these malloc'ed bytes, which are taken over, or with why not. */
+enum slk_api_proof_type { SLK_API_PROOF_TEXT, SLK_API_PROOF_BINARY, SLK_API_PROOF_JSON };
+void slk_api_proof_made(
+    struct slk_api *api, struct slk_http_exchange *exchange, int type, struct slk_span bytes);
+void slk_api_proof_failed(
+    struct slk_api *api, struct slk_http_exchange *exchange, enum slk_err err, const struct slk_fault *fault);
 void slk_api_unpark(struct slk_api *api, bool only_late); /* their answers now */
+/* Answers when the rest of the proof is made (api_history.c). */
+void slk_api_history_add(
+    struct slk_api *api, struct slk_http_exchange *exchange, int type, struct slk_proving *proving);
+/* The exchange is the caller's again; false: it is none of these. */
+bool slk_api_history_drop(struct slk_api *api, const struct slk_http_exchange *exchange);
+void slk_api_history_free(struct slk_api *api);
+void slk_api_history_figures(const struct slk_api *api, uint64_t *n, uint64_t *bytes);
 void slk_api_map(void *api, struct slk_http_exchange *exchange);
 void slk_api_block(void *api, struct slk_http_exchange *exchange);
 void slk_api_get_charter(void *api, struct slk_http_exchange *exchange);

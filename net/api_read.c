@@ -54,15 +54,46 @@ static bool read_request(struct slk_http_exchange *x, uint8_t handle[SLK_HANDLE_
     return true;
 }
 
+void slk_api_proof_failed(
+    struct slk_api *api, struct slk_http_exchange *x, enum slk_err err, const struct slk_fault *fault)
+{
+    api->proofs_n++;
+    api->proofs_failed_n++;
+    slk_api_reply_err(x, err, fault);
+}
+
+void slk_api_proof_made(struct slk_api *api, struct slk_http_exchange *x, int type, struct slk_span bytes)
+{
+    static const char *const types[] = {
+        "text/plain; charset=utf-8", "application/octet-stream", "application/json"};
+    const struct api_reply reply = {200, SLK_API_NO_STORE "Vary: Accept\r\n"};
+
+    api->proofs_n++;
+    slk_api_reply_bytes(x, &reply, types[type], bytes, (uint8_t *)(uintptr_t)bytes.at);
+}
+
+/* A proof in its binary form as JSON, and lets go of it. */
+static enum slk_err print_json(uint8_t **proof, size_t *size)
+{
+    struct slk_api_proof_text json;
+    enum slk_err err = slk_api_proof_begin(&json, slk_span_of(*proof, *size));
+
+    if (err == SLK_OK)
+        err = slk_api_proof_go_on(&json, SIZE_MAX);
+    free(*proof);
+    *proof = json.text.at;
+    *size = json.text.size;
+    return err;
+}
+
 /* `may_wait`: the tip's checkpoint is on its way. False: nothing was answered, ask again when it is here. */
 static bool prove(struct slk_api *api, struct slk_http_exchange *x, bool may_wait)
 {
     static const char *const types[] = {"text/plain", "application/octet-stream", "application/json", NULL};
     const struct slk_api_backend *backend = &api->options.backend;
-    const struct api_reply reply = {200, SLK_API_NO_STORE "Vary: Accept\r\n"};
     uint8_t handle[SLK_HANDLE_SIZE], *proof = NULL;
+    struct slk_proving *proving = NULL;
     struct slk_fault fault = {0};
-    struct slk_api_proof_text json = {0};
     bool history;
     size_t size = 0;
     enum slk_err err;
@@ -73,29 +104,23 @@ static bool prove(struct slk_api *api, struct slk_http_exchange *x, bool may_wai
     type = slk_api_choose(x, types);
     if (type < 0)
         return true;
-    err = backend->prove(
-        backend->ctx, handle, history, type == 0 ? SLK_TEXT : SLK_BINARY, &proof, &size, &fault);
+    err = backend->prove_begin(
+        backend->ctx, handle, history, type == SLK_API_PROOF_TEXT ? SLK_TEXT : SLK_BINARY, &proving, &fault);
     if (err == SLK_E_UNSIGNED && may_wait)
         return false;
-    if (err == SLK_OK && type == 2)
-        err = slk_api_proof_begin(&json, slk_span_of(proof, size));
-    if (err == SLK_OK && type == 2)
-        err = slk_api_proof_go_on(&json, SIZE_MAX);
-    api->proofs_n++;
-    if (err != SLK_OK) {
-        api->proofs_failed_n++;
-        free(json.text.at);
-        free(proof);
-        slk_api_reply_err(x, err, &fault);
+    if (err == SLK_OK && !slk_proving_take(proving, &proof, &size)) {
+        slk_api_history_add(api, x, type, proving);
         return true;
     }
-    if (type == 2) {
-        free(proof);
-        slk_api_reply_bytes(x, &reply, types[2], slk_span_of(json.text.at, json.text.size), json.text.at);
+    slk_proving_free(proving);
+    if (err == SLK_OK && type == SLK_API_PROOF_JSON)
+        err = print_json(&proof, &size);
+    if (err == SLK_OK) {
+        slk_api_proof_made(api, x, type, slk_span_of(proof, size));
         return true;
     }
-    slk_api_reply_bytes(
-        x, &reply, type == 0 ? "text/plain; charset=utf-8" : types[type], slk_span_of(proof, size), proof);
+    free(proof);
+    slk_api_proof_failed(api, x, err, &fault);
     return true;
 }
 
@@ -137,12 +162,18 @@ void slk_api_unpark(struct slk_api *api, bool only_late)
     }
 }
 
-/* Ticks come before this. */
+/* Ticks come before this, for who is parked. */
 void slk_api_prove_late(void *ctx, struct slk_http_exchange *x)
 {
     struct slk_api *api = ctx;
     struct api_parked **at = &api->parked, *parked;
 
+    if (slk_api_history_drop(api, x)) {
+        api->proofs_n++;
+        api->proofs_failed_n++;
+        slk_http_refuse(x, SLK_HTTP_ANSWER_SLOW, NULL);
+        return;
+    }
     while ((*at)->exchange != x)
         at = &(*at)->next;
     parked = *at;

@@ -82,6 +82,9 @@ struct slk_store *slk_node_store(struct slk_node *node);
  * milliseconds after each block): wait for SLK_NEWS_COSIGNED and ask again. *out is malloc'ed. */
 SLK_MUST_CHECK enum slk_err slk_node_prove(struct slk_node *node, const uint8_t handle[SLK_HANDLE_SIZE],
     bool with_history, enum slk_encoding encoding, uint8_t **out, size_t *out_size, struct slk_fault *fault);
+/* As slk_ledger_prove_begin, and on the same terms. */
+SLK_MUST_CHECK enum slk_err slk_node_prove_begin(struct slk_node *node, const uint8_t handle[SLK_HANDLE_SIZE],
+    bool with_history, enum slk_encoding encoding, struct slk_proving **out, struct slk_fault *fault);
 /* The checkpoint to serve, as a C2SP note: the newest that a quorum has cosigned, which may be one of a few blocks ago; where outside witnesses
  * are asked, one that is older by at most slk_node_hold's time. Borrowed until the next slk_node_run. Empty before the first. */
 struct slk_span slk_node_checkpoint(struct slk_node *node);

@@ -407,11 +407,9 @@ struct slk_store *slk_node_store(struct slk_node *node)
     return slk_ledger_store(node->ledger);
 }
 
-enum slk_err slk_node_prove(struct slk_node *node, const uint8_t handle[SLK_HANDLE_SIZE], bool with_history,
-    enum slk_encoding encoding, uint8_t **out, size_t *out_size, struct slk_fault *fault)
+/* A proof is to be made now, of the committed state. */
+static enum slk_err ready_to_prove(struct slk_node *node, struct slk_fault *fault)
 {
-    *out = NULL;
-    *out_size = 0;
     if (node->err != SLK_OK) {
         *fault = node->fault;
         return node->err;
@@ -421,7 +419,30 @@ enum slk_err slk_node_prove(struct slk_node *node, const uint8_t handle[SLK_HAND
             fault, SLK_E_UNSIGNED, "the newest block is not cosigned by a quorum yet: ask again in a moment");
     node->status.proofs_n++;
     slk_node_settle(node);
+    return SLK_OK;
+}
+
+enum slk_err slk_node_prove(struct slk_node *node, const uint8_t handle[SLK_HANDLE_SIZE], bool with_history,
+    enum slk_encoding encoding, uint8_t **out, size_t *out_size, struct slk_fault *fault)
+{
+    enum slk_err err = ready_to_prove(node, fault);
+
+    *out = NULL;
+    *out_size = 0;
+    if (err != SLK_OK)
+        return err;
     return slk_ledger_prove(node->ledger, handle, with_history, encoding, out, out_size, fault);
+}
+
+enum slk_err slk_node_prove_begin(struct slk_node *node, const uint8_t handle[SLK_HANDLE_SIZE],
+    bool with_history, enum slk_encoding encoding, struct slk_proving **out, struct slk_fault *fault)
+{
+    enum slk_err err = ready_to_prove(node, fault);
+
+    *out = NULL;
+    if (err != SLK_OK)
+        return err;
+    return slk_ledger_prove_begin(node->ledger, handle, with_history, encoding, out, fault);
 }
 
 void slk_node_status(const struct slk_node *node, struct slk_node_status *out)

@@ -55,6 +55,8 @@ struct slk_http_answer {
 const struct slk_http_parser *slk_http_request(const struct slk_http_exchange *exchange);
 struct slk_span slk_http_body(const struct slk_http_exchange *exchange);
 struct slk_span slk_http_parameter(const struct slk_http_exchange *exchange);
+/* The client has left: what is answered goes nowhere. */
+bool slk_http_is_gone(const struct slk_http_exchange *exchange);
 void slk_http_set_user(struct slk_http_exchange *exchange, void *user);
 void *slk_http_user(const struct slk_http_exchange *exchange);
 /* Once; the exchange is gone afterwards. */
@@ -106,6 +108,8 @@ struct slk_http_options {
     struct slk_http_limits limits;
     /* About once a second, with the loop's clock in ms; may be NULL. */
     void (*tick)(void *ctx, uint64_t now_ms);
+    /* A step of what a handler left to be done, which is short; false: all is done. May be NULL. */
+    bool (*work)(void *ctx);
 };
 
 SLK_MUST_CHECK enum slk_err slk_http_server_new(
@@ -126,6 +130,9 @@ uint16_t slk_http_port(const struct slk_http_server *server); /* of the first TC
 /* Accepts nothing more, lets requests under way be answered, then calls `stopped`, in which slk_http_server_free may be called. Called
  * again it waits for nobody: connections are closed. */
 void slk_http_server_stop(struct slk_http_server *server, void (*stopped)(void *ctx), void *ctx);
+/* From now on `work` is called once in each turn of the loop, which does not wait for anything else, until it says false. Not when the server
+ * has stopped. */
+void slk_http_server_work(struct slk_http_server *server);
 /* NULL is fine. Only before the first listen, or after `stopped`. */
 void slk_http_server_free(struct slk_http_server *server);
 

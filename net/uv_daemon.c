@@ -423,6 +423,7 @@ static int open_http(struct daemon *d)
         .backend = slk_api_backend_of(d->node), .metrics = print_metrics, .metrics_ctx = d};
     struct slk_http_options http = {.loop = &d->loop,
         .tick = slk_api_tick,
+        .work = slk_api_work,
         .limits.connections_max = d->config.http_connections,
         .limits.site_streams = d->config.http_address_streams};
     struct slk_fault fault = {0};

@@ -575,6 +575,11 @@ struct slk_span slk_http_parameter(const struct slk_http_exchange *exchange)
     return exchange->parameter;
 }
 
+bool slk_http_is_gone(const struct slk_http_exchange *exchange)
+{
+    return exchange->conn == NULL;
+}
+
 void slk_http_set_user(struct slk_http_exchange *exchange, void *user)
 {
     exchange->user = user;

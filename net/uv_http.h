@@ -126,13 +126,15 @@ struct slk_http_server {
     size_t routes_n;
     void *ctx;
     void (*tick)(void *ctx, uint64_t now_ms);
+    bool (*work)(void *ctx);
+    bool works; /* it is to be called in the next turn */
     struct slk_http_limits limits;
     struct slk_http_stats stats;
     struct listener listeners[SLK_HTTP_LISTENERS_MAX];
     size_t listeners_n, listeners_open;
     uv_timer_t timer;
     uv_check_t polled;
-    uv_idle_t idle;       /* while somebody waits for his turn */
+    uv_idle_t idle;       /* while somebody waits for his turn, or work is left */
     unsigned clocks_open; /* of these three */
     unsigned ahead;       /* places that are made when all are taken */
     struct conn_list lists[CONN_STATE_N];

@@ -342,6 +342,7 @@ enum slk_err slk_http_server_new(struct slk_http_server **out, const struct slk_
     s->routes_n = options->routes_n;
     s->ctx = options->ctx;
     s->tick = options->tick;
+    s->work = options->work;
     s->shakes = SLK_HTTPS_SHAKES_BURST * 1000;
     s->limits = options->limits;
     set_defaults(&s->limits);

@@ -1,5 +1,6 @@
 /* uv_turn.c: whose request is handled now. Handlers have the thread that also votes: TURN_NS of it between two looks at what has come for
  * the peers. Whoever's request is whole when that is used up waits, in order of coming, and is handled in one of the next turns of the loop.
+ * What a handler could not do in a moment is done in steps, one in each turn, however many wait and however much time is left.
  */
 #include <assert.h>
 
@@ -45,6 +46,14 @@ void slk_http_turn_leave(struct slk_http_exchange *x)
     x->is_queued = false;
 }
 
+static void work(struct slk_http_server *s)
+{
+    uint64_t began = uv_hrtime();
+
+    s->works = s->work(s->ctx);
+    s->turn_ns += uv_hrtime() - began;
+}
+
 static void on_turn(uv_idle_t *idle)
 {
     struct slk_http_server *s = idle->data;
@@ -60,8 +69,18 @@ static void on_turn(uv_idle_t *idle)
         if (c->state == CONN_IDLE)
             slk_http_conn_next(c);
     }
-    if (s->turns.first == NULL)
+    if (s->works)
+        work(s);
+    if (s->turns.first == NULL && !s->works)
         (void)uv_idle_stop(idle);
+}
+
+void slk_http_server_work(struct slk_http_server *s)
+{
+    if (s->clocks_open == 0 || uv_is_closing((uv_handle_t *)&s->idle))
+        return;
+    s->works = true;
+    (void)uv_idle_start(&s->idle, on_turn);
 }
 
 void slk_http_turn_take(struct slk_http_exchange *x)

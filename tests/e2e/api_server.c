@@ -135,8 +135,11 @@ static void on_input(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf)
 
 static void start(struct program *p, struct slk_api *api, const char *dir)
 {
-    struct slk_http_options options = {
-        .loop = &p->loop, .ctx = api, .tick = slk_api_tick, .limits = {.connections_max = 4096}};
+    struct slk_http_options options = {.loop = &p->loop,
+        .ctx = api,
+        .tick = slk_api_tick,
+        .work = slk_api_work,
+        .limits = {.connections_max = 4096}};
     struct slk_fault fault = {0};
     char path[512];
 

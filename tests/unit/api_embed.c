@@ -100,6 +100,17 @@ static enum slk_err prove(void *ctx, const uint8_t handle[SLK_HANDLE_SIZE], bool
     return slk_ledger_prove(embed->ledger, handle, with_history, encoding, out, out_size, fault);
 }
 
+static enum slk_err prove_begin(void *ctx, const uint8_t handle[SLK_HANDLE_SIZE], bool with_history,
+    enum slk_encoding encoding, struct slk_proving **out, struct slk_fault *fault)
+{
+    const struct api_embed *embed = ctx;
+
+    *out = NULL;
+    if (embed->is_unsigned)
+        return SLK_E_UNSIGNED;
+    return slk_ledger_prove_begin(embed->ledger, handle, with_history, encoding, out, fault);
+}
+
 static struct slk_span checkpoint(void *ctx)
 {
     const struct api_embed *embed = ctx;
@@ -191,6 +202,7 @@ struct slk_api_backend embed_backend(struct api_embed *embed)
         .ledger = ledger_of,
         .store = store_of,
         .prove = prove,
+        .prove_begin = prove_begin,
         .checkpoint = checkpoint,
         .status = status,
         .watch = watch,

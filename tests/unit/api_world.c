@@ -16,7 +16,8 @@ static int set_up(void **state, uint32_t answer_ms, const struct slk_api_status_
 {
     struct api_world *w = calloc(1, sizeof(*w));
     struct slk_ledger_options ledger_options;
-    struct slk_http_options options = {.limits = {.answer_ms = answer_ms}, .tick = slk_api_tick};
+    struct slk_http_options options = {
+        .limits = {.answer_ms = answer_ms}, .tick = slk_api_tick, .work = slk_api_work};
     struct slk_api_options api_options = {.now_ms = fixture_clock};
 
     assert_non_null(w);

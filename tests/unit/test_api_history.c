@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -121,11 +122,217 @@ static void a_proof_in_json_is_what_jansson_would_print(void **state)
     }
 }
 
+/* ---- long histories, in steps ---- */
+
+#define LONG       4000u
+#define LONG_STEPS ((LONG + 127) / 128 + (LONG + 511) / 512 + 1) /* reads, hashes, prints */
+
+/* A life that takes many turns to prove. */
+static struct fixture_life long_life(struct api_world *w)
+{
+    struct fixture_life life = fixture_life(FIXTURE_PHONE, 1);
+    struct fixture_batch batch = {0};
+
+    while (life.sequence < LONG) {
+        fixture_add(&batch, &life,
+            life.sequence == 0         ? SLK_ISSUE
+            : life.state == SLK_ACTIVE ? SLK_LOCK
+                                       : SLK_UNLOCK,
+            w->f.now_ms);
+        if (batch.n == LONG / 2)
+            fixture_accept(w->ledger, fixture_sign(&w->f, MINISTRY, &batch));
+    }
+    fixture_batch_free(&batch);
+    return life;
+}
+
+static void ask(struct api_world *w, int fd, const struct fixture_life *life, const char *accept)
+{
+    char body[160], text[512];
+    struct slk_span request = proof_request(body, life->handle, true);
+
+    snprintf(text, sizeof(text),
+        "POST /v1/proofs HTTP/1.1\r\n" HOST "Accept: %s\r\nContent-Type: " JSON
+        "\r\nContent-Length: %zu\r\n\r\n%.*s",
+        accept, request.size, (int)request.size, (const char *)request.at);
+    say(&w->net, fd, text);
+}
+
+static void wait_for_histories(struct api_world *w, uint64_t n)
+{
+    uint64_t now = UINT64_MAX, bytes;
+
+    for (unsigned i = 0; i < TURNS_MAX && now != n; i++) {
+        wait_turn(&w->net);
+        slk_api_history_figures(w->api, &now, &bytes);
+    }
+    assert_int_equal(now, n);
+}
+
+static void a_long_history_is_the_same_in_all_forms(void **state)
+{
+    struct api_world *w = *state;
+    struct fixture_life life = long_life(w);
+    struct slk_fault fault = {0};
+    struct slk_span heard;
+    char body[160];
+    uint8_t *proof;
+    size_t size;
+
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(slk_ledger_prove(w->ledger, life.handle, true, i == 0 ? SLK_TEXT : SLK_BINARY,
+                             &proof, &size, &fault),
+            SLK_OK);
+        heard = post(w, "/v1/proofs", JSON, i == 0 ? "text/plain" : "application/octet-stream",
+            proof_request(body, life.handle, true), "200");
+        assert_int_equal(heard.size, size);
+        assert_memory_equal(heard.at, proof, size);
+        free(proof);
+    }
+    assert_json_is_slow_json(w, &life, true);
+}
+
+/* A turn of the loop makes one step, and who asks for something else meanwhile is answered. */
+static void nobody_waits_for_a_long_history(void **state)
+{
+    struct api_world *w = *state;
+    struct fixture_life life = long_life(w);
+    uint64_t steps = w->api->steps_n, n = 1, bytes;
+    int other = dial(&w->net);
+
+    ask(w, w->fd, &life, "text/plain");
+    wait_for_histories(w, 1);
+    say(&w->net, other, "GET /v1/status HTTP/1.1\r\n" HOST "\r\n");
+    hear_until(&w->net, other, "\r\n\r\n");
+    assert_status("200");
+    assert_true(w->api->steps_n - steps < LONG_STEPS);
+    while (n > 0) {
+        uint64_t before = w->api->steps_n;
+
+        turn(&w->net);
+        assert_true(w->api->steps_n - before <= 1);
+        slk_api_history_figures(w->api, &n, &bytes);
+        assert_true(bytes <= (size_t)1 << 20);
+    }
+    assert_int_equal(w->api->steps_n - steps, LONG_STEPS);
+    hear_until(&w->net, w->fd, "c2sp.org/tlog-proof@v1\n");
+    assert_status("200");
+    (void)close(other);
+}
+
+/* Two at a time hold what they have read; all are answered. */
+static void those_beyond_two_hold_nothing_yet(void **state)
+{
+    struct api_world *w = *state;
+    struct fixture_life life = long_life(w);
+    uint64_t steps = w->api->steps_n, n, bytes, two;
+    int fds[4];
+
+    for (size_t i = 0; i < 4; i++) {
+        fds[i] = dial(&w->net);
+        ask(w, fds[i], &life, "application/octet-stream");
+    }
+    for (n = 0; n != 4 && w->api->steps_n - steps < LONG_STEPS;) {
+        wait_turn(&w->net);
+        slk_api_history_figures(w->api, &n, &bytes);
+    }
+    assert_int_equal(n, 4);
+    two = (uint64_t)2 * LONG * (SLK_EVENT_MAX + 64 + sizeof(struct slk_span));
+    assert_true(bytes < two + (64u << 10));
+    for (size_t i = 0; i < 4; i++) {
+        hear_until(&w->net, fds[i], "application/octet-stream");
+        assert_status("200");
+        (void)close(fds[i]);
+    }
+    wait_for_histories(w, 0);
+    assert_int_equal(w->api->steps_n - steps, 4 * LONG_STEPS);
+}
+
+/* Nobody reads what a client sends while its answer is made, so its end is seen when that is written. */
+static void clients_that_leave_in_the_middle_leave_nothing(void **state)
+{
+    struct api_world *w = *state;
+    struct fixture_life life = long_life(w);
+    const struct slk_http_stats *stats = slk_http_server_stats(w->net.server);
+    uint64_t open;
+    int fds[3];
+
+    for (size_t i = 0; i < 3; i++) {
+        fds[i] = dial(&w->net);
+        ask(w, fds[i], &life, JSON);
+    }
+    wait_for_histories(w, 3);
+    open = slk_http_server_stats(w->net.server)->open - 3;
+    for (size_t i = 0; i < 3; i++)
+        (void)close(fds[i]);
+    wait_for_histories(w, 0);
+    for (unsigned i = 0; i < TURNS_MAX && slk_http_server_stats(w->net.server)->open > open; i++)
+        wait_turn(&w->net);
+    assert_int_equal(stats->open, open);
+    assert_int_equal(stats->answers_bytes, 0);
+}
+
+static int set_up_hurried(void **state)
+{
+    return api_set_up(state, 1);
+}
+
+static void a_history_that_takes_too_long_is_refused(void **state)
+{
+    struct api_world *w = *state;
+    struct fixture_life life = long_life(w);
+    uint64_t steps = w->api->steps_n;
+
+    ask(w, w->fd, &life, "text/plain");
+    hear_until(&w->net, w->fd, "ANSWER_SLOW");
+    assert_status("503");
+    wait_for_histories(w, 0);
+    assert_true(w->api->steps_n - steps < LONG_STEPS);
+}
+
+static void a_server_that_stops_finishes_what_was_asked(void **state)
+{
+    struct api_world *w = *state;
+    struct fixture_life life = long_life(w);
+
+    ask(w, w->fd, &life, "text/plain");
+    wait_for_histories(w, 1);
+    slk_http_server_stop(w->net.server, is_stopped, &w->net);
+    hear_until(&w->net, w->fd, "c2sp.org/tlog-proof@v1\n");
+    assert_status("200");
+}
+
+static void a_server_that_stops_at_once_leaves_nothing(void **state)
+{
+    struct api_world *w = *state;
+    struct fixture_life life = long_life(w);
+    uint64_t steps;
+
+    ask(w, w->fd, &life, "text/plain");
+    wait_for_histories(w, 1);
+    slk_http_server_stop(w->net.server, is_stopped, &w->net);
+    slk_http_server_stop(w->net.server, is_stopped, &w->net);
+    steps = w->api->steps_n;
+    for (unsigned i = 0; i < TURNS_MAX && !w->net.stopped; i++)
+        wait_turn(&w->net);
+    assert_int_equal(w->api->steps_n, steps);
+}
+
 int main(void)
 {
+#define WITH_API(name) cmocka_unit_test_setup_teardown(name, set_up, api_tear_down)
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_proof_in_json_is_what_jansson_would_print, set_up, api_tear_down),
+        WITH_API(a_proof_in_json_is_what_jansson_would_print),
+        WITH_API(a_long_history_is_the_same_in_all_forms),
+        WITH_API(nobody_waits_for_a_long_history),
+        WITH_API(those_beyond_two_hold_nothing_yet),
+        WITH_API(clients_that_leave_in_the_middle_leave_nothing),
+        WITH_API(a_server_that_stops_finishes_what_was_asked),
+        WITH_API(a_server_that_stops_at_once_leaves_nothing),
+        cmocka_unit_test_setup_teardown(
+            a_history_that_takes_too_long_is_refused, set_up_hurried, api_tear_down),
     };
 
+    (void)signal(SIGPIPE, SIG_IGN); /* clients here leave when they have heard enough */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
