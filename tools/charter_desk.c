@@ -1,5 +1,6 @@
 #include "tools/charter_desk.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -180,4 +181,28 @@ enum slk_change_rule desk_judge(const struct desk *d, struct slk_fault *fault)
         rule = slk_change_judge(&context, d->change, scratch, fault);
     free(scratch);
     return rule;
+}
+
+static void say_unseen(const char *what, uint64_t number, const char *name)
+{
+    char text[8 * SLK_NAME_MAX];
+
+    if (text_reveal(text, sizeof(text), name))
+        fprintf(stderr,
+            "beware: the name of %s %" PRIu64
+            " has signs that are not seen, or that turn the text around: %s\n",
+            what, number, text);
+}
+
+void charter_say_unseen(const struct slk_charter *c)
+{
+    say_unseen("the ledger, charter version", c->version, c->origin);
+    for (size_t i = 0; i < c->members_n; i++)
+        say_unseen("the member of agency", c->members[i].agency, c->members[i].name);
+    for (size_t i = 0; i < c->issuers_n; i++)
+        say_unseen("an issuer of agency", c->issuers[i].agency, c->issuers[i].name);
+    for (size_t i = 0; i < c->types_n; i++)
+        say_unseen("credential type", c->types[i].code, c->types[i].name);
+    for (size_t i = 0; i < c->reasons_n; i++)
+        say_unseen("reason", c->reasons[i].code, c->reasons[i].name);
 }

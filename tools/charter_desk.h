@@ -30,6 +30,9 @@ void desk_close(struct desk *d);
  * judged when the change is applied. */
 enum slk_change_rule desk_judge(const struct desk *d, struct slk_fault *fault);
 
+/* Names that are not what they look like, to standard error: whoever signs is to know. The rules let them be. */
+void charter_say_unseen(const struct slk_charter *charter);
+
 /* cmd_charter_apply.c */
 int charter_apply_at_nodes(struct cli *cli, struct cli_nodes *nodes, const char *file, bool json);
 

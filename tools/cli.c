@@ -168,14 +168,20 @@ int cli_run_sub(struct cli *cli, const struct cli_command *const *commands)
 }
 
 /* Messages quote names out of files that others wrote: nothing in them may steer a terminal (ASCII's control characters,
- * and U+0080 to U+009F in UTF-8). */
+ * and U+0080 to U+009F in UTF-8), or be read as what it is not. */
 static void disarm(char *text)
 {
-    for (unsigned char *c = (unsigned char *)text; *c != '\0'; c++) {
-        if (*c < 0x20 || *c == 0x7f)
-            *c = '?';
-        else if (c[0] == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0)
-            c[0] = c[1] = '?';
+    for (unsigned char *c = (unsigned char *)text; *c != '\0';) {
+        uint32_t code;
+        size_t n = text_unseen(&code, (const char *)c);
+
+        if (n == 0 && (*c < 0x20 || *c == 0x7f))
+            n = 1;
+        else if (n == 0 && c[0] == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0)
+            n = 2;
+        c += n == 0;
+        for (; n > 0; n--)
+            *c++ = '?';
     }
 }
 

@@ -95,6 +95,7 @@ static int write_new(const struct cli *cli, const struct new_args *a, const stru
         return cli_fault(cli, CLI_UNSURE, NULL, SLK_E_NOMEM, NULL);
     memcpy(text, header, sizeof(header));
     size = slk_charter_text_format(text + sizeof(header) - 1, SLK_CHARTER_TEXT_MAX, c);
+    charter_say_unseen(c);
     if (size > 0 && cli_write(cli, a->out, text, sizeof(header) - 1 + size))
         code = CLI_YES;
     free(text);
@@ -163,6 +164,7 @@ static int show(const struct cli *cli, const struct cli_charter *c, bool json)
         free(text);
         return cli_fault(cli, CLI_UNSURE, NULL, SLK_E_NOMEM, NULL);
     }
+    charter_say_unseen(c->charter);
     slk_charter_chain_id(&id, slk_span_of(c->bytes, c->size));
     if (c->has_chain)
         id = c->chain_id;

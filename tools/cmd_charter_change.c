@@ -93,6 +93,7 @@ static void say_state(struct desk *d, const char *file)
     struct slk_fault fault = {0};
     enum slk_change_rule rule = desk_judge(d, &fault);
 
+    charter_say_unseen(d->next);
     if (rule == SLK_CHANGE_OK)
         printf("%s: complete: version %" PRIu64 " can govern from block %" PRIu64
                " on; `sillok charter apply` puts it into the ledger\n",

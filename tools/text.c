@@ -206,3 +206,58 @@ bool text_hash_parse(uint8_t out[SLK_HASH_SIZE], const char *text, size_t size)
         lower[i] = text[i] >= 'A' && text[i] <= 'F' ? (char)(text[i] - 'A' + 'a') : text[i];
     return slk_hex_parse(out, SLK_HASH_SIZE, lower, sizeof(lower));
 }
+
+/* ---- what is not seen ---- */
+
+/* 0: no sequence of two to four bytes stands here. One that is longer than it must be says the same. */
+static size_t take_code(uint32_t *code, const char *text)
+{
+    const uint8_t *at = (const uint8_t *)text;
+    size_t n = *at >= 0xf0 && *at < 0xf8 ? 4 : *at >= 0xe0 ? 3 : 2;
+
+    if (*at < 0xc2 || *at >= 0xf8)
+        return 0;
+    *code = *at & (0x7fu >> n);
+    for (size_t i = 1; i < n; i++) {
+        if ((at[i] & 0xc0) != 0x80) /* the end, too */
+            return 0;
+        *code = *code << 6 | (at[i] & 0x3fu);
+    }
+    return n;
+}
+
+size_t text_unseen(uint32_t *code, const char *text)
+{
+    static const uint32_t ranges[][2] = {{0xad, 0xad}, {0x34f, 0x34f}, {0x61c, 0x61c}, {0x115f, 0x1160},
+        {0x17b4, 0x17b5}, {0x180b, 0x180f}, {0x200b, 0x200f}, {0x202a, 0x202e}, {0x2060, 0x206f},
+        {0x3164, 0x3164}, {0xfe00, 0xfe0f}, {0xfeff, 0xfeff}, {0xffa0, 0xffa0}, {0xfff0, 0xfff8},
+        {0x1bca0, 0x1bca3}, {0x1d173, 0x1d17a}, {0xe0000, 0xe0fff}};
+    size_t n = take_code(code, text);
+
+    for (size_t i = 0; n > 0 && i < sizeof(ranges) / sizeof(ranges[0]); i++)
+        if (*code >= ranges[i][0] && *code <= ranges[i][1])
+            return n;
+    return 0;
+}
+
+bool text_reveal(char *out, size_t cap, const char *name)
+{
+    size_t used = 0;
+    bool found = false;
+    uint32_t code;
+
+    for (const char *c = name; *c != '\0' && !found; c++)
+        found = text_unseen(&code, c) > 0;
+    while (found && *name != '\0' && used + sizeof("\\u{123456}") <= cap) {
+        size_t n = text_unseen(&code, name);
+
+        if (n > 0)
+            used += (size_t)snprintf(out + used, cap - used, "\\u{%" PRIx32 "}", code);
+        else
+            out[used++] = *name;
+        name += n > 0 ? n : 1;
+    }
+    if (found)
+        out[used] = '\0';
+    return found;
+}

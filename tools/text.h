@@ -27,4 +27,10 @@ bool text_hash_parse(uint8_t out[SLK_HASH_SIZE], const char *text, size_t size);
 const char *text_count(char out[TEXT_HUMAN_SIZE], uint64_t n);    /* "1,234,567" */
 const char *text_size(char out[TEXT_HUMAN_SIZE], uint64_t bytes); /* "1.2 MiB" */
 
+/* The length of the UTF-8 sequence here when it is a code point that shows nothing, or turns the direction of the text around it (those that
+ * Unicode's Default_Ignorable_Code_Point names, bidirectional controls among them); else 0. `text` ends with a zero byte. */
+size_t text_unseen(uint32_t *code, const char *text);
+/* The name with each of them as \u{202e}; false: there is none, and `out` is not written. Cut off at `cap`. */
+bool text_reveal(char *out, size_t cap, const char *name);
+
 #endif

@@ -106,6 +106,13 @@ new=("$sillok" charter new --origin test.example/cards --keys keys --member city
 exits 0 "charter new" "${new[@]}" -o charter.ini
 exits 0 "charter show" "$sillok" charter show charter.ini
 says "quorum       1 of 1"
+hidden=$(printf 'ci\342\200\256ty')
+sed "s/^\[member city\]/[member $hidden]/" charter.ini >hidden.ini
+exits 0 "a name that is not what it looks like" "$sillok" charter show hidden.ini
+says 'beware: the name of the member of agency 1'
+says 'ci\u{202e}ty'
+exits 2 "a file named so" "$sillok" charter show "$hidden.ini"
+says "ci???ty"
 exits 0 "charter show --json" "$sillok" charter show --json charter.ini
 says '"chain_id":"'
 exits 2 "charter new without keys" "$sillok" charter new --origin o --keys nowhere --member city=1

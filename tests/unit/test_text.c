@@ -137,6 +137,30 @@ static void hashes_parse_in_either_case(void **state)
     }
 }
 
+static void what_is_not_seen_is_found(void **state)
+{
+    static const struct {
+        const char *name, *shown; /* NULL: as it is */
+    } names[] = {{"city", NULL}, {"", NULL}, {"\u00e9t\u00e9", NULL}, {"\uc11c\uc6b8", NULL},
+        {"\U0001f3db", NULL}, {"pol\u202eeci", "pol\\u{202e}eci"}, {"\u00ad", "\\u{ad}"},
+        {"a\u200bb\u2060", "a\\u{200b}b\\u{2060}"}, {"\ufeff\uc11c", "\\u{feff}\uc11c"},
+        {"\U000e0041x", "\\u{e0041}x"}, {"\u2029", NULL}, {"\u2070", NULL}, {"\xe2\x80", NULL},
+        {"\xe2", NULL}, {"\xf0\x82\x80\xae", "\\u{202e}"}, {"\xff\xae", NULL},
+        {"\xae\xe2\x80\xae", "\xae\\u{202e}"}};
+    char out[64];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        assert_int_equal(text_reveal(out, sizeof(out), names[i].name), names[i].shown != NULL);
+        if (names[i].shown != NULL)
+            assert_string_equal(out, names[i].shown);
+    }
+    for (size_t cap = 11; cap < 40; cap++) {
+        assert_true(text_reveal(out, cap, "a\u202eb\u202ec\u202ed\u202e"));
+        assert_true(strlen(out) < cap);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -147,6 +171,7 @@ int main(void)
         cmocka_unit_test(options_take_times_and_ages),
         cmocka_unit_test(counts_and_sizes_read_well),
         cmocka_unit_test(hashes_parse_in_either_case),
+        cmocka_unit_test(what_is_not_seen_is_found),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
