@@ -427,7 +427,7 @@ async function block(main, alive, height) {
     if (is === "good") names.load(node(), judge(), at, false);
     place.replaceChildren(form,
       is === "good" ? finding(word("blockGood")) : is === "new" ? h("p", { class: "finding warn", role: "status" }, `○ ${word("blockNew")}`) : objection(word("blockBad")),
-      pairs([[word("height"), number(at)], [word("time"), when((seal.time ?? found.time_ms) / 1000)], [word("proposer"), names.agency(seal.proposer ?? found.proposer)], is === "good" && [word("names"), names.source()], [word("events"), number(entries.filter((e) => e.event).length)], [word("sizeAfter"), number(size)],
+      pairs([[word("height"), number(at)], [word("time"), when((seal.time ?? found.time_ms) / 1000)], [word("proposer"), at > 0 ? names.proposer(seal.proposer ?? found.proposer) : "–"], is === "good" && [word("names"), names.source()], [word("events"), number(entries.filter((e) => e.event).length)], [word("sizeAfter"), number(size)],
         [word("blockHash"), h("code", {}, found.hash)]]),
       section(word("entriesTitle"), table(word("entriesTitle"), ["#", word("entry"), word("what"), word("channel"), word("bytes")], entries.slice(0, 1000).map((e, i) => entryRow(found, e, i, names)), [0, 4]),
         entries.length > 1000 && h("p", {}, `… ${number(entries.length - 1000)}`)));

@@ -2,7 +2,7 @@
 // by its hash: what has that hash is that charter, whoever gave it. Without it every number stands for itself, and nothing is said of it.
 
 import { getJson } from "./nodes.js";
-import { h, kept, say, word } from "./page.js";
+import { h, kept, number, say, word } from "./page.js";
 import { fromBase64 } from "./verifier.js";
 
 const NAME_MAX = 64, ORIGIN_MAX = 128; // letters; a charter allows as many bytes
@@ -130,6 +130,14 @@ export class Names {
   agency(number) { return this.#named("members", "agency", number); }
   type(code) { return this.#named("types", "code", code); }
   reason(code) { return this.#named("reasons", "code", code); }
+
+  /** A seal names who proposed its block by the place among the members that vote, from 0. That is no agency's number. */
+  proposer(place) {
+    return this.#place(() => {
+      const one = this.#charter?.members.filter((each) => each.role === "voting")[place];
+      return [one ? nameOf(one.name, `(${one.agency})`) : say("votingMember", { n: number(place + 1) })];
+    });
+  }
 
   /** An issuer by the first bytes of its key's hash. */
   issuer(keyId) {

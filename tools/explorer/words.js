@@ -41,7 +41,7 @@ export const words = {
     prefix: "or a prefix of SHA-256(handle), hexadecimal", prefixOf: "A handle, of which only the first digits of its place are sent", digits: "Digits sent", prefixNeeded: "A handle or a prefix is wanted.",
     crowdSays: "Credentials with places under “{prefix}”: {n}; none was left out.", yours: "Yours among them:", place: "Place in the map", count: "Events",
     // blocks
-    goTo: "Height", go: "Go", previous: "Previous", next: "Next", hash: "Hash", time: "Time", proposer: "Proposed by", entry: "Entry", entriesTitle: "Entries", what: "What", channel: "Channel", bytes: "Size", root: "Root", mapRoot: "map root",
+    goTo: "Height", go: "Go", previous: "Previous", next: "Next", hash: "Hash", time: "Time", proposer: "Proposed by", votingMember: "voting member {n}", entry: "Entry", entriesTitle: "Entries", what: "What", channel: "Channel", bytes: "Size", root: "Root", mapRoot: "map root",
     RECORDED: "event", AUTHORIZATION: "signature", CHARTER: "charter", SEAL: "seal", EVIDENCE: "evidence", signedBy: "events covered: {n}, signed by",
     blockGood: "These are the entries of this block in the log that a quorum cosigned, none left out.", blockNew: "No quorum has cosigned this block yet.", blockBad: "This is not what stands in the cosigned log: the node altered it, or left something out. Ask another node, and keep what this one said.",
     // nodes
@@ -102,7 +102,7 @@ export const words = {
     crowdHint: "맵의 위치가 같은 숫자로 시작하는 모든 증명서를 요청합니다. 노드는 어느 것을 찾는지 알 수 없습니다.",
     prefix: "또는 SHA-256(핸들)의 접두어, 16진수", prefixOf: "핸들: 위치의 앞자리만 전송됩니다", digits: "전송할 자릿수", prefixNeeded: "핸들이나 접두어가 필요합니다.",
     crowdSays: "증명서 {n}개가 “{prefix}” 아래에 있으며 빠진 것이 없습니다.", yours: "찾는 증명서:", place: "맵의 위치", count: "사건 수",
-    goTo: "높이", go: "이동", previous: "이전", next: "다음", hash: "해시", time: "시각", proposer: "제안 기관", entry: "항목", entriesTitle: "항목", what: "내용", channel: "경로", bytes: "크기", root: "루트", mapRoot: "맵 루트",
+    goTo: "높이", go: "이동", previous: "이전", next: "다음", hash: "해시", time: "시각", proposer: "제안 기관", votingMember: "투표 구성원 {n}", entry: "항목", entriesTitle: "항목", what: "내용", channel: "경로", bytes: "크기", root: "루트", mapRoot: "맵 루트",
     RECORDED: "사건", AUTHORIZATION: "서명", CHARTER: "헌장", SEAL: "봉인", EVIDENCE: "증거", signedBy: "사건 {n}개, 서명한 발급자:",
     blockGood: "이 항목들은 정족수가 공동서명한 로그에서 이 블록의 전체 항목이며 빠진 것이 없습니다.", blockNew: "아직 정족수가 이 블록에 공동서명하지 않았습니다.", blockBad: "공동서명된 로그에 있는 내용이 아닙니다. 노드가 바꾸었거나 빠뜨렸습니다. 다른 노드에 묻고 이 노드의 답을 보관하십시오.",
     splitTitle: "모든 노드가 같은 역사를 말합니까?", splitHint: "각 노드는 최신 체크포인트를 보입니다. 각각 검증되어야 하며 가장 긴 것의 앞부분이어야 합니다. 서로 의존하지 않는 기관의 노드를 추가하십시오.",
