@@ -320,6 +320,9 @@ class Liar(http.server.BaseHTTPRequestHandler):
         if path == "/v1/charters/2" and "altered charter" in self.lies:
             value = json.loads(body)
             return json.dumps({**value, "entry": base64.b64encode(base64.b64decode(value["entry"]).replace(b"harbour", b"herbour")).decode()}).encode()
+        if path.startswith("/v1/charters/") and "charter of spaces" in self.lies:
+            value = json.loads(body)
+            return json.dumps({**value, "entry": value["entry"] + " " * 1000000}).encode()
         if path.startswith("/v1/consistency/") and "path" in self.lies:
             return b'{"path":[]}'
         if path == "/checkpoint":
@@ -389,6 +392,12 @@ def test_liars(net):
         again(net, "charter", base)
         check(f"{lie}: called out", chrome.wait(f"document.querySelector('main .finding.bad')?.innerText.includes('{words}')"), main_text)
         check("and nothing of it is said to be in force, to wait, or to be proven", not re.search("in force$|in force\n|waits for|cosignatures", main_text()) and "✓" not in main_text(), main_text)
+    Liar.lies = ("charter of spaces",)
+    again(net, "crowd", base)
+    fill("input[name=handle]", LIFE)
+    press()
+    check("a charter is kept without what a node puts around it", chrome.wait("document.querySelector('main').innerText.includes('from charter version')")
+          and 0 < chrome.run("return localStorage.getItem('sillok.charter').length") < 100000, main_text)
     Liar.lies = ("checkpoint",)
     again(net, "", base)
     check("a checkpoint that a node altered is called out", chrome.wait("document.querySelector('main table .bad')"), main_text)
@@ -450,6 +459,17 @@ def test_memory(net):
     check("the comparison goes on", chrome.wait("window.seen > 0"))
     chrome.run("return new Promise((done) => setTimeout(done, 500))")
     check("but what began under another policy is not remembered", chrome.run("return localStorage.getItem('sillok.head')") is None)
+
+
+def test_full_storage(net):
+    """What does not fit is kept until the page is closed; what stood in its place is not taken for it."""
+    go(net, "policy")
+    chrome.run("""localStorage.setItem('sillok.policy', 'x');
+        for (let n = 2 ** 23; n >= 1; n /= 2) try { localStorage.setItem(`full${n}`, 'x'.repeat(n)); } catch { /* half of it */ }""")
+    check("a policy is in use where the storage is full", use_policy(net), lambda: chrome.text("#trust"))
+    check("and the one before it is not kept instead", chrome.run("return localStorage.getItem('sillok.policy')") is None)
+    chrome.run("for (const name of Object.keys(localStorage)) if (name.startsWith('full')) localStorage.removeItem(name)")
+    check("it is kept when there is room", use_policy(net) and chrome.run("return localStorage.getItem('sillok.policy')") == read(net.path("policy")).decode())
 
 
 def kept_head(net):
@@ -649,7 +669,7 @@ if not browser.available():
     print("1..1")
     sys.exit(0)
 chrome = browser.Browser()
-tests = [test_unarmed, test_overview, test_credential, test_proof, test_qr, test_crowd, test_blocks, test_charter, test_names, test_liars, test_nodes, test_memory, test_guard, test_contrast,
+tests = [test_unarmed, test_overview, test_credential, test_proof, test_qr, test_crowd, test_blocks, test_charter, test_names, test_liars, test_nodes, test_memory, test_full_storage, test_guard, test_contrast,
          test_keyboard, test_every_view, test_file]
 try:
     status = net_main("page", make, *([measure] if "--measure" in sys.argv else [use_policy, take_pictures] if os.environ.get("SLK_SHOTS") else tests))

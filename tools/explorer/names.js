@@ -35,7 +35,7 @@ const atNode = new Map(); // address and version: { height, charter }
 function learn(judge, entry) {
   const charter = judge.charter(fromBase64(entry));
   for (const one of charter.issuers) one.keyId = judge.keyId(one.key);
-  byHash.set(charter.hash, { ...charter, entry });
+  byHash.set(charter.hash, { ...charter, entry: entry.replace(/\s/g, "") }); // base64 may be blown up with spaces, and this is kept
   return charter;
 }
 

@@ -5,16 +5,23 @@ import { words } from "./words.js";
 export const $ = (id) => document.getElementById(id);
 
 /** What this browser keeps: the language, the nodes, the policy, the newest head it verified. Never a handle. */
-const memory = new Map(); // of a page that has no storage, until it is closed
+const memory = new Map(); // what the storage does not take, full or forbidden: until the page is closed
 export const kept = {
-  get(name) { try { return localStorage.getItem(`sillok.${name}`); } catch { return memory.get(name) ?? null; } },
+  get(name) {
+    if (memory.has(name)) return memory.get(name);
+    try { return localStorage.getItem(`sillok.${name}`); } catch { return null; }
+  },
   set(name, value) {
+    memory.delete(name);
     try {
-      if (value === null) localStorage.removeItem(`sillok.${name}`);
-      else localStorage.setItem(`sillok.${name}`, value);
+      if (value !== null) {
+        localStorage.setItem(`sillok.${name}`, value);
+        return;
+      }
     } catch {
       memory.set(name, value);
     }
+    try { localStorage.removeItem(`sillok.${name}`); } catch { /* there is none */ } // nothing older comes back
   },
 };
 
