@@ -17,6 +17,7 @@
 #define CERTS_MAX     1024  /* in a file */
 #define CERT_LIST_MAX 16384 /* bytes of a client's chain: three of RSA-4096 have some 6,000 */
 #define DEPTH_MAX     4
+#define FILE_MAX      ((off_t)16 << 20) /* CERTS_MAX of 7 KB, with their text, twice over */
 
 static const uint8_t alpn[] = "\x08http/1.1"; /* RFC 7301 §3.1: length, name */
 
@@ -121,13 +122,27 @@ static int no_passphrase(char *out, int cap, int writes, void *ctx)
     return 0;
 }
 
+/* Whether it can be read in a moment: libcrypto waits for a pipe's other end, and looks for a certificate as long as there are bytes. */
+static enum slk_err look_at(struct stat *st, const char *file, struct slk_fault *fault)
+{
+    if (stat(file, st) != 0 || access(file, R_OK) != 0)
+        return refuse_unread(fault, file);
+    if (!S_ISREG(st->st_mode))
+        return refuse(fault, SLK_E_KEY, file, "not a file");
+    if (st->st_size > FILE_MAX)
+        return refuse(fault, SLK_E_TOO_LARGE, file, "larger than 16 MiB");
+    return SLK_OK;
+}
+
 static enum slk_err read_list(struct list *list, X509_STORE *store, const char *file, struct slk_fault *fault)
 {
-    BIO *bio = BIO_new_file(file, "r");
+    struct stat st;
+    enum slk_err err = look_at(&st, file, fault);
+    BIO *bio = err == SLK_OK ? BIO_new_file(file, "r") : NULL;
     X509 *cert = NULL;
 
     if (bio == NULL)
-        return refuse_unread(fault, file);
+        return err != SLK_OK ? err : refuse_unread(fault, file);
     while (list->n < CERTS_MAX && (cert = PEM_read_bio_X509(bio, NULL, no_passphrase, NULL)) != NULL) {
         list->at[list->n++] = cert;
         if (X509_STORE_add_cert(store, cert) != 1) {
@@ -159,8 +174,11 @@ static enum slk_err read_lists(
 
 static enum slk_err read_certificate(SSL_CTX *ssl, const char *file, struct slk_fault *fault)
 {
-    if (access(file, R_OK) != 0)
-        return refuse_unread(fault, file);
+    struct stat st;
+    enum slk_err err = look_at(&st, file, fault);
+
+    if (err != SLK_OK)
+        return err;
     SSL_CTX_set_default_passwd_cb(ssl, no_passphrase);
     return SSL_CTX_use_certificate_chain_file(ssl, file) == 1
                ? SLK_OK
@@ -171,10 +189,11 @@ static enum slk_err read_certificate(SSL_CTX *ssl, const char *file, struct slk_
 static enum slk_err read_key(SSL_CTX *ssl, const char *file, struct slk_fault *fault)
 {
     struct stat st;
+    enum slk_err err = look_at(&st, file, fault);
 
-    if (stat(file, &st) != 0 || access(file, R_OK) != 0)
-        return refuse_unread(fault, file);
-    if (!S_ISREG(st.st_mode) || (st.st_mode & 077) != 0)
+    if (err != SLK_OK)
+        return err;
+    if ((st.st_mode & 077) != 0)
         return refuse(fault, SLK_E_KEY, file, "others may read this key: run `chmod 600` on it");
     SSL_CTX_set_default_passwd_cb(ssl, no_passphrase);
     if (SSL_CTX_use_PrivateKey_file(ssl, file, SSL_FILETYPE_PEM) != 1)
@@ -215,8 +234,7 @@ enum slk_err slk_tls_web_check_key(const char *file, const char *certificate, st
 
     if (ssl == NULL)
         return err;
-    SSL_CTX_set_default_passwd_cb(ssl, no_passphrase);
-    has_certificate = SSL_CTX_use_certificate_chain_file(ssl, certificate) == 1;
+    has_certificate = read_certificate(ssl, certificate, fault) == SLK_OK;
     ERR_clear_error();
     err = read_key(ssl, file, fault);
     if (err == SLK_OK && has_certificate && SSL_CTX_check_private_key(ssl) != 1)

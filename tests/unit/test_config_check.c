@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -158,6 +159,29 @@ static void no_token_is_asked(void **state)
     assert_said(1, 9, "list_key", "only keys for votes and checkpoints");
 }
 
+/* Whoever opens a pipe waits for its other end, and a device goes on for ever; SIGHUP reads them on the thread that votes. */
+static void what_has_no_end_is_not_read(void **state)
+{
+    (void)state;
+    assert_int_equal(mkfifo(path("pipe"), 0600), 0);
+    look(GOOD "vote_key = @/pipe\n[http]\ntls_listen = 127.0.0.1:1\ncertificate = @/pipe\nkey = @/pipe\n"
+              "readers = @/pipe\nsubmitters = /dev/zero\n");
+    assert_int_equal(faults_n, 5);
+    assert_said(0, 5, "vote_key", "pipe: not a file");
+    assert_said(1, 8, "certificate", "pipe: not a file");
+    assert_said(2, 9, "key", "pipe: not a file");
+    assert_said(3, 10, "readers", "pipe: not a file");
+    assert_said(4, 11, "submitters", "/dev/zero: not a file");
+    write_file("large", "no certificate\n");
+    assert_int_equal(truncate(path("large"), ((off_t)16 << 20) + 1), 0);
+    look(
+        GOOD "[http]\ntls_listen = 127.0.0.1:1\ncertificate = /dev/zero\nkey = @/large\nreaders = @/large\n");
+    assert_int_equal(faults_n, 3);
+    assert_said(0, 7, "certificate", "/dev/zero: not a file");
+    assert_said(1, 8, "key", "large: larger than");
+    assert_said(2, 9, "readers", "large: larger than");
+}
+
 static void a_ledger_must_have_been_made(void **state)
 {
     (void)state;
@@ -178,6 +202,7 @@ int main(void)
         cmocka_unit_test(all_faults_are_said_at_once_and_each_has_its_line),
         cmocka_unit_test(what_a_start_does_not_read_is_not_looked_at),
         cmocka_unit_test(no_token_is_asked),
+        cmocka_unit_test(what_has_no_end_is_not_read),
         cmocka_unit_test(a_ledger_must_have_been_made),
     };
 
