@@ -1,11 +1,13 @@
 /* api_history.c: proofs with a long history: made in steps, one of them in each turn of the loop, so that nobody waits for them longer than
- * for a handler. Two at a time take turns; who comes then waits, and holds what a proof without a history does.
+ * for a handler. Two at a time take turns; who comes then waits, and holds what a proof without a history does. Who waits keeps his
+ * place among the connections, even if he has left: not many may.
  */
 #include <stdlib.h>
 
 #include "net/api_private.h"
 
-#define STEP_EVENTS SLK_PROVING_AT_ONCE /* read in one step: 0.2 ms, all being in memory */
+#define STEP_EVENTS   SLK_PROVING_AT_ONCE /* read in one step: 0.2 ms, all being in memory */
+#define HISTORIES_MAX 64u                 /* being made or waiting: some seconds of work */
 
 struct api_history {
     struct api_history *next;
@@ -27,17 +29,27 @@ static void history_free(struct api_history *h)
 void slk_api_history_add(
     struct slk_api *api, struct slk_http_exchange *x, int type, struct slk_proving *proving)
 {
-    struct api_history *h = calloc(1, sizeof(*h)), **at = &api->histories;
+    struct api_history *h = NULL, **at = &api->histories;
     const struct slk_fault fault = {0};
+    size_t n = 0;
 
+    for (; *at != NULL; at = &(*at)->next)
+        n++;
+    if (n >= HISTORIES_MAX) {
+        slk_proving_free(proving);
+        api->proofs_n++;
+        api->proofs_failed_n++;
+        slk_http_refuse(
+            x, SLK_HTTP_FULL, "too many long histories are asked for: again in a moment, or without it");
+        return;
+    }
+    h = calloc(1, sizeof(*h));
     if (h == NULL) {
         slk_proving_free(proving);
         slk_api_proof_failed(api, x, SLK_E_NOMEM, &fault);
         return;
     }
     *h = (struct api_history){.exchange = x, .type = type, .proving = proving};
-    while (*at != NULL)
-        at = &(*at)->next;
     *at = h;
     if (api->server != NULL)
         slk_http_server_work(api->server);

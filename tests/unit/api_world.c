@@ -12,15 +12,26 @@
 
 #include "tests/unit/api_world.h"
 
+size_t api_steps_left;
+
+static bool work(void *api)
+{
+    if (api_steps_left == 0)
+        return true;
+    api_steps_left -= api_steps_left < SIZE_MAX;
+    return slk_api_work(api);
+}
+
 static int set_up(void **state, uint32_t answer_ms, const struct slk_api_status_options *lists)
 {
     struct api_world *w = calloc(1, sizeof(*w));
     struct slk_ledger_options ledger_options;
     struct slk_http_options options = {
-        .limits = {.answer_ms = answer_ms}, .tick = slk_api_tick, .work = slk_api_work};
+        .limits = {.answer_ms = answer_ms}, .tick = slk_api_tick, .work = work};
     struct slk_api_options api_options = {.now_ms = fixture_clock};
 
     assert_non_null(w);
+    api_steps_left = SIZE_MAX;
     fixture_open(&w->f, NULL);
     fixture_init(&w->f);
     ledger_options = fixture_options(&w->f);
@@ -56,6 +67,7 @@ int api_tear_down(void **state)
 {
     struct api_world *w = *state;
 
+    api_steps_left = SIZE_MAX;
     http_net_stop(&w->net);
     slk_api_free(w->api);
     http_net_free(&w->net);

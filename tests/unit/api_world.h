@@ -28,6 +28,9 @@ int api_set_up(void **state, uint32_t answer_ms);
 int api_set_up_with_lists(void **state, const struct slk_api_status_options *lists);
 int api_tear_down(void **state);
 
+/* Steps of what handlers leave to be done are made so often; as often as they may be from each set-up on. */
+extern size_t api_steps_left;
+
 /* The body of the answer to one request, whatever its bytes. */
 struct slk_span hear(struct api_world *w);
 /* Header lines of ours go with the request: each with its CR LF. */
