@@ -501,6 +501,18 @@ static enum slk_err load_key(
     return SLK_OK;
 }
 
+/* A start refuses it as well. */
+static enum slk_err check_is_no_list_key(
+    const struct daemon *d, const struct slk_key *key, struct slk_fault *fault)
+{
+    if (d->list_key == NULL || memcmp(slk_key_public(key), slk_key_public(d->list_key), SLK_KEY_SIZE) != 0)
+        return SLK_OK;
+    snprintf(fault->text, sizeof(fault->text),
+        "is list_key of [status], too, which signs status lists and nothing else: make another with sillok "
+        "keygen");
+    return SLK_E_KEY;
+}
+
 static void name_keys(const char *out[KEYS_N], const struct slk_config *c)
 {
     const char *const files[KEYS_N] = {c->node_key, c->next_node_key, c->vote_key, c->next_vote_key,
@@ -529,6 +541,8 @@ static enum slk_err load_keys(struct daemon *d, struct keys *out, const struct s
         *what = names[i];
         if (files[i][0] != '\0')
             err = load_key(out, is_kept ? before : NULL, i, files[i], fault);
+        if (err == SLK_OK && out->at[i] != NULL)
+            err = check_is_no_list_key(d, out->at[i], fault);
     }
     if (err != SLK_OK)
         free_keys(out);

@@ -347,6 +347,10 @@ def test_reload_of_all_or_nothing(net):
     check("with a bad key nothing is reloaded", refuses_reload(net, lambda text: text.replace("vote_key = ", "vote_key = /nowhere", 1)),
           net.tails)
     check("nor a certificate", shown(net) == before)
+    lists = net.path("lists.pem")
+    configure(net)
+    check("nor where a key of the node is the one of the lists, which no start takes", refuses_reload(net, lambda text: text.replace(
+        "[node]\n", f"[node]\nnext_log_key = {lists}\n")), net.tails)
     check("nor the log's format", '"event"' not in net.nodes[0].logged(), net.tails)
     configure(net, readers=net.path("both.pem"))
     check("what is good altogether is", reload(net) and shown(net) != before, net.tails)
@@ -377,6 +381,9 @@ def make(root):
     net.batch = net.sign(2000, batch=2000, first=1000)[0]
     os.mkdir(net.path("certs"))
     must(MAKE_CERTS, net.path("certs"))
+    must(SILLOK, "keygen", "--out", net.path("lists.pem"))
+    with open(net.nodes[0].config, "a") as f:
+        f.write(f"[status]\nlist_key = {net.path('lists.pem')}\nuri = https://test.example/v1/status-lists\n")
     shutil.copy(net.nodes[0].config, net.path("plain.ini"))
     configure(net)
     return net
