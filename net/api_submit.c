@@ -60,19 +60,32 @@ static void name_it(struct api_wait *wait, struct slk_span bytes)
 
 /* ---- answers ---- */
 
+/* Without a history that takes steps: all who wait for one block are answered in one turn of the loop. */
+static enum slk_err prove_at_once(const struct slk_api_backend *backend,
+    const uint8_t handle[SLK_HANDLE_SIZE], uint8_t **proof, size_t *size)
+{
+    struct slk_proving *proving;
+    struct slk_fault fault = {0};
+    enum slk_err err = backend->prove_begin(backend->ctx, handle, true, SLK_TEXT, &proving, &fault);
+    bool is_made = err == SLK_OK && slk_proving_take(proving, proof, size);
+
+    slk_proving_free(proving);
+    if (is_made || (err != SLK_OK && err != SLK_E_TOO_LARGE))
+        return err;
+    return backend->prove(backend->ctx, handle, false, SLK_TEXT, proof, size, &fault);
+}
+
 /* What a client asked for that waits for a proof: the checkpoint, and for a single event the proof of its credential. */
 static void add_proof(const struct api_wait *wait, json_t *value)
 {
     const struct slk_api_backend *backend = &wait->api->options.backend;
     struct slk_span note = backend->checkpoint(backend->ctx);
-    struct slk_fault fault = {0};
     uint8_t *proof = NULL;
     size_t size = 0;
 
     if (note.size > 0)
         json_object_set_new(value, "checkpoint", json_stringn((const char *)note.at, note.size));
-    if (wait->events_n == 1 &&
-        backend->prove(backend->ctx, wait->handle, true, SLK_TEXT, &proof, &size, &fault) == SLK_OK)
+    if (wait->events_n == 1 && prove_at_once(backend, wait->handle, &proof, &size) == SLK_OK)
         json_object_set_new(value, "proof", json_stringn((const char *)proof, size));
     free(proof);
 }

@@ -262,6 +262,27 @@ static void those_beyond_two_hold_nothing_yet(void **state)
     assert_int_equal(w->api->steps_n - steps, 4 * LONG_STEPS);
 }
 
+/* All who wait for one block are answered in one turn. */
+static void a_submission_is_not_answered_with_a_long_history(void **state)
+{
+    struct api_world *w = *state;
+    struct fixture_life life = life_of(w, 126);
+    uint64_t steps = w->api->steps_n;
+
+    for (size_t n = 127; n <= 130; n++) {
+        json_t *value = submit(w, "?wait=proof",
+            fixture_single(&w->f, MINISTRY, &life, life.state == SLK_ACTIVE ? SLK_LOCK : SLK_UNLOCK), "200");
+        const char *proof = text_of(value, "proof");
+        struct slk_answer answer = verified(w, slk_span_of(proof, strlen(proof)), life.handle);
+
+        assert_int_equal(answer.state, life.state);
+        assert_int_equal(answer.has_history, n <= SLK_PROVING_AT_ONCE);
+        slk_answer_clear(&answer);
+        json_decref(value);
+    }
+    assert_int_equal(w->api->steps_n, steps);
+}
+
 /* Who waits keeps his place, for which others might wait: so few may, and the rest is told at once. */
 static void not_many_wait_for_long_histories(void **state)
 {
@@ -371,6 +392,7 @@ int main(void)
         WITH_API(a_long_history_is_the_same_in_all_forms),
         WITH_API(nobody_waits_for_a_long_history),
         WITH_API(those_beyond_two_hold_nothing_yet),
+        WITH_API(a_submission_is_not_answered_with_a_long_history),
         WITH_API(not_many_wait_for_long_histories),
         WITH_API(clients_that_leave_in_the_middle_leave_nothing),
         WITH_API(a_server_that_stops_finishes_what_was_asked),
