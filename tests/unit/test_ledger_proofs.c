@@ -406,6 +406,45 @@ static void a_history_in_steps_is_the_same_as_at_once(void **state)
     slk_ledger_close(ledger);
 }
 
+/* As a disk may do it: entries and rows that are read later are not those that stood there when it was begun. */
+static void what_changes_between_two_steps_never_leaves_in_a_proof(void **state)
+{
+    static const size_t lengths[] = {1, 150, 300, 600}; /* of what takes their place */
+    struct fixture *f = *state, changed;
+    struct slk_ledger_options options = fixture_options(f), changed_options;
+    struct slk_ledger *ledger = fixture_ledger(f, &options), *changed_ledger;
+    struct fixture_life life = fixture_life(FIXTURE_PHONE, 1), another = fixture_life(FIXTURE_PHONE, 2);
+    struct slk_proving *proving;
+    uint8_t *proof;
+    size_t size;
+
+    fixture_open(&changed, NULL);
+    fixture_init(&changed);
+    changed_options = fixture_options(&changed);
+    changed_ledger = fixture_ledger(&changed, &changed_options);
+    live_on(ledger, f, &life, 300);
+    for (size_t i = 0; i < 4; i++) {
+        live_on(changed_ledger, &changed, &another, lengths[i] - (size_t)another.sequence);
+        for (size_t good_n = 0; good_n < 5; good_n++) {
+            struct slk_fault fault = {0};
+            enum slk_err err = SLK_OK;
+
+            assert_int_equal(
+                slk_ledger_prove_begin(ledger, life.handle, true, SLK_TEXT, &proving, &fault), SLK_OK);
+            for (size_t n = 0; err == SLK_OK; n++) {
+                err = step(proving, n < good_n ? ledger : changed_ledger, 60, &fault);
+                assert_true(n < 7);
+            }
+            assert_int_equal(err, SLK_E_CORRUPT);
+            assert_false(slk_proving_take(proving, &proof, &size));
+            slk_proving_free(proving);
+        }
+    }
+    slk_ledger_close(changed_ledger);
+    fixture_close(&changed);
+    slk_ledger_close(ledger);
+}
+
 static void a_history_that_no_proof_holds_is_given_up_on_the_way(void **state)
 {
     struct fixture *f = *state;
@@ -537,6 +576,7 @@ int main(void)
         WITH_LEDGER(credentials_that_share_a_longer_fingerprint_are_told_apart),
         WITH_LEDGER(credentials_with_whole_fingerprints_are_told_apart),
         WITH_LEDGER(a_history_in_steps_is_the_same_as_at_once),
+        WITH_LEDGER(what_changes_between_two_steps_never_leaves_in_a_proof),
         WITH_LEDGER(a_history_that_no_proof_holds_is_given_up_on_the_way),
         WITH_LEDGER(a_crowd_holds_everything_under_its_prefix_and_nothing_else),
         WITH_LEDGER(a_crowd_of_one_is_found_by_its_whole_path),
