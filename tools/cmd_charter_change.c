@@ -40,7 +40,10 @@ static bool desk_take(struct desk *d, const char *file)
 static bool desk_read(struct desk *d, const char *file)
 {
     d->cli->exit_code = CLI_UNSURE;
-    return cli_read(d->cli, file, SLK_ENTRY_MAX, &d->bytes, &d->size) && desk_take(d, file);
+    if (!cli_read(d->cli, file, SLK_ENTRY_MAX, &d->bytes, &d->size) || !desk_take(d, file))
+        return false;
+    charter_say_unseen(d->next); /* before it is signed */
+    return true;
 }
 
 /* Beside the file, then renamed: signatures that were gathered are not lost half-way. */
@@ -93,7 +96,6 @@ static void say_state(struct desk *d, const char *file)
     struct slk_fault fault = {0};
     enum slk_change_rule rule = desk_judge(d, &fault);
 
-    charter_say_unseen(d->next);
     if (rule == SLK_CHANGE_OK)
         printf("%s: complete: version %" PRIu64 " can govern from block %" PRIu64
                " on; `sillok charter apply` puts it into the ledger\n",
@@ -207,6 +209,7 @@ static bool draft(struct desk *d, const char *text, const struct charter_edit *e
         return give_up(d, CLI_UNSURE, text, d->bytes == NULL ? SLK_E_NOMEM : SLK_E_TOO_LARGE, NULL);
     d->change->charter = slk_span_of(d->bytes, d->size);
     d->change->activation = activation;
+    charter_say_unseen(d->next);
     return true;
 }
 
