@@ -257,14 +257,7 @@ void slk_api_free(struct slk_api *api)
         slk_http_answer(wait->exchange, &nothing); /* the server has stopped: only frees it */
         free(wait);
     }
-    while (api->parked != NULL) {
-        struct api_parked *parked = api->parked;
-        const struct slk_http_answer nothing = {.status = 503};
-
-        api->parked = parked->next;
-        slk_http_answer(parked->exchange, &nothing);
-        free(parked);
-    }
+    slk_api_parked_free(api);
     slk_api_history_free(api);
     slk_api_tiles_free(api);
     slk_api_lists_free(api);

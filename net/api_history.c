@@ -153,10 +153,11 @@ bool slk_api_work(void *ctx)
     struct slk_api *api = ctx;
     struct api_history *first;
 
+    slk_api_answer_ready(api);
     drop(api, false);
     first = api->histories;
     if (first == NULL)
-        return false;
+        return api->ready != NULL;
     api->histories = first->next;
     if (go_on(api, first)) { /* behind the second, whose turn it is then */
         struct api_history *second = api->histories;
@@ -167,5 +168,5 @@ bool slk_api_work(void *ctx)
         else
             api->histories = first;
     }
-    return api->histories != NULL;
+    return api->histories != NULL || api->ready != NULL;
 }

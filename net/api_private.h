@@ -35,7 +35,7 @@ struct slk_api {
     struct slk_http_server *server;
     struct slk_hash chain_id;
     struct api_wait *waits;
-    struct api_parked *parked; /* one for each connection at most */
+    struct api_parked *parked, *ready; /* one for each connection at most; ready: to be answered, the first first */
     struct api_history *histories; /* the same; the first two are being made */
     struct slk_http_exchange *streams[SLK_API_STREAMS_MAX];
     size_t streams_n;
@@ -87,7 +87,9 @@ void slk_api_proof_made(
     struct slk_api *api, struct slk_http_exchange *exchange, int type, struct slk_span bytes);
 void slk_api_proof_failed(
     struct slk_api *api, struct slk_http_exchange *exchange, enum slk_err err, const struct slk_fault *fault);
-void slk_api_unpark(struct slk_api *api, bool only_late); /* their answers now */
+void slk_api_unpark(struct slk_api *api, bool only_late); /* they are ready */
+void slk_api_answer_ready(struct slk_api *api);           /* some of them */
+void slk_api_parked_free(struct slk_api *api);
 /* Answers when the rest of the proof is made (api_history.c). */
 void slk_api_history_add(
     struct slk_api *api, struct slk_http_exchange *exchange, int type, struct slk_proving *proving);

@@ -461,6 +461,47 @@ static void a_proof_wanted_before_the_quorum_has_signed_comes_when_it_has(void *
     (void)close(fds[0]);
 }
 
+/* The loop that answers them votes, too. */
+static void all_who_wait_for_the_quorum_are_not_answered_in_one_turn(void **state)
+{
+    enum { N = 20, AT_ONCE = 16 };
+    struct api_world *w = *state;
+    char body[160], request[512];
+    uint8_t handle[SLK_HANDLE_SIZE] = {1};
+    struct slk_span json = proof_request(body, handle, false);
+    struct fixture_life life = fixture_life(FIXTURE_CARD, 7);
+    int fds[N];
+
+    w->embed.is_unsigned = true;
+    snprintf(request, sizeof(request),
+        "POST /v1/proofs HTTP/1.1\r\n" HOST
+        "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n%.*s",
+        json.size, (int)json.size, (const char *)json.at);
+    for (unsigned i = 0; i < N; i++) {
+        fds[i] = dial(&w->net);
+        say(&w->net, fds[i], request);
+    }
+    for (unsigned i = 0; i < TURNS_MAX && slk_http_server_stats(w->net.server)->handling < N; i++)
+        turn(&w->net);
+    assert_int_equal(slk_http_server_stats(w->net.server)->handling, N);
+    api_steps_left = 0;
+    w->embed.is_unsigned = false;
+    json_decref(submit(w, "", fixture_single(&w->f, MINISTRY, &life, SLK_ISSUE), "200"));
+    assert_int_equal(slk_http_server_stats(w->net.server)->handling, N);
+    for (unsigned left = N; left > 0;) {
+        api_steps_left = 1;
+        while (api_steps_left > 0)
+            turn(&w->net);
+        left -= left < AT_ONCE ? left : AT_ONCE;
+        assert_int_equal(slk_http_server_stats(w->net.server)->handling, left);
+    }
+    for (unsigned i = 0; i < N; i++) {
+        hear_until(&w->net, fds[i], "\r\n\r\n");
+        assert_status("200");
+        (void)close(fds[i]);
+    }
+}
+
 static void a_prefix_answers_for_a_crowd(void **state)
 {
     struct api_world *w = *state;
@@ -732,6 +773,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(proofs_that_cannot_be_given_say_why, set_up, api_tear_down),
         cmocka_unit_test_setup_teardown(
             a_proof_wanted_before_the_quorum_has_signed_comes_when_it_has, set_up, api_tear_down),
+        cmocka_unit_test_setup_teardown(
+            all_who_wait_for_the_quorum_are_not_answered_in_one_turn, set_up, api_tear_down),
         cmocka_unit_test_setup_teardown(a_prefix_answers_for_a_crowd, set_up, api_tear_down),
         cmocka_unit_test_setup_teardown(blocks_charter_policy_and_checkpoint_are_read, set_up, api_tear_down),
         cmocka_unit_test_setup_teardown(status_and_health_say_how_the_node_is, set_up, api_tear_down),
