@@ -428,25 +428,31 @@ static void proofs_that_cannot_be_given_say_why(void **state)
     (void)get(w, "/checkpoint", NULL, "503");
 }
 
-/* Between a block and its quorum's checkpoint a proof is late, not refused. */
-static void a_proof_wanted_before_the_quorum_has_signed_comes_when_it_has(void **state)
+static void ask_while_unsigned(struct api_world *w, int *fds, size_t n)
 {
-    struct api_world *w = *state;
     char body[160], request[512];
     uint8_t handle[SLK_HANDLE_SIZE] = {1};
     struct slk_span json = proof_request(body, handle, false);
-    struct fixture_life life = fixture_life(FIXTURE_CARD, 7);
-    int fds[2];
 
     w->embed.is_unsigned = true;
     snprintf(request, sizeof(request),
         "POST /v1/proofs HTTP/1.1\r\n" HOST
         "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n%.*s",
         json.size, (int)json.size, (const char *)json.at);
-    for (unsigned i = 0; i < 2; i++) {
+    for (size_t i = 0; i < n; i++) {
         fds[i] = dial(&w->net);
         say(&w->net, fds[i], request);
     }
+}
+
+/* Between a block and its quorum's checkpoint a proof is late, not refused. */
+static void a_proof_wanted_before_the_quorum_has_signed_comes_when_it_has(void **state)
+{
+    struct api_world *w = *state;
+    struct fixture_life life = fixture_life(FIXTURE_CARD, 7);
+    int fds[2];
+
+    ask_while_unsigned(w, fds, 2);
     for (unsigned i = 0; i < 50; i++)
         wait_turn(&w->net);
     memset(&reply, 0, sizeof(reply));
@@ -466,21 +472,10 @@ static void all_who_wait_for_the_quorum_are_not_answered_in_one_turn(void **stat
 {
     enum { N = 20, AT_ONCE = 16 };
     struct api_world *w = *state;
-    char body[160], request[512];
-    uint8_t handle[SLK_HANDLE_SIZE] = {1};
-    struct slk_span json = proof_request(body, handle, false);
     struct fixture_life life = fixture_life(FIXTURE_CARD, 7);
     int fds[N];
 
-    w->embed.is_unsigned = true;
-    snprintf(request, sizeof(request),
-        "POST /v1/proofs HTTP/1.1\r\n" HOST
-        "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n%.*s",
-        json.size, (int)json.size, (const char *)json.at);
-    for (unsigned i = 0; i < N; i++) {
-        fds[i] = dial(&w->net);
-        say(&w->net, fds[i], request);
-    }
+    ask_while_unsigned(w, fds, N);
     for (unsigned i = 0; i < TURNS_MAX && slk_http_server_stats(w->net.server)->handling < N; i++)
         turn(&w->net);
     assert_int_equal(slk_http_server_stats(w->net.server)->handling, N);
