@@ -425,11 +425,6 @@ static void sign_tip(struct slk_node *node)
         publish_tip(node, &note);
 }
 
-static bool is_key(const struct slk_key *a, const struct slk_key *b)
-{
-    return memcmp(slk_key_public(a), slk_key_public(b), SLK_KEY_SIZE) == 0;
-}
-
 /* Another tip by now, or other keys: the newest is asked for. */
 void slk_node_tip_signed(struct slk_node *node, const struct slk_tip_note *note,
     const struct slk_key *log_key, const struct slk_key *cosign_key)
@@ -440,8 +435,8 @@ void slk_node_tip_signed(struct slk_node *node, const struct slk_tip_note *note,
     slk_node_settle(node);
     if (!slk_node_choose_signers(node))
         return;
-    if (note == NULL || note->head.tree_size != tip->log_size || !is_key(log_key, keys->log_key) ||
-        !is_key(cosign_key, keys->cosign_key)) {
+    if (note == NULL || note->head.tree_size != tip->log_size || !slk_key_is_same(log_key, keys->log_key) ||
+        !slk_key_is_same(cosign_key, keys->cosign_key)) {
         slk_node_cosign(node, tip->height);
         return;
     }

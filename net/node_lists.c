@@ -246,8 +246,7 @@ void slk_node_lists_signed(struct slk_node *node, uint64_t size, uint64_t time_s
     key = signing_key(node, &member);
     if (key == NULL)
         return;
-    if (sig != NULL && size == node->lists.size &&
-        memcmp(slk_key_public(key), slk_key_public(by), SLK_KEY_SIZE) == 0)
+    if (sig != NULL && size == node->lists.size && slk_key_is_same(key, by))
         publish(node, member, time_s, sig);
     else
         node->lists.is_unsigned = true; /* other lists by now, or another key */

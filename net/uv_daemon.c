@@ -406,8 +406,7 @@ static enum slk_err load_list_key(struct daemon *d, struct slk_fault *fault)
     if (err != SLK_OK)
         return err;
     for (size_t i = 0; i < KEYS_N; i++)
-        if (d->keys.at[i] != NULL &&
-            memcmp(slk_key_public(d->keys.at[i]), slk_key_public(d->list_key), SLK_KEY_SIZE) == 0)
+        if (slk_key_is_same(d->keys.at[i], d->list_key))
             err = SLK_E_KEY;
     if (err == SLK_OK && slk_key_seed(d->list_key) != NULL)
         return SLK_OK;
@@ -491,8 +490,7 @@ static enum slk_err load_key(
         return SLK_E_KEY;
     }
     for (size_t k = 0; k < i; k++)
-        if (out->at[k] != NULL &&
-            memcmp(slk_key_public(out->at[k]), slk_key_public(out->at[i]), SLK_KEY_SIZE) == 0) {
+        if (slk_key_is_same(out->at[k], out->at[i])) {
             snprintf(fault->text, sizeof(fault->text),
                 "another key of [node] holds the same key: each is for one thing, make another with sillok "
                 "keygen");
@@ -505,7 +503,7 @@ static enum slk_err load_key(
 static enum slk_err check_is_no_list_key(
     const struct daemon *d, const struct slk_key *key, struct slk_fault *fault)
 {
-    if (d->list_key == NULL || memcmp(slk_key_public(key), slk_key_public(d->list_key), SLK_KEY_SIZE) != 0)
+    if (!slk_key_is_same(key, d->list_key))
         return SLK_OK;
     snprintf(fault->text, sizeof(fault->text),
         "is list_key of [status], too, which signs status lists and nothing else: make another with sillok "
@@ -541,7 +539,7 @@ static enum slk_err load_keys(struct daemon *d, struct keys *out, const struct s
         *what = names[i];
         if (files[i][0] != '\0')
             err = load_key(out, is_kept ? before : NULL, i, files[i], fault);
-        if (err == SLK_OK && out->at[i] != NULL)
+        if (err == SLK_OK)
             err = check_is_no_list_key(d, out->at[i], fault);
     }
     if (err != SLK_OK)

@@ -116,6 +116,11 @@ const uint8_t *slk_key_public(const struct slk_key *key)
     return key->public_key;
 }
 
+bool slk_key_is_same(const struct slk_key *a, const struct slk_key *b)
+{
+    return a != NULL && b != NULL && memcmp(a->public_key, b->public_key, SLK_KEY_SIZE) == 0;
+}
+
 const uint8_t *slk_key_seed(const struct slk_key *key)
 {
     return key->holder == NULL ? key->secret : NULL;

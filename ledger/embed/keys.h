@@ -25,6 +25,8 @@ void slk_key_free(struct slk_key *key);
 /* The same key once more, for another thread, to be freed as well. */
 struct slk_key *slk_key_keep(const struct slk_key *key);
 const uint8_t *slk_key_public(const struct slk_key *key);
+/* NULL is no key, and the same as none. */
+bool slk_key_is_same(const struct slk_key *a, const struct slk_key *b);
 bool slk_key_is_uri(const char *name);
 
 /* A key of which only the holder has the secret: a token; a stand-in in tests. Its `sign` may take its time, fail and come back. */
