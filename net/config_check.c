@@ -142,10 +142,18 @@ static void look_at_keys(struct look *look)
 
 /* ---- certificates ---- */
 
+static void look_at_list(struct look *look, const char *file)
+{
+    struct slk_fault fault = {0};
+    enum slk_err err = file[0] != '\0' ? slk_tls_web_check_list(file, &fault) : SLK_OK;
+
+    if (err != SLK_OK)
+        say_fault(look, file, err, &fault);
+}
+
 static void look_at_tls(struct look *look)
 {
     const struct slk_config *c = look->config;
-    const char *const lists[] = {c->https_readers, c->https_submitters};
     struct slk_fault fault = {0};
     enum slk_err err = slk_tls_web_check_certificate(c->https_certificate, &fault);
 
@@ -154,20 +162,8 @@ static void look_at_tls(struct look *look)
     err = slk_tls_web_check_key(c->https_key, c->https_certificate, &fault);
     if (err != SLK_OK)
         say_fault(look, c->https_key, err, &fault);
-    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
-        err = lists[i][0] != '\0' ? slk_tls_web_check_list(lists[i], &fault) : SLK_OK;
-        if (err != SLK_OK)
-            say_fault(look, lists[i], err, &fault);
-    }
-}
-
-static void look_at_authorities(struct look *look, const char *file)
-{
-    struct slk_fault fault = {0};
-    enum slk_err err = slk_tls_web_check_list(file, &fault);
-
-    if (err != SLK_OK)
-        say_fault(look, file, err, &fault);
+    look_at_list(look, c->https_readers);
+    look_at_list(look, c->https_submitters);
 }
 
 size_t slk_config_check_files(const struct slk_config *c, slk_config_found_fn *fn, void *ctx)
@@ -185,7 +181,7 @@ size_t slk_config_check_files(const struct slk_config *c, slk_config_found_fn *f
             say(&look, c->list_uri, false, "is no address of lists",
                 ": write https://HOST/PATH, without a query and without a slash at its end");
     }
-    if (c->witnesses_n > 0 && c->witness_ca[0] != '\0')
-        look_at_authorities(&look, c->witness_ca);
+    if (c->witnesses_n > 0)
+        look_at_list(&look, c->witness_ca);
     return look.faults_n;
 }
