@@ -37,10 +37,8 @@ void slk_api_history_add(
         n++;
     if (n >= HISTORIES_MAX) {
         slk_proving_free(proving);
-        api->proofs_n++;
-        api->proofs_failed_n++;
-        slk_http_refuse(
-            x, SLK_HTTP_FULL, "too many long histories are asked for: again in a moment, or without it");
+        slk_api_proof_refused(
+            api, x, SLK_HTTP_FULL, "too many long histories are asked for: again in a moment, or without it");
         return;
     }
     h = calloc(1, sizeof(*h));

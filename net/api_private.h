@@ -87,6 +87,8 @@ void slk_api_proof_made(
     struct slk_api *api, struct slk_http_exchange *exchange, int type, struct slk_span bytes);
 void slk_api_proof_failed(
     struct slk_api *api, struct slk_http_exchange *exchange, enum slk_err err, const struct slk_fault *fault);
+void slk_api_proof_refused(
+    struct slk_api *api, struct slk_http_exchange *exchange, enum slk_http_reason reason, const char *detail);
 void slk_api_unpark(struct slk_api *api, bool only_late); /* they are ready */
 void slk_api_answer_ready(struct slk_api *api);           /* some of them */
 void slk_api_parked_free(struct slk_api *api);

@@ -62,6 +62,14 @@ void slk_api_proof_failed(
     slk_api_reply_err(x, err, fault);
 }
 
+void slk_api_proof_refused(
+    struct slk_api *api, struct slk_http_exchange *x, enum slk_http_reason reason, const char *detail)
+{
+    api->proofs_n++;
+    api->proofs_failed_n++;
+    slk_http_refuse(x, reason, detail);
+}
+
 void slk_api_proof_made(struct slk_api *api, struct slk_http_exchange *x, int type, struct slk_span bytes)
 {
     static const char *const types[] = {
@@ -205,9 +213,7 @@ void slk_api_prove_late(void *ctx, struct slk_http_exchange *x)
     struct api_parked **at = &api->parked, *parked;
 
     if (slk_api_history_drop(api, x)) {
-        api->proofs_n++;
-        api->proofs_failed_n++;
-        slk_http_refuse(x, SLK_HTTP_ANSWER_SLOW, NULL);
+        slk_api_proof_refused(api, x, SLK_HTTP_ANSWER_SLOW, NULL);
         return;
     }
     while (*at != NULL && (*at)->exchange != x)
