@@ -176,6 +176,18 @@ static void wait_for_histories(struct api_world *w, uint64_t n)
     assert_int_equal(now, n);
 }
 
+/* So many clients ask; no step is made. */
+static void ask_from_all(
+    struct api_world *w, int *fds, size_t n, const struct fixture_life *life, const char *accept)
+{
+    api_steps_left = 0;
+    for (size_t i = 0; i < n; i++) {
+        fds[i] = dial(&w->net);
+        ask(w, fds[i], life, accept);
+    }
+    wait_for_histories(w, n);
+}
+
 static void a_long_history_is_the_same_in_all_forms(void **state)
 {
     struct api_world *w = *state;
@@ -240,12 +252,7 @@ static void those_beyond_two_hold_nothing_yet(void **state)
     uint64_t steps = w->api->steps_n, n, bytes, two;
     int fds[4];
 
-    api_steps_left = 0;
-    for (size_t i = 0; i < 4; i++) {
-        fds[i] = dial(&w->net);
-        ask(w, fds[i], &life, "application/octet-stream");
-    }
-    wait_for_histories(w, 4);
+    ask_from_all(w, fds, 4, &life, "application/octet-stream");
     api_steps_left = (size_t)2 * LONG_READS;
     while (api_steps_left > 0)
         turn(&w->net);
@@ -292,12 +299,7 @@ static void not_many_wait_for_long_histories(void **state)
     int fds[64];
     char body[160];
 
-    api_steps_left = 0;
-    for (size_t i = 0; i < 64; i++) {
-        fds[i] = dial(&w->net);
-        ask(w, fds[i], &life, JSON);
-    }
-    wait_for_histories(w, 64);
+    ask_from_all(w, fds, 64, &life, JSON);
     ask(w, w->fd, &life, JSON);
     hear_until(&w->net, w->fd, "\"FULL\"");
     assert_status("503");
@@ -321,12 +323,7 @@ static void clients_that_leave_in_the_middle_leave_nothing(void **state)
     uint64_t open;
     int fds[3];
 
-    api_steps_left = 0;
-    for (size_t i = 0; i < 3; i++) {
-        fds[i] = dial(&w->net);
-        ask(w, fds[i], &life, JSON);
-    }
-    wait_for_histories(w, 3);
+    ask_from_all(w, fds, 3, &life, JSON);
     open = slk_http_server_stats(w->net.server)->open - 3;
     for (size_t i = 0; i < 3; i++)
         (void)close(fds[i]);
